@@ -1,0 +1,87 @@
+"""RegExplain in 3D Slicer: why a deep image registration moved what it moved."""
+
+import sys
+
+from slicer.i18n import tr as _
+from slicer.i18n import translate
+from slicer.ScriptedLoadableModule import (
+    ScriptedLoadableModule,
+    ScriptedLoadableModuleLogic,
+    ScriptedLoadableModuleTest,
+    ScriptedLoadableModuleWidget,
+)
+
+import slicer
+
+
+class RegExplain(ScriptedLoadableModule):
+    def __init__(self, parent):
+        super().__init__(parent)
+        parent.title = _("RegExplain")
+        parent.categories = [translate("qSlicerAbstractCoreModule", "Registration")]
+        parent.dependencies = []
+        parent.contributors = ["RegExplain contributors"]
+        parent.helpText = _(
+            "Registers two volumes with a deep network and shows why it moved what it moved: displacement arrows, "
+            "Grad-CAM heatmaps, and animations of the network's latent components. Nothing leaves this computer. "
+            "Not a medical device: for research only."
+        )
+        parent.acknowledgementText = _(
+            "Latent components: Estienne et al., Exploring Deep Registration Latent Spaces, DART 2021. "
+            "Heatmaps: Selvaraju et al., Grad-CAM, ICCV 2017. "
+            "The shipped model was trained on the hippocampus images of the Medical Segmentation Decathlon "
+            "(Antonelli et al., Nature Communications 13:4128, 2022; CC BY-SA 4.0)."
+        )
+
+
+class RegExplainWidget(ScriptedLoadableModuleWidget):
+    """The panel; its parts are in RegExplainLib/GUI and load with it, not with Slicer."""
+
+    def __init__(self, parent=None):
+        super().__init__(parent)
+        self.logic = self.panel = None
+
+    def setup(self):
+        super().setup()
+        from RegExplainLib.GUI.Panel import Panel
+
+        uiWidget = slicer.util.loadUI(self.resourcePath("UI/RegExplain.ui"))
+        self.layout.addWidget(uiWidget)
+        uiWidget.setMRMLScene(slicer.mrmlScene)
+        self.logic = RegExplainLogic()
+        self.panel = Panel(slicer.util.childWidgetVariables(uiWidget), self.logic.getParameterNode)
+
+    def onReload(self):
+        """Developers' Reload: forget the module's own packages too, so that they load afresh."""
+        for name in [name for name in sys.modules if name.partition(".")[0] in ("RegExplainLib", "regexplain")]:
+            del sys.modules[name]
+        super().onReload()
+
+    def enter(self):
+        self.panel.enter()
+
+    def exit(self):
+        self.panel.exit()
+
+    def cleanup(self):
+        if self.panel is not None:
+            self.panel.cleanup()
+            self.panel = None
+
+
+class RegExplainLogic(ScriptedLoadableModuleLogic):
+    """Only the scene's parameter node: the computing is done by `regexplain`, the showing by RegExplainLib/MRML."""
+
+    def getParameterNode(self):
+        from RegExplainLib.GUI.ParameterNode import ParameterNode
+
+        return ParameterNode(super().getParameterNode())
+
+
+class RegExplainTest(ScriptedLoadableModuleTest):
+    """Runs RegExplainLib/SelfTest.py, which Testing/slicer and the panel's tests run too."""
+
+    def runTest(self):
+        from RegExplainLib.SelfTest import runSelfTest
+
+        runSelfTest()

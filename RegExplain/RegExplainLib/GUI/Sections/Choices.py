@@ -1,0 +1,27 @@
+class Choices:
+    """A combo box of values, each with a title; `onPicked(value)` tells what the user picks, and only that."""
+
+    def __init__(self, comboBox, onPicked):
+        self._comboBox, self._onPicked = comboBox, onPicked
+        self._titles = None
+        comboBox.connect("currentIndexChanged(int)", self._onIndexChanged)
+
+    @property
+    def value(self):
+        """The value on show, None where there is none."""
+        return self._comboBox.itemData(self._comboBox.currentIndex) if self._comboBox.currentIndex >= 0 else None
+
+    def show(self, titles, chosen):
+        """List `titles` (value: title) with `chosen` on show, or the first where that is not among them."""
+        wasBlocked = self._comboBox.blockSignals(True)
+        if titles != self._titles:
+            self._titles = dict(titles)
+            self._comboBox.clear()
+            for value, title in titles.items():
+                self._comboBox.addItem(title, value)
+        self._comboBox.currentIndex = max(self._comboBox.findData(chosen), 0)
+        self._comboBox.blockSignals(wasBlocked)
+
+    def _onIndexChanged(self, index):
+        if index >= 0:
+            self._onPicked(self._comboBox.itemData(index))

@@ -1,0 +1,107 @@
+from slicer.i18n import tr as _
+
+from ...MRML.Layers import GlyphLayer, HeatmapLayer
+from .Choices import Choices
+from .JobButton import JobButton
+
+
+class ExplainSection:
+    """Ask which voxels made the network move a region, and show the answer as a heatmap."""
+
+    def __init__(self, ui, session):
+        self._ui, self._session = ui, session
+        self._button = JobButton(ui.explainButton, session, "explain", self._explain)
+        self._stageTitles = {
+            "encoder-fixed": _("Encoder, on the fixed scan"),
+            "encoder-moving": _("Encoder, on the moving scan"),
+            "decoder": _("Decoder, on the fixed scan"),
+        }
+        self._stages = Choices(ui.stageSelector, self._onStagePicked)
+        self._regions = Choices(ui.regionSelector, self._onRegionPicked)
+        ui.showHeatmapCheckBox.connect("toggled(bool)", lambda shown: self._setShown(self._heatmap(), shown))
+        ui.showArrowsCheckBox.connect("toggled(bool)", lambda shown: self._setShown(self._arrows(), shown))
+        session.changed.connect(self.update)
+
+    def update(self):
+        self._button.update(self._session.whyNotExtended())
+        parameters = self._session.parameterNode
+        if parameters is not None:
+            self._stages.show(self._titlesOfStages(), parameters.stage)
+            self._regions.show(self._titlesOfRegions(), parameters.region)
+            self._adjustHeatmap(parameters)
+        showState(self._ui.showHeatmapCheckBox, self._heatmap())
+        showState(self._ui.showArrowsCheckBox, self._arrows())
+
+    def _heatmapEntries(self):
+        """The heatmaps that the registration on show has: entries of its record by stage."""
+        result = self._session.result
+        return {entry["stage"]: entry for entry in result.record["heatmaps"]} if result is not None else {}
+
+    def _titlesOfStages(self):
+        return self._stageTitles | {s: s for s in self._heatmapEntries() if s not in self._stageTitles}
+
+    def _titlesOfRegions(self):
+        """Name by label, 0 first for all that there is."""
+        segmentNames = self._session.segmentNames()
+        return {0: _("All segments") if segmentNames else _("Whole scan"), **segmentNames}
+
+    def _heatmap(self):
+        """The layer of the chosen stage, None where it was not computed."""
+        stage = self._stages.value
+        return HeatmapLayer(self._session.result, stage) if stage in self._heatmapEntries() else None
+
+    def _arrows(self):
+        result = self._session.result
+        return GlyphLayer(result) if result is not None and result.deformation is not None else None
+
+    def _onStagePicked(self, stage):
+        self._session.parameterNode.stage = stage
+        layer = self._heatmap()
+        self._setShown(layer, True)
+        if layer is not None:
+            self._sayWhatItShows(stage)
+
+    def _onRegionPicked(self, label):
+        self._session.parameterNode.region = label
+
+    def _setShown(self, layer, shown):
+        if layer is not None:
+            with self._session.messages.guard():
+                layer.add() if shown else layer.hide()
+        self._session.changed.emit()
+
+    def _adjustHeatmap(self, parameters):
+        layer = self._heatmap()
+        if layer is None or not layer.added:
+            return
+        threshold, opacity = parameters.heatmapThreshold / 100, parameters.heatmapOpacity / 100
+        if layer.threshold != threshold:
+            layer.setThreshold(threshold)
+        if layer.opacity != opacity:
+            layer.setOpacity(opacity)
+
+    def _explain(self):
+        region = ["--region", str(self._regions.value)] if self._regions.value else []
+        self._session.extendResult("explain", "explain", ["--stage", self._stages.value, *region], self._onExplained)
+
+    def _onExplained(self):
+        layer = self._heatmap()
+        layer.remove()  # of another region
+        layer.add()
+        self._sayWhatItShows(layer.stage)
+
+    def _sayWhatItShows(self, stage):
+        entry = self._heatmapEntries()[stage]
+        region = self._titlesOfRegions().get(entry["region_label"] or 0, entry["region"])
+        text = _(
+            "Heatmap for {region}: warm where the network's features move it further, cool where they hold it back."
+        )
+        self._session.said.emit(text.format(region=region), [])
+
+
+def showState(checkBox, layer):
+    """Let a check box tell whether its layer is seen; disabled where there is none."""
+    wasBlocked = checkBox.blockSignals(True)
+    checkBox.enabled = layer is not None
+    checkBox.checked = layer is not None and layer.visible
+    checkBox.blockSignals(wasBlocked)

@@ -1,0 +1,49 @@
+from slicer.i18n import tr as _
+
+
+class JobSection:
+    """Progress bar, status line and log of the running job."""
+
+    def __init__(self, ui, session):
+        self._ui, self._session = ui, session
+        self._warnings = []
+        self._wasRunning = False
+        runner = session.runner
+        runner.progress.connect(self._onProgress)
+        runner.warning.connect(self._onWarning)
+        runner.logged.connect(ui.logText.appendPlainText)
+        session.said.connect(self._say)
+        session.changed.connect(self.update)
+        self._showStatus("")
+
+    def update(self):
+        running = bool(self._session.job)
+        if running and not self._wasRunning:
+            self._warnings = []
+            self._showProgress(_("Starting"), 0, 0)
+            self._showStatus("")
+        self._wasRunning = running
+        self._ui.progressBar.visible = running
+
+    def _onProgress(self, stage, done, total):
+        self._showProgress(stage, done, total)
+        self._ui.logText.appendPlainText(f"{stage}: {done}/{total}")
+
+    def _showProgress(self, stage, done, total):
+        """A total of 0 makes the bar swing, for work of unknown length."""
+        bar = self._ui.progressBar
+        bar.setRange(0, max(total, 0))
+        bar.value = min(max(done, 0), max(total, 0))
+        bar.format = f"{stage}: %p %" if total > 0 else f"{stage}…"
+
+    def _onWarning(self, message):
+        self._warnings.append(message)
+        self._ui.logText.appendPlainText(_("Warning: {message}").format(message=message))
+
+    def _say(self, text, warnings):
+        messages = dict.fromkeys([*self._warnings, *warnings])
+        self._showStatus("\n".join([text, *(_("Warning: {message}").format(message=m) for m in messages)]))
+
+    def _showStatus(self, text):
+        self._ui.statusLabel.text = text
+        self._ui.statusLabel.visible = bool(text)

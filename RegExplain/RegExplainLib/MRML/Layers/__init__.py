@@ -1,0 +1,18 @@
+"""What explains a registration in the scene's views: arrows, heatmaps, animations. All share `Layer`."""
+
+from .AnimationLayer import AnimationLayer
+from .GlyphLayer import GlyphLayer
+from .HeatmapLayer import HeatmapLayer
+from .Layer import Layer
+
+__all__ = ["AnimationLayer", "GlyphLayer", "HeatmapLayer", "Layer", "availableLayers"]
+
+
+def availableLayers(resultNodes):
+    """A layer object (added or not) for everything that the result has to show."""
+    record = resultNodes.record
+    layers = [GlyphLayer(resultNodes)] if resultNodes.deformation else []
+    layers += [HeatmapLayer(resultNodes, heatmap["stage"]) for heatmap in record["heatmaps"]]
+    if resultNodes.fixedSegmentation and record["components"]:
+        layers += [AnimationLayer(resultNodes, item["index"]) for item in record["components"]["items"]]
+    return layers

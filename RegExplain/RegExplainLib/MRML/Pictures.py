@@ -1,0 +1,163 @@
+"""PNG pictures of a result and of every layer of it, for the report and for people without Slicer."""
+
+import numpy as np
+
+import slicer
+
+from .Conversion import gridOf
+from .Layers import AnimationLayer, GlyphLayer, HeatmapLayer
+from .OffscreenViews import SliceView, ThreeDView, sideBySide, writePng
+
+SLICE_VIEWS = (("Red", "Axial"), ("Green", "Coronal"), ("Yellow", "Sagittal"))  # as in Slicer's default layout
+
+
+class Pictures:
+    """Draws results in offscreen views, which come with their nodes. Outside the application only.
+
+    Making one needs no GL; `write` does.
+    """
+
+    def __init__(self, headless):
+        self.sliceViews = [SliceView(headless, *view) for view in SLICE_VIEWS]
+        self._threeDView = ThreeDView(headless)
+
+    def fit(self, resultNodes, space="fixed"):
+        """Set the slice views to the middle of the anatomy that was registered, on the scan of that space."""
+        centre = anatomyCentre(resultNodes)
+        self._fit(centre if space == "fixed" else resultNodes.movingPoint(centre))
+
+    def write(self, resultNodes, folder, report=lambda done, total: None):
+        """Write what the result has of these; `report(done, total)` is called after each. Returns the names.
+
+        overview.png: fixed, moving and warped moving scan. outlines.png: fixed (red) and warped (gold) segmentation.
+        glyphs-slice.png, glyphs-3d.png, heatmap-<stage>.png, animation-component-NN.png (at the largest strength).
+        Layers are added where they are not, and all are hidden at the end.
+        """
+        jobs = {"overview.png": lambda: self._overview(resultNodes)}
+        if resultNodes.fixedSegmentation and resultNodes.warpedSegmentation:
+            jobs["outlines.png"] = lambda: self._outlines(resultNodes)
+        for layer in resultNodes.layers():
+            layer.add().hide()
+            jobs |= self._jobs(layer)
+        for number, (name, draw) in enumerate(jobs.items(), start=1):
+            writePng(folder / name, draw())
+            report(number, len(jobs))
+        resultNodes.showSpace("fixed")
+        return list(jobs)
+
+    def _jobs(self, layer):
+        """name -> function that draws it."""
+        if isinstance(layer, GlyphLayer):
+            return {
+                "glyphs-slice.png": lambda: self._glyphSlices(layer),
+                "glyphs-3d.png": lambda: self._glyphs3D(layer),
+            }
+        if isinstance(layer, HeatmapLayer):
+            return {f"heatmap-{layer.stage}.png": lambda: self._heatmap(layer)}
+        if isinstance(layer, AnimationLayer):
+            return {f"animation-component-{layer.componentIndex:02d}.png": lambda: self._animation(layer)}
+        return {}
+
+    def _overview(self, resultNodes):
+        """The three volumes at one scale, in the axial slice through the same anatomy."""
+        _showSegmentations(resultNodes)
+        view, roles = self.sliceViews[0], {"fixed": "Fixed", "moving": "Moving", "warpedMoving": "Moving, warped"}
+        fields, pictures = [], []
+        for role in roles:
+            self._fitTo(resultNodes, role)
+            fields.append(view.fieldOfView)
+        for role, title in roles.items():
+            self._fitTo(resultNodes, role)
+            view.setFieldOfView(max(fields))
+            pictures.append(view.render(title))
+        return sideBySide(*pictures)
+
+    def _fitTo(self, resultNodes, role):
+        for view in self.sliceViews:
+            view.compositeNode.SetBackgroundVolumeID(resultNodes.node(role).GetID())
+        self.fit(resultNodes, "moving" if role == "moving" else "fixed")
+
+    def _outlines(self, resultNodes):
+        resultNodes.showSpace("fixed")
+        self.fit(resultNodes)
+        return self._slices("Red: fixed, gold: moving, warped")
+
+    def _glyphSlices(self, layer):
+        layer.show()
+        _showSegmentations(layer.resultNodes, "fixedSegmentation")
+        self._fit(largestDisplacement(layer.resultNodes))
+        picture = self._slices("Displacement", layer.colors, "mm")
+        layer.hide()
+        return picture
+
+    def _glyphs3D(self, layer):
+        """Over the axial slice, so that one sees where in the head one is."""
+        layer.show()
+        _showSegmentations(layer.resultNodes, "fixedSegmentation")
+        plane = self.sliceViews[0].sliceNode
+        plane.SetSliceVisible(True)
+        self._threeDView.addColorBar(layer.colors, "mm")
+        picture = self._threeDView.render("Displacement")
+        self._threeDView.removeColorBar()
+        plane.SetSliceVisible(False)
+        layer.hide()
+        return picture
+
+    def _heatmap(self, layer):
+        layer.show()
+        _showSegmentations(layer.resultNodes, f"{layer.space}Segmentation")
+        self._fit(layer.hottestPoint())
+        picture = self._slices(f"Grad-CAM, {layer.stage}", layer.colors)
+        layer.hide()
+        return picture
+
+    def _animation(self, layer):
+        strength = max(layer.strengths)
+        layer.show()
+        layer.setStrength(strength)
+        self.fit(layer.resultNodes)
+        picture = self._slices(f"Component {layer.componentIndex} at {strength:+g} SD")
+        layer.setFrame(0)
+        layer.hide()
+        return picture
+
+    def _slices(self, title, colors=None, unit=""):
+        """All slice views, the last with the colour bar."""
+        last = self.sliceViews[-1]
+        pictures = [view.render(title if view is self.sliceViews[0] else view.orientation) for view in self.sliceViews]
+        if colors is not None:
+            last.addColorBar(colors, unit)
+            pictures[-1] = last.render(last.orientation)
+            last.removeColorBar()
+        return sideBySide(*pictures)
+
+    def _fit(self, ras):
+        for view in self.sliceViews:
+            view.fit(ras)
+
+
+def anatomyCentre(resultNodes):
+    """The middle of the fixed segmentation, or of the fixed volume where there is none, RAS mm."""
+    segmentation, bounds = resultNodes.fixedSegmentation, [0.0] * 6
+    segmented = segmentation is not None and segmentation.GetSegmentation().GetNumberOfSegments() > 0
+    (segmentation if segmented else resultNodes.fixed).GetRASBounds(bounds)
+    return np.add(bounds[::2], bounds[1::2]) / 2
+
+
+def largestDisplacement(resultNodes):
+    """Where the tissue of the fixed scan moved most (within the fixed segmentation where there is one), RAS mm."""
+    vectors, geometry = gridOf(resultNodes.deformation)
+    lengths, segmentation = np.linalg.norm(vectors, axis=-1), resultNodes.fixedSegmentation
+    if segmentation:
+        inside = np.zeros(lengths.shape, bool)
+        for segment in segmentation.GetSegmentation().GetSegmentIDs():
+            inside |= slicer.util.arrayFromSegmentBinaryLabelmap(segmentation, segment, resultNodes.fixed) > 0
+        lengths = np.where(inside, lengths, 0) if inside.any() else lengths
+    k, j, i = np.unravel_index(np.argmax(lengths), lengths.shape)
+    return (geometry @ (i, j, k, 1))[:3]
+
+
+def _showSegmentations(resultNodes, *shown):
+    for role in ("fixedSegmentation", "movingSegmentation", "warpedSegmentation"):
+        if resultNodes.node(role):
+            resultNodes.node(role).SetDisplayVisibility(role in shown)

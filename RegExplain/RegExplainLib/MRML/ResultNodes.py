@@ -1,0 +1,247 @@
+"""A result folder as nodes of a scene."""
+
+import json
+import uuid
+
+import numpy as np
+import SimpleITK as sitk
+import vtk
+
+import slicer
+from regexplain.errors import BadInputError
+from regexplain.results import ResultFolder
+from regexplain.transforms import read_transform
+
+from . import Conversion
+from .Tags import RESULT, removeNodes, tag, taggedNodes
+
+FIXED_COLOR = (0.95, 0.15, 0.15)
+WARPED_COLOR = (1.0, 0.80, 0.10)
+MOVING_COLOR = (0.35, 0.70, 1.0)
+VOLUMES = {
+    "fixed": ("fixed.nii.gz", "Fixed"),
+    "moving": ("moving.nii.gz", "Moving"),
+    "warpedMoving": ("warped_moving.nii.gz", "Warped moving"),
+}
+SEGMENTATIONS = {
+    "fixedSegmentation": ("fixed_segmentation.nii.gz", "Fixed segmentation", FIXED_COLOR, "fixed"),
+    "movingSegmentation": ("moving_segmentation.nii.gz", "Moving segmentation", MOVING_COLOR, "moving"),
+    "warpedSegmentation": (
+        "warped_moving_segmentation.nii.gz",
+        "Warped moving segmentation",
+        WARPED_COLOR,
+        "warpedMoving",
+    ),
+}
+SURFACE_LIMIT_VOXELS = 2_000_000  # a whole head of 50 segments takes 12 s, too long to wait for unasked
+OUTLINE_PIXELS = 3
+
+
+class ResultNodes:
+    """The nodes of one registration, kept together in a subject hierarchy folder and found again by their tags.
+
+    `ResultNodes.load(path)` makes them; `ResultNodes.find()` returns those of every result in the scene, for example
+    after opening an .mrb. The properties below look their node up each time; they are None where the result has no such
+    part, or the user deleted it.
+
+    The moving volume stays where its scanner put it. Under `alignment` it appears in fixed space, because the chain of
+    `alignment` under `deformation` has FromWorld(x) = alignment(x + u(x)), u the pull-back displacement.
+
+    `folder` is the ResultFolder, None for a result found in a scene: a scene keeps no paths. A caller that knows the
+    folder may set it, and then add layers.
+    """
+
+    def __init__(self, scene, resultId, folder=None):
+        self.scene, self.id, self.folder = scene, resultId, folder
+
+    @classmethod
+    def load(cls, resultPath, scene=None):
+        """Add a result folder's nodes to the scene and show the fixed scan with its outlines.
+
+        Raises BadInputError where the folder is no result; the scene is then as it was.
+        """
+        result = cls(scene or slicer.mrmlScene, uuid.uuid4().hex, ResultFolder.open(resultPath))
+        try:
+            result._addNodes()
+        except Exception:
+            result.remove()
+            raise
+        result.showSpace("fixed")
+        return result
+
+    @classmethod
+    def find(cls, scene=None):
+        """Every result in the scene, oldest first."""
+        scene = scene or slicer.mrmlScene
+        return [cls(scene, node.GetAttribute(RESULT)) for node in taggedNodes(scene, role="record")]
+
+    @property
+    def record(self):
+        """result.json as a dict; it travels with the scene."""
+        return json.loads(self.node("record").GetText())
+
+    @property
+    def fixed(self):
+        return self.node("fixed")
+
+    @property
+    def moving(self):
+        return self.node("moving")
+
+    @property
+    def warpedMoving(self):
+        return self.node("warpedMoving")
+
+    @property
+    def fixedSegmentation(self):
+        return self.node("fixedSegmentation")
+
+    @property
+    def movingSegmentation(self):
+        return self.node("movingSegmentation")
+
+    @property
+    def warpedSegmentation(self):
+        return self.node("warpedSegmentation")
+
+    @property
+    def alignment(self):
+        """vtkMRMLLinearTransformNode, under `deformation` where there is one."""
+        return self.node("alignment")
+
+    @property
+    def deformation(self):
+        """vtkMRMLGridTransformNode with its inverse; None for an affine-only result."""
+        return self.node("deformation")
+
+    def node(self, role, layer=""):
+        """The node that plays `role` in this result (or in its layer of that key), else None."""
+        return next(iter(taggedNodes(self.scene, self.id, role, layer)), None)
+
+    def layers(self):
+        """Layer objects, added or not, of all there is to show: arrows, heatmap stages, animated components."""
+        from .Layers import availableLayers
+
+        return availableLayers(self)
+
+    def showSpace(self, space):
+        """Show the "fixed" or the "moving" scan in all slice views, with the outlines that belong on it.
+
+        Fixed segmentation red, warped gold, moving blue. Where a view showed the other scan, the same anatomy stays in
+        its middle.
+        """
+        volume, other = self.node(space), self.node("fixed" if space == "moving" else "moving")
+        for composite in self.sliceComposites():
+            wasOther = other is not None and composite.GetBackgroundVolumeID() == other.GetID()
+            composite.SetBackgroundVolumeID(volume.GetID() if volume else None)
+            if wasOther:
+                self._followAnatomy(composite, space)
+        for role in SEGMENTATIONS:
+            if segmentation := self.node(role):
+                segmentation.SetDisplayVisibility((role == "movingSegmentation") == (space == "moving"))
+
+    def showMovingWarpedLive(self, live):
+        """Put the moving volume and its segmentation under the transforms (they appear in fixed space), or out."""
+        parent = self.alignment.GetID() if live else None
+        for node in filter(None, (self.moving, self.movingSegmentation)):
+            node.SetAndObserveTransformNodeID(parent)
+
+    def movingPoint(self, ras):
+        """The moving-space point that the registration gives to a fixed-space point (3 numbers, RAS mm)."""
+        return self._mapped(ras, None, self.alignment)
+
+    def fixedPoint(self, ras):
+        """Its inverse."""
+        return self._mapped(ras, self.alignment, None)
+
+    def remove(self):
+        """Take everything of this result, layers too, out of the scene."""
+        folderItem = self._folderItem()
+        removeNodes(self.scene, taggedNodes(self.scene, self.id))
+        if folderItem:
+            self._hierarchy.RemoveItem(folderItem, False, False)
+
+    def sliceComposites(self):
+        """The vtkMRMLSliceCompositeNode of every slice view."""
+        return self._nodesByClass("vtkMRMLSliceCompositeNode")
+
+    def adopt(self, node, role, layer=""):
+        """Tag a node as this result's and put it into the result's subject hierarchy folder; returns the node."""
+        tag(node, self.id, role, layer)
+        self._hierarchy.SetItemParent(self._itemOf(node), self._folderItem())
+        return node
+
+    @property
+    def _hierarchy(self):
+        return slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(self.scene)
+
+    def _itemOf(self, node):
+        """The application has made one already."""
+        hierarchy = self._hierarchy
+        return hierarchy.GetItemByDataNode(node) or hierarchy.CreateItem(hierarchy.GetSceneItemID(), node)
+
+    def _folderItem(self):
+        record = self.node("record")
+        return self._hierarchy.GetItemParent(self._itemOf(record)) if record else 0
+
+    def _nodesByClass(self, className):
+        return [
+            self.scene.GetNthNodeByClass(n, className) for n in range(self.scene.GetNumberOfNodesByClass(className))
+        ]
+
+    def _mapped(self, ras, source, target):
+        chain = vtk.vtkGeneralTransform()
+        slicer.vtkMRMLTransformNode.GetTransformBetweenNodes(source, target, chain)
+        return np.array(chain.TransformPoint(ras))
+
+    def _followAnatomy(self, composite, space):
+        for view in self._nodesByClass("vtkMRMLSliceNode"):
+            if view.GetLayoutName() == composite.GetLayoutName():
+                centre = [view.GetSliceToRAS().GetElement(row, 3) for row in range(3)]
+                view.JumpSliceByCentering(*(self.movingPoint(centre) if space == "moving" else self.fixedPoint(centre)))
+
+    def _addNodes(self):
+        self._addRecord()
+        for role, (fileName, name) in VOLUMES.items():
+            if path := self.folder.file(fileName):
+                self.adopt(Conversion.addVolume(self.scene, sitk.ReadImage(str(path)), self._uniqueName(name)), role)
+        for role, (fileName, name, color, volumeRole) in SEGMENTATIONS.items():
+            if path := self.folder.file(fileName):
+                self._addSegmentation(role, sitk.ReadImage(str(path)), name, color, self.node(volumeRole))
+        self._addTransforms()
+
+    def _addRecord(self):
+        hierarchy = self._hierarchy
+        folderName = hierarchy.GenerateUniqueItemName("Registration")
+        folderItem = hierarchy.CreateFolderItem(hierarchy.GetSceneItemID(), folderName)
+        record = self.scene.AddNewNodeByClass("vtkMRMLTextNode", self._uniqueName("RegExplain record"))
+        record.SetText(json.dumps(self.folder.record))
+        tag(record, self.id, "record")
+        hierarchy.SetItemParent(self._itemOf(record), folderItem)
+
+    def _addSegmentation(self, role, labels, name, color, volume):
+        node = self.adopt(Conversion.addSegmentation(self.scene, labels, self._uniqueName(name), color), role)
+        node.SetReferenceImageGeometryParameterFromVolumeNode(volume)
+        display = node.GetDisplayNode()
+        display.SetVisibility2DFill(False)
+        display.SetSliceIntersectionThickness(OUTLINE_PIXELS)
+        if labels.GetNumberOfPixels() < SURFACE_LIMIT_VOXELS:
+            node.CreateClosedSurfaceRepresentation()
+            display.SetPreferredDisplayRepresentationName2D("Closed surface")  # thick voxels cut obliquely look torn
+            display.SetOpacity3D(0.3)
+
+    def _addTransforms(self):
+        path = self.folder.file("transform.h5")
+        if path is None:
+            raise BadInputError(f"{self.folder.path} lacks transform.h5, so it is no finished result; register again.")
+        transform = read_transform(path)
+        self.adopt(
+            Conversion.addLinearTransform(self.scene, transform.alignment, self._uniqueName("Alignment")), "alignment"
+        )
+        if transform.displacement is not None:
+            node = Conversion.addGridTransform(self.scene, transform.displacement, self._uniqueName("Deformation"))
+            self.adopt(node, "deformation")
+            self.alignment.SetAndObserveTransformNodeID(node.GetID())
+
+    def _uniqueName(self, name):
+        return self.scene.GenerateUniqueName(name)

@@ -1,0 +1,46 @@
+"""RegExplain: registers two volumes and shows why the network moved what it moved.
+
+The names below work on SimpleITK images; torch is imported only when a model runs.
+
+    result = regexplain.register(fixed, moving)
+    maps = regexplain.explain(result, region=1)
+    motions = regexplain.components(result)
+"""
+
+from __future__ import annotations
+
+__version__ = "0.1.0"
+__all__ = [
+    "BadInputError",
+    "RegExplainError",
+    "RegistrationResult",
+    "__version__",
+    "components",
+    "explain",
+    "models",
+    "register",
+]
+
+_HOME = {
+    "register": "registration",
+    "explain": "explanation",
+    "components": "explanation",
+    "RegistrationResult": "results.registration_result",
+    "BadInputError": "errors",
+    "RegExplainError": "errors",
+}
+
+
+def models() -> list:
+    """The cards of the installed models."""
+    from .registry import installed
+
+    return installed()
+
+
+def __getattr__(name: str):
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

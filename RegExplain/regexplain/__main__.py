@@ -1,0 +1,3 @@
+from regexplain.cli import main
+
+main()

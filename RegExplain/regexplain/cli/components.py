@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ..progress import Progress
+from .verb import model_options, verb
+
+
+@click.command()
+@click.argument("result", type=click.Path(path_type=Path))
+@click.option("--count", type=int, default=4, show_default=True, metavar="K", help="How many, the strongest first.")
+@click.option(
+    "--strength",
+    "strengths",
+    type=float,
+    multiple=True,
+    metavar="L",
+    help="Standard deviations (repeat for several; default: -2 … 2 by 0.5).",
+)
+@click.option("--model", metavar="FILE", help="The model that made the result, where it is not installed.")
+@model_options
+@verb
+def components(
+    result: Path,
+    count: int,
+    strengths: tuple[float, ...],
+    model: str | None,
+    device: str,
+    threads: int | None,
+    progress: Progress,
+) -> str:
+    """What the latent components do to this pair: a displacement for each component and strength."""
+    from ..explanation import DEFAULT_STRENGTHS
+    from ..explanation import components as run
+    from ..results.folder import ResultFolder
+    from ..results.registration_result import RegistrationResult
+
+    progress.report("Decomposing", 0, 2)
+    motions = run(
+        RegistrationResult.load(result),
+        count,
+        strengths or DEFAULT_STRENGTHS,
+        model=model,
+        device=device,
+        threads=threads,
+    )
+    progress.report("Decomposing", 1, 2)
+    ResultFolder.open(result).add_components(motions)
+    progress.report("Decomposing", 2, 2)
+    return str(result)

@@ -1,0 +1,20 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ..progress import Progress
+from .verb import model_options, verb
+
+
+@click.command()
+@click.argument("config", type=click.Path(path_type=Path))
+@model_options
+@verb
+def evaluate(config: Path, device: str, threads: int | None, progress: Progress) -> None:
+    """Register the pairs that CONFIG names, and print Dice, folding and time."""
+    from ..evaluation import EvaluationConfig, evaluated, summary
+
+    settings = EvaluationConfig.read(config)
+    print(summary(evaluated(settings, device, threads, progress)))

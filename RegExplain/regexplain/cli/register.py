@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ..progress import Progress
+from .verb import model_options, verb
+
+
+@click.command()
+@click.argument("fixed", type=click.Path(path_type=Path))
+@click.argument("moving", type=click.Path(path_type=Path))
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="RESULT",
+    help="The folder to write; complete or absent.",
+)
+@click.option(
+    "--model",
+    default="auto",
+    show_default=True,
+    metavar="auto|NAME|FILE",
+    help="auto: the installed model that fits the images, else affine only.",
+)
+@click.option(
+    "--fixed-segmentation", type=click.Path(path_type=Path), metavar="FILE", help="A label map of the fixed image."
+)
+@click.option(
+    "--moving-segmentation", type=click.Path(path_type=Path), metavar="FILE", help="A label map of the moving image."
+)
+@click.option(
+    "--initial-transform",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="ITK, linear, fixed-space to moving-space points; replaces the alignment.",
+)
+@click.option("--overwrite", is_flag=True, help="Replace an earlier result at RESULT.")
+@model_options
+@verb
+def register(
+    fixed: Path,
+    moving: Path,
+    output: Path,
+    model: str,
+    fixed_segmentation: Path | None,
+    moving_segmentation: Path | None,
+    initial_transform: Path | None,
+    overwrite: bool,
+    device: str,
+    threads: int | None,
+    progress: Progress,
+) -> str:
+    """Register MOVING to FIXED (any image file, or a DICOM series folder)."""
+    from ..images import read_segmentation, read_volume
+    from ..registration import register as run
+    from ..results.folder import check_writable
+    from ..transforms import read_itk_transform
+
+    check_writable(output, overwrite)
+    images = {"fixed": read_volume(fixed, "fixed image"), "moving": read_volume(moving, "moving image")}
+    labels = {"fixed": fixed_segmentation, "moving": moving_segmentation}
+    result = run(
+        images["fixed"],
+        images["moving"],
+        model,
+        **{
+            f"{role}_segmentation": read_segmentation(path, images[role], f"{role} segmentation")
+            for role, path in labels.items()
+            if path
+        },
+        initial_transform=read_itk_transform(initial_transform) if initial_transform else None,
+        device=device,
+        threads=threads,
+        progress=progress,
+    )
+    result.save(output, overwrite)
+    return str(output)

@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ..progress import Progress
+from .verb import model_options, verb
+
+
+@click.command()
+@click.argument("config", type=click.Path(path_type=Path))
+@model_options
+@verb
+def train(config: Path, device: str, threads: int | None, progress: Progress) -> str:
+    """Train a model as CONFIG says; a run that was stopped goes on where it was."""
+    import torch
+
+    from ..running import use_threads
+    from ..training.config import TrainingConfig
+    from ..training.packaging import packaged
+    from ..training.trainer import Trainer
+
+    torch.set_num_threads(use_threads(threads))
+    trainer = Trainer(TrainingConfig.read(config), progress, device)
+    trainer.run()
+    return str(packaged(trainer))

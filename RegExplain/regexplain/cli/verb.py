@@ -1,0 +1,82 @@
+"""What every verb shares: progress, one-sentence errors, exit codes, a clean end when cancelled."""
+
+from __future__ import annotations
+
+import functools
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+
+import click
+
+from ..errors import Cancelled, RegExplainError
+from ..progress import JsonProgress, Progress, TerminalProgress
+
+UNEXPECTED = (
+    "Something unexpected went wrong ({kind}: {error}); run again with --verbose and send the output to the authors."
+)
+
+
+def verb(function: Callable[..., str | None]) -> Callable[..., None]:
+    """Options --progress and --verbose around a verb, which gets `progress` and returns what it made, if anything."""
+
+    @click.option(
+        "--progress",
+        "style",
+        type=click.Choice(["bar", "json"]),
+        default="bar",
+        help="For people, or one JSON object a line for programs.",
+    )
+    @click.option("--verbose", is_flag=True, help="On an error, the whole traceback.")
+    @functools.wraps(function)
+    def wrapped(style: str, verbose: bool, **options: object) -> None:
+        progress: Progress = JsonProgress() if style == "json" else TerminalProgress()
+        signal.signal(signal.SIGTERM, _interrupt)
+        try:
+            made = function(progress=progress, **options)
+        except (Exception, KeyboardInterrupt) as error:
+            progress.close()
+            if verbose:
+                traceback.print_exc()
+            known = _known(error)
+            _say(
+                progress,
+                str(known)
+                if isinstance(known, RegExplainError)
+                else UNEXPECTED.format(kind=type(error).__name__, error=error),
+            )
+            sys.exit(known.exit_code if isinstance(known, RegExplainError) else 1)
+        progress.close()
+        if isinstance(progress, JsonProgress):
+            progress.emit("finished", result=made)
+
+    return wrapped
+
+
+def _known(error: BaseException) -> BaseException:
+    if isinstance(error, KeyboardInterrupt):
+        return Cancelled("Cancelled; nothing was written.")
+    if isinstance(error, ModuleNotFoundError):
+        return RegExplainError(f"This needs the package {error.name}, which is not installed; install it with pip.")
+    return error
+
+
+def _say(progress: Progress, message: str) -> None:
+    if isinstance(progress, JsonProgress):
+        progress.emit("error", message=message)
+    print(f"Error: {message}", file=sys.stderr)
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def model_options(function: Callable) -> Callable:
+    """--device and --threads."""
+    function = click.option("--threads", type=int, default=None, metavar="N", help="Processor threads (default: all).")(
+        function
+    )
+    return click.option(
+        "--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), default="auto", show_default=True
+    )(function)

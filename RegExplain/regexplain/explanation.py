@@ -1,0 +1,106 @@
+"""Explain a finished registration: heatmaps, and what the latent components do. torch is imported only on use."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import SimpleITK as sitk
+
+from . import registry
+from .errors import BadInputError
+from .images import fitted_segmentation, labels_of
+from .results.explanations import ComponentMotion, Heatmap
+from .results.registration_result import RegistrationResult
+from .running import out_of_memory_said, use_threads
+
+if TYPE_CHECKING:
+    from .inference.model import Model
+
+DEFAULT_STRENGTHS = tuple(np.arange(-2, 2.01, 0.5).tolist())
+
+
+def explain(
+    result: RegistrationResult,
+    stages: Sequence[str] = (),
+    region: int | sitk.Image | None = None,
+    *,
+    model: str | os.PathLike[str] | None = None,
+    device: str = "auto",
+    threads: int | None = None,
+) -> list[Heatmap]:
+    """Signed Grad-CAM maps of a registration, one a stage (all by default), on the images they explain.
+
+    region: a label of the fixed segmentation, or a mask on any grid; by default all segments, or the whole image.
+    """
+    threads = use_threads(threads)
+    mask, words, label = _region(result, region)
+    ready = _model_of(result, model, device, threads)
+    from .attribution.heatmaps import STAGES, heatmaps
+
+    with out_of_memory_said():
+        return heatmaps(ready, result, list(stages) or list(STAGES), mask, words, label)
+
+
+def components(
+    result: RegistrationResult,
+    count: int = 4,
+    strengths: Sequence[float] = DEFAULT_STRENGTHS,
+    *,
+    model: str | os.PathLike[str] | None = None,
+    device: str = "auto",
+    threads: int | None = None,
+) -> list[ComponentMotion]:
+    """What the first `count` latent components do about the fixed image, at strengths in standard deviations."""
+    if count < 1 or not any(strengths):
+        raise BadInputError("Give at least one component and one strength other than 0.")
+    threads = use_threads(threads)
+    ready = _model_of(result, model, device, threads)
+    from .inference.prediction import component_motions
+
+    with out_of_memory_said():
+        return component_motions(
+            ready, result.fixed, result.moving, result.transform.alignment, count, sorted(set(strengths))
+        )
+
+
+def _model_of(result: RegistrationResult, model: str | os.PathLike[str] | None, device: str, threads: int) -> Model:
+    """The very model that made the result, found by its checksum."""
+    used = result.record.get("model")
+    if used is None:
+        raise BadInputError(
+            "This registration is affine only: no network made it, so there is nothing to explain; "
+            "register with --model."
+        )
+    card = registry.card(os.fspath(model)) if model is not None else registry.by_checksum(used["sha256"])
+    if card is None or card.weights_sha256 != used["sha256"]:
+        raise BadInputError(
+            f"The model {used['name']} that made this result is not installed in that version; name "
+            "its file with --model."
+        )
+    from .inference.model import Model
+
+    return Model.load(card, device, threads)
+
+
+def _region(result: RegistrationResult, region: int | sitk.Image | None) -> tuple[sitk.Image, str, int | None]:
+    """A mask on the fixed grid, its name in words, its label."""
+    labels = result.fixed_segmentation
+    if isinstance(region, sitk.Image):
+        return fitted_segmentation(region, result.fixed, "region"), "mask", None
+    if region is None:
+        return (
+            (result.fixed >= result.fixed, "whole image", None)
+            if labels is None
+            else (labels > 0, "all segments", None)
+        )
+    if labels is None or region not in labels_of(labels):
+        known = (
+            "the fixed image has no segmentation"
+            if labels is None
+            else f"it has {', '.join(map(str, labels_of(labels)))}"
+        )
+        raise BadInputError(f"The fixed segmentation has no segment {region} ({known}); choose another region.")
+    return labels == region, f"segment {region}", region

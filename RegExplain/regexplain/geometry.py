@@ -1,0 +1,129 @@
+"""Grids in the world, and the one way between world millimetres and a model's canvas.
+
+World points are LPS millimetres. Sizes, spacings and indices are ordered (x, y, z); arrays are (z, y, x).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import SimpleITK as sitk
+
+BORDER_TOLERANCE = 1e-4  # of the box's size: far above rounding, far below a voxel
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A regular lattice of voxel centres: point = origin + direction · (spacing * index), LPS mm."""
+
+    size: tuple[int, int, int]
+    spacing: tuple[float, float, float]
+    origin: tuple[float, float, float]
+    direction: tuple[float, ...]
+
+    @classmethod
+    def of(cls, image: sitk.Image) -> Grid:
+        return cls(image.GetSize(), image.GetSpacing(), image.GetOrigin(), image.GetDirection())
+
+    @property
+    def axes(self) -> np.ndarray:
+        """(3, 3), one unit column an axis."""
+        return np.array(self.direction).reshape(3, 3)
+
+    @property
+    def voxel_to_world(self) -> np.ndarray:
+        """(4, 4), from (x, y, z) index to LPS mm."""
+        matrix = np.eye(4)
+        matrix[:3, :3] = self.axes * self.spacing
+        matrix[:3, 3] = self.origin
+        return matrix
+
+    @property
+    def centre(self) -> np.ndarray:
+        """The middle of the lattice, LPS mm."""
+        return self.world((np.array(self.size) - 1) / 2)
+
+    @property
+    def extent(self) -> np.ndarray:
+        """Edge to edge along each axis, mm."""
+        return np.array(self.size) * self.spacing
+
+    @property
+    def corners(self) -> np.ndarray:
+        """(8, 3), the outer corners of the outermost voxels, LPS mm."""
+        unit = np.stack(np.meshgrid([0, 1], [0, 1], [0, 1], indexing="ij"), -1).reshape(-1, 3)
+        return self.world(unit * np.array(self.size) - 0.5)
+
+    def world(self, index: np.ndarray) -> np.ndarray:
+        """LPS points of (..., 3) continuous indices (x, y, z)."""
+        return np.asarray(index) @ (self.axes * self.spacing).T + self.origin
+
+    def image(self, array: np.ndarray, vector: bool = False) -> sitk.Image:
+        """`array` (z, y, x), or (z, y, x, c) with `vector`, as an image on this grid."""
+        image = sitk.GetImageFromArray(array, isVector=vector)
+        image.SetSpacing(self.spacing)
+        image.SetOrigin(self.origin)
+        image.SetDirection(self.direction)
+        return image
+
+    def sample(self, image: sitk.Image, transform: sitk.Transform | None = None, nearest: bool = False) -> sitk.Image:
+        """`image` at transform(point) for each point of this grid; 0 outside. Nearest for labels, else linear."""
+        interpolator = sitk.sitkNearestNeighbor if nearest else sitk.sitkLinear
+        return sitk.Resample(
+            image,
+            self.size,
+            transform or sitk.Transform(3, sitk.sitkIdentity),
+            interpolator,
+            self.origin,
+            self.spacing,
+            self.direction,
+            0.0,
+        )
+
+
+def anatomical(grid: Grid) -> Grid:
+    """The same box, its own axes put into the nearest (left, posterior, superior) order."""
+    marker = sitk.Image([2, 2, 2], sitk.sitkUInt8)
+    marker.SetDirection(grid.direction)
+    direction = sitk.DICOMOrient(marker, "LPS").GetDirection()
+    source = np.abs(np.array(direction).reshape(3, 3).T @ grid.axes).argmax(1)
+    size = tuple(grid.size[i] for i in source)
+    spacing = tuple(grid.spacing[i] for i in source)
+    return centred_grid(grid.centre, size, spacing, direction)
+
+
+def centred_grid(centre, size, spacing, direction) -> Grid:
+    """A grid whose middle lies at `centre` (LPS mm)."""
+    offset = np.array(direction).reshape(3, 3) @ ((np.array(size) - 1) / 2 * np.array(spacing))
+    return Grid(tuple(size), tuple(spacing), tuple(np.asarray(centre) - offset), tuple(direction))
+
+
+def canvas_about(image: sitk.Image, size, spacing) -> Grid:
+    """The model's canvas about the centre of `image`, its axes the image's own in the nearest LPS order.
+
+    An oblique header or another storage order of the same scan therefore gives the same canvas content.
+    """
+    own = anatomical(Grid.of(image))
+    return centred_grid(own.centre, size, spacing, own.direction)
+
+
+def smoothed_for(image: sitk.Image, spacing) -> sitk.Image:
+    """`image` blurred as sampling it every `spacing` mm needs (σ = half the coarser step where that is coarser)."""
+    sigma = [max(0.0, np.sqrt(max(0.0, max(spacing) ** 2 - own**2))) / 2 for own in image.GetSpacing()]
+    if max(sigma) < 0.5 * min(image.GetSpacing()):
+        return image
+    return sitk.DiscreteGaussian(image, [s**2 for s in sigma], 64, 0.01, True)
+
+
+def on_canvas(image: sitk.Image, canvas: Grid, alignment: sitk.Transform | None = None) -> np.ndarray:
+    """`image` as a model sees it, (z, y, x) float32: blurred as the canvas' spacing needs, 0 outside its box.
+
+    An image of odd size on an even canvas has its border exactly between two cells' centres. ITK lets rounding decide
+    on which side those cells fall, so here the border belongs to the box, for every copy of a scan.
+    """
+    padded = sitk.ZeroFluxNeumannPad(smoothed_for(sitk.Cast(image, sitk.sitkFloat32), canvas.spacing), [1] * 3, [1] * 3)
+    own = Grid.of(image)
+    box = centred_grid(own.centre, own.size, np.array(own.spacing) * (1 + BORDER_TOLERANCE), own.direction)
+    inside = canvas.sample(box.image(np.ones(own.size[::-1], np.uint8)), alignment, nearest=True)
+    return sitk.GetArrayFromImage(canvas.sample(padded, alignment)) * sitk.GetArrayViewFromImage(inside)

@@ -1,0 +1,159 @@
+"""Volumes and segmentations from files, checked so that everything behind can rely on them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+from . import nifti
+from .errors import BadInputError
+from .geometry import Grid
+
+BYTES_PER_VOXEL = 64  # image, its float copy, two displacement fields in float64: what a registration holds at its peak
+
+
+def read_volume(path: str | Path, role: str = "image") -> sitk.Image:
+    """A 3-D scalar image of any type from a file, or from the folder of one DICOM series, without its metadata.
+
+    `role` names it in messages ("fixed image"). Raises BadInputError.
+    """
+    image = _read(Path(path), role)
+    if image.GetDimension() == 4 and image.GetSize()[3] == 1:
+        image = image[:, :, :, 0]
+    check_volume(image, role)
+    return without_metadata(image)
+
+
+def check_volume(image: sitk.Image, role: str = "image") -> None:
+    """Raises BadInputError unless `image` can be registered."""
+    if image.GetDimension() != 3:
+        raise BadInputError(
+            f"The {role} is {image.GetDimension()}-D; give one 3-D volume (of a time series, extract one frame)."
+        )
+    if image.GetNumberOfComponentsPerPixel() != 1 or "complex" in image.GetPixelIDTypeAsString():
+        raise BadInputError(
+            f"The {role} has several values per voxel (colour, vector or complex); give a scalar volume."
+        )
+    if min(image.GetSize()) < 2:
+        size = " × ".join(map(str, image.GetSize()))
+        raise BadInputError(f"The {role} is one voxel thick ({size} voxels); give a volume of at least two slices.")
+    values = sitk.GetArrayViewFromImage(image)
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        count = int((~np.isfinite(values)).sum())
+        raise BadInputError(
+            f"The {role} has {count} voxels that are NaN or infinite; replace them by a number and try again."
+        )
+    if values.min() == values.max():
+        raise BadInputError(
+            f"The {role} has the same value ({values.flat[0]}) in every voxel; check that the right file was given."
+        )
+
+
+def read_segmentation(path: str | Path, image: sitk.Image, role: str = "segmentation") -> sitk.Image:
+    """A label map, laid on the grid of `image` by nearest neighbour; uint8 or uint16."""
+    return fitted_segmentation(_read(Path(path), role), image, role)
+
+
+def fitted_segmentation(labels: sitk.Image, image: sitk.Image, role: str = "segmentation") -> sitk.Image:
+    """The label map on the grid of `image`. Raises BadInputError for what is no label map, or one of another place."""
+    if labels.GetDimension() != 3 or labels.GetNumberOfComponentsPerPixel() != 1:
+        raise BadInputError(
+            f"The {role} is not one 3-D label map; export it as a label map (one number a voxel) first."
+        )
+    values = sitk.GetArrayViewFromImage(labels)
+    if values.dtype.kind == "f" and not (np.isfinite(values).all() and (values == np.round(values)).all()):
+        raise BadInputError(f"The {role} has values that are not whole numbers; give a label map, not an image.")
+    if values.min() < 0 or values.max() > np.iinfo(np.uint16).max:
+        raise BadInputError(f"The {role} has labels outside 0–65535; give a label map, not an image.")
+    if values.max() == 0:
+        raise BadInputError(f"The {role} is empty (no voxel above 0); check that the right file was given.")
+    labels = sitk.Cast(labels, sitk.sitkUInt8 if values.max() < 256 else sitk.sitkUInt16)
+    fitted = Grid.of(image).sample(without_metadata(labels), nearest=True)
+    if not sitk.GetArrayViewFromImage(fitted).any():
+        raise BadInputError(
+            f"The {role} does not lie on its image: none of its voxels is inside; check that the two belong together."
+        )
+    return fitted
+
+
+def labels_of(segmentation: sitk.Image) -> list[int]:
+    """The labels that occur, ascending, without 0."""
+    return [int(v) for v in np.unique(sitk.GetArrayViewFromImage(segmentation)) if v]
+
+
+def without_metadata(image: sitk.Image) -> sitk.Image:
+    """The same voxels and geometry, and nothing else: headers can carry names."""
+    image = sitk.Image(image)
+    for key in image.GetMetaDataKeys():
+        image.EraseMetaData(key)
+    return image
+
+
+def write_image(image: sitk.Image, path: Path) -> None:
+    """Compressed where the format can. Raises OSError where the disk refuses."""
+    try:
+        sitk.WriteImage(image, str(path), True)
+    except RuntimeError as error:
+        raise OSError(f"{path.name} could not be written") from error
+
+
+def _read(path: Path, role: str) -> sitk.Image:
+    if not path.exists():
+        raise BadInputError(f"There is no {role} at {path}.")
+    if path.is_dir():
+        return _read_series(path, role)
+    if path.stat().st_size == 0:
+        raise BadInputError(f"The {role} {path.name} is an empty file.")
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(str(path))
+    try:
+        reader.ReadImageInformation()
+        _check_memory(reader.GetSize(), role)
+        image = reader.Execute()
+    except RuntimeError as error:
+        raise BadInputError(
+            f"The {role} {path.name} is not an image that can be read, or is damaged; try opening it "
+            "in Slicer and saving it as .nrrd."
+        ) from error
+    complaint = nifti.complaint(path) if path.name.endswith((".nii", ".nii.gz")) else None
+    if complaint is not None:
+        raise BadInputError(f"The {role} {path.name} {complaint}.")
+    return image
+
+
+def _read_series(folder: Path, role: str) -> sitk.Image:
+    series = sitk.ImageSeriesReader.GetGDCMSeriesIDs(str(folder))
+    if not series:
+        raise BadInputError(f"The folder {folder} given as {role} holds no DICOM series.")
+    if len(series) > 1:
+        raise BadInputError(
+            f"The folder {folder} given as {role} holds {len(series)} DICOM series; give a folder with one."
+        )
+    reader = sitk.ImageSeriesReader()
+    reader.SetFileNames(reader.GetGDCMSeriesFileNames(str(folder), series[0]))
+    try:
+        return reader.Execute()
+    except RuntimeError as error:
+        raise BadInputError(
+            f"The DICOM series in {folder} given as {role} cannot be read as one volume; its slices may differ in size."
+        ) from error
+
+
+def _check_memory(size: tuple[int, ...], role: str) -> None:
+    needed = float(np.prod([float(n) for n in size])) * BYTES_PER_VOXEL
+    if needed > physical_memory():
+        raise BadInputError(
+            f"The {role} would need {needed / 2**30:.0f} GB of memory, more than this computer has; "
+            "crop or resample it."
+        )
+
+
+def physical_memory() -> float:
+    """Bytes of memory in this computer; infinite where the system does not tell."""
+    try:
+        return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    except (AttributeError, ValueError, OSError):
+        return float("inf")

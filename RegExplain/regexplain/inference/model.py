@@ -1,0 +1,83 @@
+"""A model ready to run: its card, its network, the canvas it works on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import SimpleITK as sitk
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from ..decomposition import LatentComponents
+from ..errors import BadInputError, RegExplainError
+from ..geometry import Grid, canvas_about, on_canvas
+from ..images import physical_memory
+from ..intensities import normalised
+from ..networks.latent import LatentNetwork
+from ..registry import COMPONENTS, WEIGHTS, ModelCard
+
+BYTES_PER_CANVAS_VOXEL = 600  # activations of the shipped widths, both directions
+
+
+@dataclass
+class Model:
+    card: ModelCard
+    network: LatentNetwork
+    device: torch.device
+
+    @classmethod
+    def load(cls, card: ModelCard, device: str = "auto", threads: int | None = None) -> Model:
+        """threads: torch's, left as they are by default.
+
+        Raises BadInputError for weights that are damaged or of another network, and for a device that is not there.
+        """
+        if threads is not None:
+            torch.set_num_threads(threads)
+        chosen = chosen_device(device)
+        path = card.verified_file(WEIGHTS)
+        network = LatentNetwork(**{key: value for key, value in card.values["network"].items() if key != "type"})
+        try:
+            network.load_state_dict(load_file(str(path)))
+        except RuntimeError as error:
+            raise BadInputError(
+                f"The weights of {card.name} are not those of the network on its card; install the model again."
+            ) from error
+        return cls(card, network.eval().requires_grad_(False).to(chosen), chosen)
+
+    @cached_property
+    def components(self) -> LatentComponents:
+        return LatentComponents.load(self.card.verified_file(COMPONENTS))
+
+    def canvas(self, fixed: sitk.Image) -> Grid:
+        voxels = float(np.prod(self.card.canvas_size))
+        if voxels * BYTES_PER_CANVAS_VOXEL > physical_memory():
+            raise RegExplainError(
+                f"The canvas of {self.card.name} needs more memory than this computer has; use a "
+                "smaller model or a larger computer."
+            )
+        return canvas_about(fixed, self.card.canvas_size, self.card.canvas_spacing)
+
+    def volume(self, image: sitk.Image, canvas: Grid, alignment: sitk.Transform | None = None) -> Tensor:
+        """(1, 1, D, H, W): the normalised image on the canvas, 0 (its darkest) outside."""
+        scaled = sitk.GetImageFromArray(normalised(sitk.GetArrayFromImage(image)))
+        scaled.CopyInformation(image)
+        return torch.from_numpy(on_canvas(scaled, canvas, alignment))[None, None].to(self.device)
+
+
+def chosen_device(name: str) -> torch.device:
+    """auto: CUDA, then Apple's MPS, then the CPU, whichever is there first."""
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if name == "auto":
+        return torch.device("cuda" if there["cuda"] else "mps" if there["mps"] else "cpu")
+    if not there.get(name):
+        raise BadInputError(f"The device {name} is not available here; use --device auto or cpu.")
+    return torch.device(name)
+
+
+def displacement_image(displacement: Tensor, canvas: Grid) -> sitk.Image:
+    """(1, 3, D, H, W), canvas voxels along the canvas' axes, to LPS mm: a float64 vector image on the canvas."""
+    voxels = displacement[0].permute(1, 2, 3, 0).double().cpu().numpy()
+    return canvas.image((voxels * canvas.spacing) @ canvas.axes.T, vector=True)

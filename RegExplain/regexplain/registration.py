@@ -1,0 +1,213 @@
+"""Register two images: the Python API behind `regexplain register`. torch is imported only where a model runs."""
+
+from __future__ import annotations
+
+import os
+import time
+from datetime import datetime, timezone
+from typing import Any
+
+import numpy as np
+import SimpleITK as sitk
+
+from . import __version__, alignment, metrics, registry
+from .errors import BadInputError
+from .geometry import Grid
+from .images import check_volume, fitted_segmentation, labels_of, without_metadata
+from .progress import Progress
+from .results.folder import SCHEMA_VERSION
+from .results.registration_result import RegistrationResult
+from .running import out_of_memory_said, use_threads
+from .transforms import RegistrationTransform, as_affine, backward, extended_sample
+
+NOT_MADE_FOR = "The model {name} was not made for these images: {reasons}. Do not rely on the result."
+AFFINE_ONLY = "No installed model fits these images, so this is an affine registration only: {reasons}."
+
+
+def register(
+    fixed: sitk.Image,
+    moving: sitk.Image,
+    model: str | os.PathLike[str] = "auto",
+    *,
+    fixed_segmentation: sitk.Image | None = None,
+    moving_segmentation: sitk.Image | None = None,
+    initial_transform: sitk.Transform | None = None,
+    device: str = "auto",
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> RegistrationResult:
+    """Register `moving` to `fixed`, two 3-D scalar images of any grid.
+
+    model: "auto" takes the first installed model whose domain holds both images, and where there is none the result is
+    affine only; otherwise a model's name or file, used on any image with a warning outside its domain.
+    initial_transform: linear, maps fixed-space to moving-space points (LPS mm) and replaces the alignment.
+    threads: processor threads, all by default.
+    The result's `transform` maps fixed-space to moving-space points. Raises BadInputError for unusable inputs.
+    """
+    work = _Registration(
+        fixed,
+        moving,
+        fixed_segmentation,
+        moving_segmentation,
+        initial_transform,
+        device,
+        threads,
+        progress or Progress(),
+    )
+    return work.run(str(model))
+
+
+class _Registration:
+    """One registration under way: what was given, what was noticed, what it took."""
+
+    def __init__(
+        self, fixed, moving, fixed_segmentation, moving_segmentation, initial, device, threads, progress: Progress
+    ):
+        self.started = time.perf_counter()
+        check_volume(fixed, "fixed image")
+        check_volume(moving, "moving image")
+        self.fixed, self.moving = without_metadata(fixed), without_metadata(moving)
+        self.fixed_segmentation = _fitted(fixed_segmentation, fixed, "fixed segmentation")
+        self.moving_segmentation = _fitted(moving_segmentation, moving, "moving segmentation")
+        self.grids = {"fixed": Grid.of(fixed), "moving": Grid.of(moving)}
+        self.initial, self.device, self.progress = checked_initial(initial), device, progress
+        self.threads = use_threads(threads)
+        self.warnings: list[str] = []
+        self.seconds: dict[str, float] = {}
+
+    def run(self, model: str) -> RegistrationResult:
+        if self.initial is None:
+            alignment.check_overlap(self.fixed, self.moving)
+        card = self._chosen(model)
+        linear, kind = self._timed("align", self._align, card)
+        forward, back = self._timed("register", self._deform, card, linear)
+        self.progress.report("Measuring", 3, 4)
+        result = self._result(linear, forward, back)
+        result.record = self._record(result, card, model, kind)
+        self.progress.report("Measuring", 4, 4)
+        return result
+
+    def _timed(self, name: str, step, *arguments):
+        began = time.perf_counter()
+        value = step(*arguments)
+        self.seconds[name] = round(time.perf_counter() - began, 3)
+        return value
+
+    def _warn(self, message: str) -> None:
+        self.warnings.append(message)
+        self.progress.warn(message)
+
+    def _chosen(self, model: str) -> registry.ModelCard | None:
+        """The model's card; None for affine only."""
+        if model == "auto":
+            fitting = registry.fitting(self.grids)
+            if fitting is None:
+                reasons = [f"{known.name}: {known.outside_domain(self.grids)[0]}" for known in registry.installed()]
+                self._warn(AFFINE_ONLY.format(reasons="; ".join(reasons) or "none is installed"))
+            return fitting
+        named = registry.card(model)
+        reasons = named.outside_domain(self.grids)
+        if reasons:
+            self._warn(NOT_MADE_FOR.format(name=named.name, reasons="; ".join(reasons)))
+        return named
+
+    def _align(self, card: registry.ModelCard | None) -> tuple[sitk.AffineTransform, str]:
+        self.progress.report("Aligning", 0, 4)
+        if self.initial is not None:
+            return self.initial, "given"
+        if card is not None and card.values["alignment"] == "centre":
+            return alignment.centred(self.fixed, self.moving), "centre"
+        return alignment.registered(self.fixed, self.moving), "affine"
+
+    def _deform(
+        self, card: registry.ModelCard | None, linear: sitk.AffineTransform
+    ) -> tuple[sitk.Image | None, sitk.Image | None]:
+        """The displacement there and the one back, on the canvas; None for affine only."""
+        self.progress.report("Registering", 1, 4)
+        if card is None:
+            self.device = "cpu"
+            return None, None
+        from .inference.model import Model
+        from .inference.prediction import predict
+
+        with out_of_memory_said():
+            model = Model.load(card, self.device, self.threads)
+            self.device = str(model.device)
+            return predict(model, self.fixed, self.moving, linear)
+
+    def _result(self, linear, forward, back) -> RegistrationResult:
+        on_fixed = None if forward is None else extended_sample(forward, self.grids["fixed"])
+        return RegistrationResult(
+            self.fixed,
+            self.moving,
+            RegistrationTransform(linear, on_fixed),
+            backward(linear, back, self.grids["moving"]),
+            self.fixed_segmentation,
+            self.moving_segmentation,
+        )
+
+    def _record(
+        self, result: RegistrationResult, card: registry.ModelCard | None, model: str, kind: str
+    ) -> dict[str, Any]:
+        grids, transform = self.grids, result.transform
+        record: dict[str, Any] = {
+            "schema_version": SCHEMA_VERSION,
+            "regexplain_version": __version__,
+            "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            "kind": "affine" if card is None else "deformable",
+            "model": card
+            and {
+                "name": card.name,
+                "sha256": card.weights_sha256,
+                "chosen": "auto" if model == "auto" else "named",
+                "inside_domain": not card.outside_domain(grids),
+            },
+            "settings": {"device": self.device, "threads": self.threads, "seed": alignment.SEED},
+            "alignment": {"kind": kind} | alignment.described(transform.alignment, grids["fixed"]),
+            "dice": None,
+            "segments": [],
+            "heatmaps": [],
+            "components": None,
+        } | metrics.transform_numbers(transform, result.inverse_transform, grids["fixed"], grids["moving"])
+        if self.fixed_segmentation is not None:
+            record |= self._segment_numbers(result)
+        if record["jacobian"]["share_folded"] > 0:
+            self._warn(
+                f"{100 * record['jacobian']['share_folded']:.2f} % of the voxels fold over; do not "
+                "trust the result there."
+            )
+        self.seconds["total"] = round(time.perf_counter() - self.started, 3)
+        return record | {"seconds": self.seconds, "warnings": self.warnings}
+
+    def _segment_numbers(self, result: RegistrationResult) -> dict[str, Any]:
+        assert self.fixed_segmentation is not None
+        fixed, moving = self.fixed_segmentation, self.moving_segmentation
+        millimetres = metrics.lengths(result.transform.displacement, self.grids["fixed"])
+        if moving is None:
+            return {"segments": metrics.segment_table(fixed, None, millimetres)}
+        for label in sorted(set(labels_of(fixed)) ^ set(labels_of(moving))):
+            which = "fixed" if label in labels_of(fixed) else "moving"
+            self._warn(f"Segment {label} is only in the {which} segmentation.")
+        transforms = {"before": self.initial, "aligned": result.transform.alignment, "after": result.transform.itk()}
+        maps = {name: self.grids["fixed"].sample(moving, step, nearest=True) for name, step in transforms.items()}
+        rows = metrics.segment_table(fixed, maps, millimetres)
+        return {"segments": rows, "dice": {name: float(np.mean([row["dice"][name] for row in rows])) for name in maps}}
+
+
+def checked_initial(transform: sitk.Transform | None) -> sitk.AffineTransform | None:
+    """A given transform as an affine. Raises BadInputError where it bends or cannot be undone."""
+    if transform is None:
+        return None
+    if not transform.IsLinear():
+        raise BadInputError(
+            "The initial transform is not linear; give a rigid or affine one (harden the rest into "
+            "the moving image first)."
+        )
+    linear = as_affine(transform)
+    if abs(np.linalg.det(np.array(linear.GetMatrix()).reshape(3, 3))) < 1e-6:
+        raise BadInputError("The initial transform flattens space (its determinant is 0); give an invertible one.")
+    return linear
+
+
+def _fitted(segmentation: sitk.Image | None, image: sitk.Image, role: str) -> sitk.Image | None:
+    return None if segmentation is None else fitted_segmentation(segmentation, image, role)

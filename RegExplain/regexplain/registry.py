@@ -1,0 +1,116 @@
+"""The models that are installed, known by their cards alone: no torch needed.
+
+A model is a folder: `card.json`, `weights.safetensors`, `components.safetensors`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .errors import BadInputError
+from .geometry import Grid, anatomical
+
+FOLDER = Path(__file__).parent / "models"
+WEIGHTS, COMPONENTS, CARD = "weights.safetensors", "components.safetensors", "card.json"
+AXES = ("left-right", "front-back", "up-down")
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What a model is, was trained on, may be used for, and the checksums of its files (docs/model-card.md)."""
+
+    folder: Path
+    values: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        return self.values["name"]
+
+    @property
+    def weights_sha256(self) -> str:
+        return self.values["files"][WEIGHTS]
+
+    @property
+    def canvas_size(self) -> list[int]:
+        return self.values["canvas"]["size"]
+
+    @property
+    def canvas_spacing(self) -> list[float]:
+        return self.values["canvas"]["spacing_mm"]
+
+    def outside_domain(self, grids: dict[str, Grid]) -> list[str]:
+        """Why the model does not fit, a phrase a reason; empty where it fits. `grids`: {"fixed": …, "moving": …}."""
+        reasons = []
+        for role, grid in grids.items():
+            own = anatomical(grid)
+            for what, values in (("extent_mm", own.extent), ("spacing_mm", own.spacing)):
+                low, high = (self.values["domain"][what][end] for end in ("min", "max"))
+                for axis, value, least, most in zip(AXES, values, low, high, strict=True):
+                    if not least <= value <= most:
+                        reasons.append(
+                            f"the {role} image's {axis} {what[:-3]} is {value:.1f} mm, the model "
+                            f"knows {least:g}–{most:g}"
+                        )
+        return reasons
+
+    def verified_file(self, name: str) -> Path:
+        """A file of the model, its SHA-256 checked against the card. Raises BadInputError."""
+        path = self.folder / name
+        if not path.is_file():
+            raise BadInputError(f"The model {self.name} lacks {name}; install it again.")
+        if sha256(path) != self.values["files"].get(name):
+            raise BadInputError(
+                f"The file {name} of the model {self.name} is damaged or was changed (its checksum is "
+                "not the card's); install it again."
+            )
+        return path
+
+
+def sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with open(path, "rb") as stream:
+        for block in iter(lambda: stream.read(1 << 20), b""):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def installed() -> list[ModelCard]:
+    """The cards of the models that ship with RegExplain, by name."""
+    return [read_card(path) for path in sorted(FOLDER.glob(f"*/{CARD}"))]
+
+
+def read_card(path: Path) -> ModelCard:
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        for key in ("name", "network", "canvas", "alignment", "domain", "files"):
+            values[key]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BadInputError(
+            f"{path} is not a model card; give a model's folder, its {CARD} or its {WEIGHTS}."
+        ) from error
+    return ModelCard(path.parent, values)
+
+
+def card(model: str | Path) -> ModelCard:
+    """The card of an installed model by name, or of a model folder or one of its files by path."""
+    for known in installed():
+        if known.name == str(model):
+            return known
+    path = Path(model)
+    if path.is_dir() or path.is_file():
+        return read_card((path if path.is_dir() else path.parent) / CARD)
+    names = ", ".join(known.name for known in installed())
+    raise BadInputError(f"There is no model {str(model)!r}; installed: {names or 'none'} (or give a model's file).")
+
+
+def fitting(grids: dict[str, Grid]) -> ModelCard | None:
+    """The first installed model whose domain holds both images."""
+    return next((known for known in installed() if not known.outside_domain(grids)), None)
+
+
+def by_checksum(digest: str) -> ModelCard | None:
+    return next((known for known in installed() if known.weights_sha256 == digest), None)

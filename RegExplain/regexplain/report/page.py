@@ -1,0 +1,65 @@
+"""`report.html`, complete in itself."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .. import registry
+from . import wording
+
+if TYPE_CHECKING:
+    from ..results import ResultFolder
+
+CARD_FACTS = ("title", "intended_use", "limits", "data", "licence")
+
+
+def render_report(folder: ResultFolder) -> str:
+    """The page as HTML that needs no other file, no script and no network.
+
+    It holds the folder's record and pictures, and facts of the model's card where that very model is installed.
+    """
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"mm": wording.millimetres, "percent": wording.percent, "words": wording.words}
+    return environment.get_template("report.html.j2").render(
+        record=folder.record,
+        headline=wording.headline(folder.record),
+        measures=wording.measures(folder.record),
+        pictures=embedded(folder),
+        facts=card_facts(folder.record["model"]),
+        wording=wording,
+    )
+
+
+def card_facts(model: dict[str, Any] | None) -> dict[str, str]:
+    """What a reader should know of the model that made the result; nothing where it is not installed."""
+    card = registry.by_checksum(model["sha256"]) if model else None
+    return {key: card.values[key] for key in CARD_FACTS if key in card.values} if card else {}
+
+
+def embedded(folder: ResultFolder) -> list[dict[str, str]]:
+    """The PNGs of a result as data URIs, each with its subject (the first word of its file's name) and its caption."""
+    known = list(wording.CAPTIONS)
+    stems = sorted(path.stem for path in folder.path.glob("pictures/*.png"))
+    stems.sort(key=lambda stem: known.index(stem) if stem in known else len(known))
+    return [
+        {
+            "subject": stem.partition("-")[0],
+            "source": data_uri(folder.require(f"pictures/{stem}.png")),
+            "caption": wording.caption(stem, folder.record),
+        }
+        for stem in stems
+    ]
+
+
+def data_uri(png: Path) -> str:
+    return "data:image/png;base64," + base64.b64encode(png.read_bytes()).decode()

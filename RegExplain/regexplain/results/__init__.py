@@ -1,0 +1,5 @@
+"""Finished registrations on disk."""
+
+from .folder import ResultFolder
+
+__all__ = ["ResultFolder"]

@@ -1,0 +1,71 @@
+"""What explains a registration, in memory: heatmaps and component motions, each knowing its row in result.json."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import SimpleITK as sitk
+
+from ..errors import RegExplainError
+
+
+@dataclass
+class Heatmap:
+    """A signed raw attribution map (float32) on the grid of the image it explains.
+
+    stage: which part of the network; grid: "fixed" or "moving"; region: in words; region_label: the segment, if one.
+    """
+
+    stage: str
+    grid: str
+    image: sitk.Image
+    region: str
+    region_label: int | None = None
+
+    @property
+    def record(self) -> dict[str, Any]:
+        return {
+            "stage": self.stage,
+            "file": f"heatmaps/{self.stage}.nii.gz",
+            "grid": self.grid,
+            "region": self.region,
+            "region_label": self.region_label,
+            "max_abs": float(np.abs(sitk.GetArrayViewFromImage(self.image)).max()),
+        }
+
+
+@dataclass
+class ComponentMotion:
+    """What one latent component does about the fixed image: a displacement a strength (LPS mm, pull-back, canvas).
+
+    fixed_sd, moving_sd: where the two volumes stand along it, in standard deviations of the training population.
+    """
+
+    index: int
+    explained_variance: float
+    fixed_sd: float
+    moving_sd: float
+    displacements: dict[float, sitk.Image]
+
+    def file(self, strength: float) -> str:
+        return f"components/component-{self.index:02d}/strength{strength:+.2f}.nii.gz"
+
+    @property
+    def record(self) -> dict[str, Any]:
+        moved = [
+            np.linalg.norm(sitk.GetArrayViewFromImage(d), axis=-1).mean() / abs(s)
+            for s, d in self.displacements.items()
+            if s
+        ]
+        if not moved:
+            raise RegExplainError("A component needs at least one strength other than 0.")
+        return {
+            "index": self.index,
+            "explained_variance": self.explained_variance,
+            "fixed_sd": self.fixed_sd,
+            "moving_sd": self.moving_sd,
+            "mean_mm_per_sd": float(np.mean(moved)),
+            "fields": [{"strength": s, "file": self.file(s)} for s in sorted(self.displacements)],
+        }

@@ -1,0 +1,66 @@
+"""A registration in memory, with everything needed to explain, show and save it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import SimpleITK as sitk
+
+from ..geometry import Grid
+from ..images import write_image
+from ..transforms import RegistrationTransform, read_transform
+from .folder import ResultFolder, new_result
+
+IMAGES = ("fixed", "moving", "fixed_segmentation", "moving_segmentation", "warped_moving", "warped_moving_segmentation")
+
+
+@dataclass
+class RegistrationResult:
+    """Segmentations lie on their image's grid. `record` is what result.json holds (docs/architecture.md)."""
+
+    fixed: sitk.Image
+    moving: sitk.Image
+    transform: RegistrationTransform
+    inverse_transform: RegistrationTransform
+    fixed_segmentation: sitk.Image | None = None
+    moving_segmentation: sitk.Image | None = None
+    record: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def warped_moving(self) -> sitk.Image:
+        """The moving image on the fixed grid, in its own pixel type."""
+        return Grid.of(self.fixed).sample(self.moving, self.transform.itk())
+
+    @property
+    def warped_moving_segmentation(self) -> sitk.Image | None:
+        if self.moving_segmentation is None:
+            return None
+        return Grid.of(self.fixed).sample(self.moving_segmentation, self.transform.itk(), nearest=True)
+
+    def save(self, path: str | Path, overwrite: bool = False) -> ResultFolder:
+        """Write the result folder, whole or not at all. Raises BadInputError where it exists, unless `overwrite`."""
+        with new_result(path, self.record, overwrite) as aside:
+            for name in IMAGES:
+                image = getattr(self, name)
+                if image is not None:
+                    write_image(image, aside / f"{name}.nii.gz")
+            self.transform.write(aside / "transform.h5")
+            self.inverse_transform.write(aside / "inverse_transform.h5")
+        return ResultFolder.open(path)
+
+    @classmethod
+    def load(cls, path: str | Path) -> RegistrationResult:
+        """Raises BadInputError where `path` is no complete result."""
+        folder = ResultFolder.open(path)
+        segmentations = [folder.file(f"{role}_segmentation.nii.gz") for role in ("fixed", "moving")]
+        return cls(
+            sitk.ReadImage(str(folder.require("fixed.nii.gz"))),
+            sitk.ReadImage(str(folder.require("moving.nii.gz"))),
+            read_transform(folder.require("transform.h5")),
+            read_transform(folder.require("inverse_transform.h5")),
+            None if segmentations[0] is None else sitk.ReadImage(str(segmentations[0])),
+            None if segmentations[1] is None else sitk.ReadImage(str(segmentations[1])),
+            folder.record,
+        )

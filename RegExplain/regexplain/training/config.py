@@ -1,0 +1,79 @@
+"""What `regexplain train CONFIG` and `evaluate CONFIG` read: one JSON file, paths relative to it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+
+from ..errors import BadInputError
+
+
+@dataclass
+class DataConfig:
+    """Cases are images and segmentations of the same file name, the case number being the digits in it."""
+
+    images: str
+    segmentations: str
+    first: int
+    last: int
+    held_out_every: int = 10  # every n-th case is not trained on, only looked at
+
+
+@dataclass
+class LossWeights:
+    dice: float = 1.0
+    similarity: float = 0.5
+    smoothness: float = 0.3
+    folding: float = 0.0
+
+
+@dataclass
+class Augmentation:
+    """Standard deviations of what each training volume gets on its own: an affine, a smooth bending, a contrast."""
+
+    rotation_deg: float = 5.0
+    translation_vox: float = 2.0
+    log_zoom: float = 0.06
+    bending_vox: float = 0.0  # at knots 8 voxels apart
+    log_gamma: float = 0.15
+
+
+@dataclass
+class TrainingConfig:
+    name: str
+    data: DataConfig
+    labels: list[int]
+    canvas_size: list[int]  # x, y, z
+    canvas_spacing_mm: list[float]
+    network: dict
+    output: str
+    card: (
+        dict  # what a reader must know and the files cannot tell: title, intended use, limits, data, licence, modality
+    )
+    steps: int = 6000
+    batch: int = 2
+    learning_rate: float = 1e-3
+    seed: int = 0
+    start_from: str = ""  # weights of an earlier run of the same network
+    losses: LossWeights = field(default_factory=LossWeights)
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    folder: Path = Path()
+
+    @classmethod
+    def read(cls, path: str | Path) -> TrainingConfig:
+        path = Path(path)
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+            parts = {"data": DataConfig, "losses": LossWeights, "augmentation": Augmentation}
+            values |= {key: part(**values[key]) for key, part in parts.items() if key in values}
+            return cls(**values, folder=path.parent)
+        except FileNotFoundError:
+            raise BadInputError(f"There is no configuration file {path}.") from None
+        except (json.JSONDecodeError, TypeError, UnicodeDecodeError) as error:
+            known = ", ".join(f.name for f in fields(cls) if f.name != "folder")
+            raise BadInputError(f"{path} is not a training configuration ({error}); its keys are {known}.") from error
+
+    def path(self, relative: str) -> Path:
+        """A path of the file, relative to the folder that the file is in."""
+        return (self.folder / relative).resolve()

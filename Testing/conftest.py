@@ -1,0 +1,28 @@
+"""What every folder of tests shares."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")  # before any Qt: no test needs a screen
+
+# A slow machine is no failure, and every run tries the same cases.
+settings.register_profile("suite", deadline=None, derandomize=True)
+settings.load_profile("suite")
+
+
+def pytest_collection_modifyitems(items):
+    if not SHARED_DATA.is_dir():
+        for item in items:
+            if "real_data" in item.keywords:
+                item.add_marker(pytest.mark.skip(reason="the real images of ../shared/data are not beside this clone"))
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real images; tests that use it carry the marker real_data."""
+    return SHARED_DATA

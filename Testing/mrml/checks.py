@@ -1,0 +1,169 @@
+"""What must be true of a result on show, measured in the scene itself and compared with analytic truth.
+
+Each check raises AssertionError; test_checks_notice_mistakes.py feeds each with the mistake that it is there for.
+"""
+
+import numpy as np
+import SimpleITK as sitk
+import vtk
+from vtk.util.numpy_support import vtk_to_numpy
+
+import slicer
+
+LPS = np.array((-1.0, -1.0, 1.0))  # times this: RAS to LPS and back
+NEAR_MM = 1e-3
+RED, GOLD = (0.95, 0.15, 0.15), (1.0, 0.80, 0.10)
+
+
+def node_ids(scene) -> set[str]:
+    return {scene.GetNthNode(n).GetID() for n in range(scene.GetNumberOfNodes())}
+
+
+def inside_points(grid: sitk.Image, count: int = 400) -> np.ndarray:
+    """Scattered LPS points, (count, 3), between the outermost voxel centres of a grid."""
+    continuous = np.random.default_rng(7).uniform(0, np.array(grid.GetSize()) - 1, (count, 3))
+    return np.array([grid.TransformContinuousIndexToPhysicalPoint(index.tolist()) for index in continuous])
+
+
+def through_nodes(points: np.ndarray, source, target) -> np.ndarray:
+    """LPS points taken from the space under one transform node (None: world) to that under another, by MRML."""
+    chain = vtk.vtkGeneralTransform()
+    slicer.vtkMRMLTransformNode.GetTransformBetweenNodes(source, target, chain)
+    return np.array([chain.TransformPoint(point) for point in points * LPS]) * LPS
+
+
+def check_chain(result, truth, tolerance_mm: float = NEAR_MM) -> None:
+    """Fixed points go to moving points, and back, as ITK takes them with transform.h5."""
+    transform = sitk.ReadTransform(str(truth.folder / "transform.h5"))
+    points = inside_points(truth.fixed)
+    expected = np.array([transform.TransformPoint(point.tolist()) for point in points])
+    np.testing.assert_allclose(through_nodes(points, None, result.alignment), expected, atol=tolerance_mm)
+    np.testing.assert_allclose(through_nodes(expected, result.alignment, None), points, atol=5 * tolerance_mm)
+
+
+def check_place(node, image: sitk.Image) -> None:
+    """A volume node has every voxel of the image, with its value, where the image has it."""
+    np.testing.assert_array_equal(slicer.util.arrayFromVolume(node), sitk.GetArrayFromImage(image))
+    matrix = vtk.vtkMatrix4x4()
+    node.GetIJKToRASMatrix(matrix)
+    for corner in np.ndindex(2, 2, 2):
+        index = [int(n) for n in np.array(corner) * (np.array(image.GetSize()) - 1)]
+        ras = np.array(matrix.MultiplyPoint((*index, 1)))[:3]
+        np.testing.assert_allclose(ras * LPS, image.TransformIndexToPhysicalPoint(index), atol=1e-6)
+
+
+def check_hottest_voxel(layer, truth) -> None:
+    """The heatmap's largest value is at the point that it was computed for."""
+    np.testing.assert_allclose(layer.hottestPoint() * LPS, truth.hottest[layer.stage][1], atol=NEAR_MM)
+
+
+def check_hottest_pixel(layer, truth, view) -> None:
+    """The hottest spot seen in a view is where that point projects to, to a third of a voxel."""
+    hottest = truth.hottest[layer.stage][1] * LPS
+    layer.setOpacity(1.0)
+    view.fit(hottest)
+    picture = view.render()
+    rows, columns = np.nonzero(like(picture, color_of(layer, 1.0), 12))
+    assert len(rows) > 3
+    seen, expected = np.array((rows.mean(), columns.mean())), np.array(view.toPixel(hottest))
+    assert np.linalg.norm(seen - expected) * view.fieldOfView / len(picture) < min(layer.volume.GetSpacing()) / 3
+
+
+def check_arrows(layer, truth) -> None:
+    """Every arrow goes from a point x of the fixed scan to x + u(x), and there are as many as there should be."""
+    bases, tips = arrows_3d(layer)
+    np.testing.assert_allclose((tips - bases) * LPS, truth.displacement(bases * LPS), atol=0.1)
+    display, bounds = layer.displayNode, [0.0] * 6
+    display.GetRegionNode().GetRASBounds(bounds)
+    axes = [lattice(bounds[n], bounds[n + 1], display.GetGlyphSpacingMm()) for n in (0, 2, 4)]
+    points = np.stack(np.meshgrid(*axes), axis=-1).reshape(-1, 3)
+    moved = np.linalg.norm(truth.displacement(points * LPS), axis=1) > display.GetGlyphDisplayRangeMinMm()
+    np.testing.assert_allclose(len(bases), moved.sum(), rtol=0.05)
+
+
+def lattice(low: float, high: float, spacing: float) -> np.ndarray:
+    """Where Slicer puts arrows along one side of a box."""
+    steps = round(int(high - low) / spacing)
+    return (low + low + int(high - low)) / 2 + spacing * (np.arange(steps + 1) - steps / 2)
+
+
+def check_gold_outline(layer, truth, view, strength: float) -> None:
+    """For gold pixels at x, x + D(x) is on the red outline, to a voxel; and most of the gold is off the red."""
+    layer.setStrength(strength)
+    view.fit((truth.centre + truth_offset()) * LPS)
+    picture = view.render()
+    red, gold = (np.argwhere(like(picture, np.array(color) * 255, 60)) for color in (RED, GOLD))
+    assert len(red) > 100 and len(gold) > 100
+    pixel_mm = view.fieldOfView / len(picture)
+    points = points_of(gold, view)
+    pulled = points + truth.component_displacement(layer.componentIndex, strength, points)
+    expected = np.array([view.toPixel(point) for point in pulled * LPS])
+    misses = pixel_mm * nearest(expected, red)
+    assert np.percentile(misses, 90) < 1.0
+    assert np.median(pixel_mm * nearest(gold, red)) > 0.4 * np.median(np.linalg.norm(pulled - points, axis=1))
+
+
+def truth_offset() -> np.ndarray:
+    """From the structure's middle to where its outlines are round, LPS mm."""
+    return np.array((0.0, -4.0, 0.0))
+
+
+def points_of(pixels: np.ndarray, view) -> np.ndarray:
+    """LPS points of (row, column) pixels in a view."""
+    x, y = pixels[:, 1], 499 - pixels[:, 0]
+    xyToRas = slicer.util.arrayFromVTKMatrix(view.sliceNode.GetXYToRAS())
+    return (np.stack([x, y, 0 * x, 0 * x + 1], 1) @ xyToRas.T)[:, :3] * LPS
+
+
+def nearest(pixels: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Distance from each pixel to the nearest of the others."""
+    return np.array([np.linalg.norm(others - pixel, axis=1).min() for pixel in pixels])
+
+
+def like(picture: np.ndarray, color: np.ndarray, tolerance: float) -> np.ndarray:
+    """Where a picture has nearly this colour (0-255)."""
+    return np.abs(picture.astype(float) - color).max(axis=2) < tolerance
+
+
+def color_of(layer, share: float) -> np.ndarray:
+    """A heatmap's colour (0-255) of a share of its largest value."""
+    color, entry = [0.0] * 3, next(e for e in layer.resultNodes.record["heatmaps"] if e["stage"] == layer.stage)
+    layer.colors.GetColor(share * entry["max_abs"], color)
+    return 255 * np.array(color)
+
+
+def arrows_3d(layer) -> tuple[np.ndarray, np.ndarray]:
+    """Bases and tips (RAS, (N, 3)) of the arrows that Slicer draws in 3D."""
+    drawn, display, source = vtk.vtkPolyData(), layer.displayNode, vtk.vtkArrowSource()
+    slicer.vtkSlicerTransformLogic.GetVisualization3d(drawn, display, display.GetRegionNode())
+    source.SetTipLength(display.GetGlyphTipLengthPercent() * 0.01)
+    source.SetTipResolution(display.GetGlyphResolution())
+    source.SetShaftResolution(display.GetGlyphResolution())
+    return _ends(drawn, source)
+
+
+def arrows_2d(layer, sliceNode) -> tuple[np.ndarray, np.ndarray]:
+    """The same of those in a slice view."""
+    drawn, source = vtk.vtkPolyData(), vtk.vtkGlyphSource2D()
+    slicer.vtkSlicerTransformLogic.GetVisualization2d(drawn, layer.displayNode, sliceNode)
+    source.SetGlyphTypeToArrow()
+    source.FilledOff()
+    return _ends(drawn, source)
+
+
+def _ends(drawn: vtk.vtkPolyData, source: vtk.vtkPolyDataAlgorithm) -> tuple[np.ndarray, np.ndarray]:
+    """A glyph repeats its source's points; the base of an arrow has the smallest x there, the tip the largest."""
+    source.Update()
+    pattern = vtk_to_numpy(source.GetOutput().GetPoints().GetData())
+    if drawn.GetNumberOfPoints() == 0:
+        return np.zeros((0, 3)), np.zeros((0, 3))
+    points = vtk_to_numpy(drawn.GetPoints().GetData()).reshape(-1, len(pattern), 3)
+    base, tip = np.isclose(pattern[:, 0], pattern[:, 0].min()), np.isclose(pattern[:, 0], pattern[:, 0].max())
+    return points[:, base].mean(axis=1), points[:, tip].mean(axis=1)
+
+
+def surface_points(segmentation) -> np.ndarray:
+    """LPS points of the surface of the first segment, before any transform."""
+    poly = vtk.vtkPolyData()
+    segmentation.GetClosedSurfaceRepresentation("Segment_1", poly)
+    return vtk_to_numpy(poly.GetPoints().GetData()) * LPS

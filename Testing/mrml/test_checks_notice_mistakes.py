@@ -1,0 +1,119 @@
+"""The checks of this folder fail when the output has the mistake that they are there for."""
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from mrml import checks
+from regexplain.transforms import read_transform
+from RegExplainLib.MRML import Conversion
+from RegExplainLib.MRML.Layers import AnimationLayer, GlyphLayer, HeatmapLayer
+from RegExplainLib.MRML.ResultNodes import ResultNodes
+
+
+def negated(field):
+    return sitk.Compose([-sitk.VectorIndexSelectionCast(field, axis) for axis in range(3)])
+
+
+def zeroed(field):
+    return sitk.Compose([0 * sitk.VectorIndexSelectionCast(field, axis) for axis in range(3)])
+
+
+def flipped(image):
+    """The same voxels, the i axis the other way round: what a lost sign in a header does."""
+    image, direction = sitk.Image(image), np.array(image.GetDirection()).reshape(3, 3)
+    direction[:, 0] *= -1
+    image.SetDirection(direction.ravel().tolist())
+    return image
+
+
+def shifted(image):
+    """All voxels one cell further along i."""
+    array = np.roll(sitk.GetArrayFromImage(image), 1, axis=2)
+    moved = sitk.GetImageFromArray(array)
+    moved.CopyInformation(image)
+    return moved
+
+
+def without_alignment(transform):
+    transform.alignment = sitk.AffineTransform(3)
+
+
+def with_negated_displacement(transform):
+    transform.displacement = negated(transform.displacement)
+
+
+def with_flipped_axis(transform):
+    transform.displacement = flipped(transform.displacement)
+
+
+def with_x_and_y_exchanged(transform):
+    parts = [sitk.VectorIndexSelectionCast(transform.displacement, axis) for axis in (1, 0, 2)]
+    transform.displacement = sitk.Compose(parts)
+
+
+def spoil_transform(folder, spoil):
+    transform = read_transform(folder / "transform.h5")
+    spoil(transform)
+    transform.write(folder / "transform.h5")
+
+
+MISTAKES = [without_alignment, with_negated_displacement, with_flipped_axis, with_x_and_y_exchanged]
+
+
+@pytest.mark.parametrize("spoil", MISTAKES)
+def test_a_wrong_transform_is_noticed(scene, copied, truth, spoil):
+    checks.check_chain(ResultNodes.load(copied), truth)
+    spoil_transform(copied, spoil)
+    with pytest.raises(AssertionError):
+        checks.check_chain(ResultNodes.load(copied), truth)
+
+
+@pytest.mark.parametrize("spoil", MISTAKES[1:])
+def test_wrong_arrows_are_noticed(scene, copied, truth, spoil):
+    spoil_transform(copied, spoil)
+    with pytest.raises(AssertionError):
+        checks.check_arrows(GlyphLayer(ResultNodes.load(copied)).add(), truth)
+
+
+def test_arrows_of_the_inverse_are_noticed(result, truth):
+    layer = GlyphLayer(result).add()
+    layer.node("transform").SetAndObserveTransformFromParent(Conversion.copyOfGrid(result.deformation))
+    with pytest.raises(AssertionError):
+        checks.check_arrows(layer, truth)
+
+
+@pytest.mark.parametrize("spoil", [flipped, shifted])
+def test_a_volume_in_the_wrong_place_is_noticed(scene, truth, spoil):
+    image = sitk.ReadImage(str(truth.folder / "fixed.nii.gz"))
+    with pytest.raises(AssertionError):
+        checks.check_place(Conversion.addVolume(scene, spoil(image), "Volume"), image)
+
+
+@pytest.mark.parametrize("stage", ["encoder-fixed", "encoder-moving"])
+@pytest.mark.parametrize("spoil", [flipped, shifted])
+def test_a_heatmap_in_the_wrong_place_is_noticed(scene, copied, truth, stage, spoil):
+    path = str(copied / f"heatmaps/{stage}.nii.gz")
+    sitk.WriteImage(spoil(sitk.ReadImage(path)), path)
+    layer = HeatmapLayer(ResultNodes.load(copied), stage).add()
+    with pytest.raises(AssertionError):
+        checks.check_hottest_voxel(layer, truth)
+
+
+@pytest.mark.parametrize("spoil", [flipped, shifted])
+def test_heat_drawn_in_the_wrong_place_is_noticed(views, copied, truth, spoil):
+    path = str(copied / "heatmaps/decoder.nii.gz")
+    sitk.WriteImage(spoil(sitk.ReadImage(path)), path)
+    layer = HeatmapLayer(ResultNodes.load(copied), "decoder").add()
+    with pytest.raises(AssertionError):
+        for view in views:
+            checks.check_hottest_pixel(layer, truth, view)
+
+
+@pytest.mark.parametrize("spoil", [negated, zeroed])
+def test_a_gold_outline_in_the_wrong_place_is_noticed(views, copied, truth, spoil):
+    path = str(copied / "components/component-01/strength+2.00.nii.gz")
+    sitk.WriteImage(spoil(sitk.ReadImage(path)), path)
+    layer = AnimationLayer(ResultNodes.load(copied), 1).add()
+    with pytest.raises(AssertionError):
+        checks.check_gold_outline(layer, truth, views[0], 2.0)

@@ -1,0 +1,91 @@
+"""Arrows start where the tissue is in the fixed scan and point to where it is in the aligned moving scan."""
+
+import numpy as np
+import pytest
+
+from mrml.checks import LPS, arrows_2d, arrows_3d, check_arrows, points_of
+from RegExplainLib.MRML.Layers import GlyphLayer
+from RegExplainLib.MRML.Layers.GlyphLayer import niceCeiling
+from RegExplainLib.MRML.ResultNodes import ResultNodes
+from synthetic_result import BUMP_OFFSET, write_synthetic_result
+
+
+def test_every_arrow_in_3d_goes_from_x_to_x_plus_u(result, truth):
+    check_arrows(GlyphLayer(result).add(), truth)
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_every_arrow_in_a_slice_goes_from_x_along_u_within_the_slice(pictures, result, truth, number):
+    layer, view = GlyphLayer(result).add(), pictures.sliceViews[number]
+    view.fit((truth.centre + BUMP_OFFSET) * LPS)
+    bases, tips = arrows_2d(layer, view.sliceNode)
+    normal = np.array([view.sliceNode.GetSliceToRAS().GetElement(row, 2) for row in range(3)])
+    vectors = truth.displacement(bases * LPS) * LPS
+    assert len(bases) > 20
+    np.testing.assert_allclose(tips - bases, vectors - np.outer(vectors @ normal, normal), atol=0.1)
+
+
+def test_the_arrows_of_a_shift_to_the_left_point_to_the_patients_left(scene, tmp_path):
+    truth = write_synthetic_result(tmp_path / "result", displacement="constant", amplitude_mm=5.0)
+    layer = GlyphLayer(ResultNodes.load(truth.folder)).add()
+    bases, tips = arrows_3d(layer)
+    inside = np.abs(bases * LPS - truth.centre).max(axis=1) < 15  # off the ramp to zero at the border
+    np.testing.assert_allclose((tips - bases)[inside], [(-3.0, -4.0, 0.0)] * inside.sum(), atol=1e-3)
+
+
+def test_there_is_no_arrow_where_nothing_moves(scene, tmp_path):
+    truth = write_synthetic_result(tmp_path / "result", displacement="zero")
+    bases, _ = arrows_3d(GlyphLayer(ResultNodes.load(truth.folder)).add())
+    assert len(bases) == 0
+
+
+def test_arrows_are_seen_where_the_displacement_is_and_nowhere_else(views, result, truth):
+    view, layer = views[0], GlyphLayer(result).add()
+    view.fit((truth.centre + BUMP_OFFSET) * LPS)
+    layer.hide()
+    without = view.render().astype(int)
+    layer.show()
+    changed = np.argwhere(np.abs(view.render().astype(int) - without).max(axis=2) > 30)
+    assert len(changed) > 500
+    lengths = np.linalg.norm(truth.displacement(points_of(changed, view)), axis=1)
+    assert lengths.min() > 0.1 and np.median(lengths) > 1.5
+
+
+def test_arrows_are_true_to_scale_unless_asked(result, truth):
+    layer = GlyphLayer(result).add()
+    before = arrows_3d(layer)
+    layer.setScale(2.0)
+    after = arrows_3d(layer)
+    np.testing.assert_allclose(after[1] - after[0], 2 * (before[1] - before[0]), atol=0.01)
+    layer.setSpacing(layer.displayNode.GetGlyphSpacingMm() * 2)
+    assert len(arrows_3d(layer)[0]) < 0.3 * len(before[0])
+
+
+def test_the_arrows_never_take_the_place_of_the_deformation(result):
+    layer = GlyphLayer(result).add()
+    assert "display only" in layer.node("transform").GetName()
+    assert result.deformation is not layer.node("transform")
+    assert result.moving.GetParentTransformNode() is None
+
+
+def test_the_colour_scale_reaches_the_largest_displacement_in_a_round_number(result):
+    layer = GlyphLayer(result).add()
+    low, high = layer.colors.GetRange()
+    assert (low, high) == (0.0, 5.0) and result.record["displacement_mm"]["max"] <= high
+
+
+@pytest.mark.parametrize(
+    ("value", "ceiling"), [(0, 0.1), (0.3, 0.3), (0.31, 0.4), (1, 1), (1.01, 2), (4.96, 5), (9.2, 10), (31, 40)]
+)
+def test_a_scale_ends_in_the_next_round_number(value, ceiling):
+    assert niceCeiling(value) == pytest.approx(ceiling)
+
+
+def test_without_a_segmentation_the_3d_arrows_lie_in_the_axial_slice(pictures, scene, tmp_path):
+    truth = write_synthetic_result(tmp_path / "result", segmentations=False)
+    layer, view = GlyphLayer(ResultNodes.load(truth.folder)).add(), pictures.sliceViews[0]
+    slicePoint = (truth.centre + BUMP_OFFSET) * LPS
+    view.fit(slicePoint)
+    bases, tips = arrows_3d(layer)
+    assert len(bases) > 20 and np.abs(bases[:, 2] - slicePoint[2]).max() < 1e-3
+    np.testing.assert_allclose((tips - bases) * LPS, truth.displacement(bases * LPS), atol=0.1)

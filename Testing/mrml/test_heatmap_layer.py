@@ -1,0 +1,113 @@
+"""Heat lies over the anatomy that it belongs to, in the node and in the picture."""
+
+import json
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+import slicer
+from mrml.checks import LPS, check_hottest_pixel, check_hottest_voxel, check_place, like
+from RegExplainLib.MRML.Layers import HeatmapLayer
+from RegExplainLib.MRML.ResultNodes import ResultNodes
+from synthetic_result import STAGES
+
+
+@pytest.fixture(params=STAGES)
+def layer(request, result):
+    return HeatmapLayer(result, request.param)
+
+
+def test_the_hottest_voxel_is_where_it_was_computed(layer, truth):
+    check_hottest_voxel(layer.add(), truth)
+
+
+def test_the_raw_values_are_kept(layer, truth):
+    check_place(layer.add().volume, sitk.ReadImage(str(truth.folder / f"heatmaps/{layer.stage}.nii.gz")))
+
+
+def test_the_hottest_spot_is_seen_where_it_is(views, layer, truth):
+    layer.add()
+    for view in views:
+        check_hottest_pixel(layer, truth, view)
+
+
+def test_a_heatmap_lies_over_the_scan_that_it_belongs_to(layer):
+    layer.add()
+    under = {view.GetBackgroundVolumeID() for view in layer.resultNodes.sliceComposites()}
+    assert under == {layer.resultNodes.node(STAGES[layer.stage]).GetID()}
+
+
+def pair(layer, truth, views):
+    """The first view's picture without and with the heatmap, and the heatmap's share of its largest size there."""
+    view = views[0]
+    layer.add()
+    for segmentation in ("fixedSegmentation", "movingSegmentation", "warpedSegmentation"):
+        layer.resultNodes.node(segmentation).SetDisplayVisibility(False)
+    view.fit(truth.hottest[layer.stage][1] * LPS)
+    on = view.render().astype(int)
+    view.compositeNode.SetForegroundVolumeID(None)
+    off = view.render().astype(int)
+    view.compositeNode.SetForegroundVolumeID(layer.volume.GetID())
+    return off, on
+
+
+def test_a_threshold_clears_small_values_of_both_signs_and_a_higher_one_clears_more(views, layer, truth):
+    off, on = pair(layer, truth, views)
+    heated = np.abs(on - off).max(axis=2) > 8
+    layer.setThreshold(0.7)
+    fewer = np.abs(pair(layer, truth, views)[1] - off).max(axis=2) > 8
+    layer.setThreshold(0.0)
+    all_ = np.abs(pair(layer, truth, views)[1] - off).max(axis=2) > 8
+    assert 100 < fewer.sum() < 0.6 * heated.sum() < 0.6 * 0.6 * all_.sum()
+    assert (heated | ~fewer).all()
+
+
+def test_positive_values_are_warm_and_negative_ones_cool(views, result, truth):
+    layer = HeatmapLayer(result, "decoder").add()
+    layer.setOpacity(1.0)
+    for sign, warm in ((1, True), (-1, False)):
+        array = slicer.util.arrayFromVolume(layer.volume)
+        k, j, i = np.unravel_index(np.argmax(sign * array), array.shape)
+        ras = np.array(truth.fixed.TransformIndexToPhysicalPoint([int(i), int(j), int(k)])) * LPS
+        views[0].fit(ras)
+        row, column = (round(n) for n in views[0].toPixel(ras))
+        red, _, blue = (int(n) for n in views[0].render()[row, column])
+        assert (red > blue + 40) if warm else (blue > red + 40)
+
+
+def test_opacity_blends_the_heat_with_the_scan(views, layer, truth):
+    changes = []
+    for opacity in (0.0, 0.5, 1.0):
+        layer.add().setOpacity(opacity)
+        off, on = pair(layer, truth, views)
+        changes.append(np.abs(on - off).sum())
+    assert changes[0] == 0 and 0.4 * changes[2] < changes[1] < 0.6 * changes[2]
+
+
+def test_the_middle_of_the_scale_is_zero_whatever_the_signs(result, truth):
+    display = HeatmapLayer(result, "encoder-fixed").add().volume.GetDisplayNode()
+    assert display.GetWindowLevelMin() == -display.GetWindowLevelMax()
+    assert display.GetWindowLevelMax() == pytest.approx(result.record["heatmaps"][0]["max_abs"])
+
+
+def test_slicer_shows_a_legend_with_it(layer):
+    layer.add()
+    legend = slicer.modules.colors.logic().GetColorLegendDisplayNode(layer.volume)
+    assert legend.GetVisibility() and legend.GetTitleText() == "Grad-CAM"
+
+
+def test_a_heatmap_of_zeros_is_clear(views, scene, copied, truth):
+    path = copied / "heatmaps/decoder.nii.gz"
+    sitk.WriteImage(sitk.ReadImage(str(path)) * 0, str(path))
+    record = json.loads((copied / "result.json").read_text(encoding="utf-8"))
+    for entry in record["heatmaps"]:
+        entry["max_abs"] = 0.0
+    (copied / "result.json").write_text(json.dumps(record))
+    layer = HeatmapLayer(ResultNodes.load(copied), "decoder").add()
+    layer.setOpacity(1.0)
+    layer.resultNodes.fixedSegmentation.SetDisplayVisibility(False)
+    layer.resultNodes.warpedSegmentation.SetDisplayVisibility(False)
+    views[0].fit(truth.centre * LPS)
+    picture = views[0].render()
+    assert (picture.max(axis=2) == picture.min(axis=2)).all() and not like(picture, np.zeros(3), 5).all()

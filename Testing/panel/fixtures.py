@@ -1,0 +1,169 @@
+"""Fixtures of the tests that need the stand-in host."""
+
+import os
+import sys
+import time
+import traceback
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+MODULE = Path(__file__).parents[2] / "RegExplain" / "RegExplain.py"
+FAKE_WORKER = Path(__file__).with_name("fake_worker.py")
+
+
+@pytest.fixture(scope="session")
+def host():
+    """The stand-in for the Slicer application, running."""
+    pytest.importorskip("vtk", reason="slicer-core has no wheel for this machine", exc_type=ImportError)
+    pytest.importorskip("slicer", reason="slicer-core has no wheel for this machine", exc_type=ImportError)
+    try:
+        import PySide6.QtWidgets  # noqa: F401
+    except ImportError as error:
+        pytest.skip(
+            f"Qt cannot be loaded ({error}); on Debian install libegl1 libgl1 libxkbcommon0 libdbus-1-3 libfontconfig1"
+        )
+    if losesReferences():
+        pytest.skip(
+            "this PySide6 loses a reference to None with every call, which ends Python; install PySide6-Essentials<6.12"
+        )
+    from panel import host
+
+    host.start()
+    return host
+
+
+def losesReferences():
+    """Whether PySide6 has the fault of 6.12.0 on Python before 3.12."""
+    from PySide6.QtCore import QObject
+
+    calls, thing = 200, QObject()
+    before = sys.getrefcount(None)
+    for _ in range(calls):
+        thing.setObjectName("name")
+    return sys.getrefcount(None) < before - calls // 2
+
+
+@pytest.fixture
+def module(host, monkeypatch):
+    """The module, open in an empty scene. Fails the test where a slot or a VTK observer raised."""
+    import slicer
+    from panel.host.application import LoadedModule
+    from panel.host.strict import slotErrors
+
+    slotErrors.clear()
+    monkeypatch.setattr(
+        sys, "excepthook", lambda *error: slotErrors.append("".join(traceback.format_exception(*error)))
+    )
+    slicer.mrmlScene.Clear(False)
+    loaded = LoadedModule(str(MODULE))
+    loaded.open()
+    yield loaded
+    loaded.close()
+    slicer.mrmlScene.Clear(False)
+    slicer.app.processEvents()
+    assert not slotErrors, slotErrors[0]
+
+
+@pytest.fixture
+def panel(module):
+    """The panel of the open module."""
+    return module.parent.widgetRepresentation().self().panel
+
+
+@pytest.fixture
+def shown(monkeypatch, host):
+    """The sentences that were shown as errors."""
+    import slicer
+
+    sentences = []
+    monkeypatch.setattr(slicer.util, "errorDisplay", lambda text, **options: sentences.append(text))
+    return sentences
+
+
+@pytest.fixture
+def volumes(panel):
+    """A fixed and a moving volume, chosen in the panel."""
+    parameters = panel.session.parameterNode
+    parameters.fixed, parameters.moving = addVolume("Patient A"), addVolume("Patient B")
+    return parameters.fixed, parameters.moving
+
+
+@pytest.fixture(scope="session")
+def templates(tmp_path_factory):
+    """The synthetic results that the fake worker copies."""
+    from panel.fake_worker import TEMPLATES
+    from synthetic_result import write_synthetic_result
+
+    folder = tmp_path_factory.mktemp("templates")
+    for name, options in TEMPLATES.items():
+        write_synthetic_result(folder / name, **options)
+    return folder
+
+
+@pytest.fixture
+def worker(monkeypatch, host, templates):
+    """`worker("error")` makes the panel start the fake worker with that behaviour, whatever packages are installed."""
+    from RegExplainLib.GUI import InstallLogic, WorkerProcess
+
+    monkeypatch.setattr(InstallLogic.InstallLogic, "missing", lambda self: [])
+
+    def use(behaviour, *more):
+        command = [sys.executable, "-u", str(FAKE_WORKER), behaviour, str(templates), *map(str, more)]
+        monkeypatch.setattr(WorkerProcess, "workerCommand", lambda: command)
+
+    use("good")
+    return use
+
+
+def addVolume(name, size=8):
+    """A volume node with a ramp in it."""
+    import slicer
+
+    return slicer.util.addVolumeFromArray(np.arange(size**3, dtype=np.int16).reshape(size, size, size), name=name)
+
+
+def addSegmentation(name, volume, segmentNames):
+    """A segmentation node of one slab after the other."""
+    import slicer
+
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", name)
+    node.CreateDefaultDisplayNodes()
+    node.SetReferenceImageGeometryParameterFromVolumeNode(volume)
+    shape = slicer.util.arrayFromVolume(volume).shape
+    for number, segmentName in enumerate(segmentNames, 1):
+        mask = np.zeros(shape, np.uint8)
+        mask[number] = 1
+        identifier = node.GetSegmentation().AddEmptySegment("", segmentName)
+        slicer.util.updateSegmentBinaryLabelmapFromArray(mask, node, identifier, volume)
+    return node
+
+
+def waitUntil(condition, seconds=20):
+    """Run the event loop until the condition holds."""
+    import slicer
+
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "This did not happen in time."
+        slicer.app.processEvents()
+        time.sleep(0.005)
+
+
+def press(panel, button, seconds=20):
+    """Click a button that starts a job, and wait until it ended."""
+    assert button.enabled, button.toolTip
+    button.click()
+    waitUntil(lambda: not panel.session.job, seconds)
+
+
+def isAlive(processId):
+    """Whether a process runs; a zombie does not."""
+    try:
+        state = Path(f"/proc/{processId}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
+        return state != "Z"
+    except OSError:
+        return False

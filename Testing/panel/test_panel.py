@@ -1,0 +1,528 @@
+"""The real panel on the stand-in host, with a fake worker: what a user sees and can do."""
+
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from panel.fixtures import addSegmentation, addVolume, isAlive, press, waitUntil
+
+
+def jobFolders():
+    import slicer
+
+    return sorted(Path(slicer.app.temporaryPath).glob("RegExplain-job-*"))
+
+
+@pytest.fixture
+def registered(panel, volumes, worker):
+    """A finished registration with a segmentation of two named segments."""
+    panel.session.parameterNode.fixedSegmentation = addSegmentation("Structures", volumes[0], ["Head", "Tail"])
+    press(panel, panel.ui.registerButton)
+    assert panel.session.result is not None, panel.ui.statusLabel.text
+    return panel.session.result
+
+
+# Choosing ------------------------------------------------------------------------------------------------------------
+
+
+def test_the_buttons_say_what_they_wait_for(panel):
+    for button in (panel.ui.registerButton, panel.ui.explainButton, panel.ui.animateButton):
+        assert not button.enabled
+    assert "fixed and a moving volume" in panel.ui.registerButton.toolTip
+    assert "Register two volumes" in panel.ui.explainButton.toolTip
+
+
+def test_register_wants_two_different_volumes(panel, volumes):
+    assert panel.ui.registerButton.enabled
+    panel.ui.movingSelector.setCurrentNode(volumes[0])
+    assert not panel.ui.registerButton.enabled and "different" in panel.ui.registerButton.toolTip
+    panel.ui.movingSelector.setCurrentNode(None)
+    assert not panel.ui.registerButton.enabled
+
+
+def test_the_selectors_offer_volumes_but_no_label_maps(panel):
+    import slicer
+
+    addVolume("Scan")
+    slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "Labels")
+    assert panel.ui.fixedSelector.nodeCount() == 1
+
+
+def test_a_choice_in_the_panel_is_kept_in_the_parameter_node(panel, volumes):
+    panel.ui.heatmapThresholdSlider.value = 40.0
+    panel.ui.stageSelector.currentIndex = 2
+    parameters = panel.session.parameterNode
+    assert parameters.heatmapThreshold == 40 and parameters.stage == "decoder"
+    assert panel.ui.fixedSelector.currentNode() is volumes[0]
+
+
+def test_every_installed_model_is_offered(panel):
+    from regexplain import registry
+
+    texts = [panel.ui.modelSelector.itemText(n) for n in range(panel.ui.modelSelector.count)]
+    assert texts == ["Automatic", *(card.name for card in registry.installed())]
+
+
+def test_every_control_has_a_tooltip(panel):
+    controls = [
+        w
+        for w in vars(panel.ui).values()
+        if w.className()
+        in (
+            "QPushButton",
+            "QComboBox",
+            "QCheckBox",
+            "qMRMLNodeComboBox",
+            "ctkSliderWidget",
+            "QPlainTextEdit",
+            "QProgressBar",
+        )
+    ]
+    assert len(controls) > 15
+    for control in controls:
+        if not control.name.startswith("qt_"):
+            assert control.toolTip.strip(), control.name
+
+
+def test_the_panel_fits_400_pixels(module, panel):
+    assert module.parent.widgetRepresentation().minimumSizeHint.width() <= 400
+
+
+def test_nothing_is_imported_or_installed_when_the_module_opens(module):
+    code = f"""
+import sys; sys.path.insert(0, {str(Path(__file__).parents[1])!r})
+from panel import host; host.start()
+from panel.host.application import LoadedModule
+import slicer
+def refuse(*_): raise AssertionError("installing at start-up")
+slicer.util.pip_install = refuse
+LoadedModule({module.parent.path!r}).open()
+print(*sorted(name for name in ("torch", "safetensors", "sklearn", "click", "jinja2") if name in sys.modules))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == ""
+
+
+# A run ---------------------------------------------------------------------------------------------------------------
+
+
+def test_a_registration_enters_the_scene_with_its_arrows(panel, registered):
+    from RegExplainLib.MRML.Layers import GlyphLayer
+
+    assert registered.deformation is not None and registered.warpedMoving is not None
+    assert GlyphLayer(registered).visible and panel.ui.showArrowsCheckBox.checked
+    assert "mm on average" in panel.ui.statusLabel.text and "Dice" in panel.ui.statusLabel.text
+    assert "Warning: Segment 3 is only in the fixed segmentation." in panel.ui.statusLabel.text
+    assert "Warning: The scans were made on different scanners." in panel.ui.statusLabel.text
+    assert jobFolders() == []
+
+
+def test_segments_keep_the_names_that_the_user_gave(panel, registered):
+    texts = [panel.ui.regionSelector.itemText(n) for n in range(panel.ui.regionSelector.count)]
+    assert texts == ["All segments", "Head", "Tail"]
+
+
+def test_the_progress_and_the_log_are_seen(panel, volumes, worker):
+    seen = []
+    panel.session.runner.progress.connect(
+        lambda *values: seen.append((values, panel.ui.progressBar.isVisibleTo(panel.ui.RegExplain)))
+    )
+    press(panel, panel.ui.registerButton)
+    assert seen == [(("Registering", 1, 2), True), (("Registering", 2, 2), True)]
+    assert panel.ui.progressBar.isVisibleTo(panel.ui.RegExplain) is False
+    log = panel.ui.logText.toPlainText()
+    assert log.startswith("regexplain register ") and "Registering: 2/2" in log
+
+
+def test_the_worker_gets_every_choice_in_its_place(panel, volumes, worker, monkeypatch):
+    import SimpleITK as sitk
+
+    import slicer
+
+    parameters = panel.session.parameterNode
+    slicer.util.arrayFromVolume(volumes[1])[:] += 1000
+    parameters.fixedSegmentation = addSegmentation("F", volumes[0], ["Head"])
+    parameters.movingSegmentation = addSegmentation("M", volumes[1], ["Body", "Head"])
+    parameters.initialTransform = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "Rough")
+    commands = []
+    monkeypatch.setattr(panel.session.runner, "start", lambda arguments, scratch: commands.append(arguments))
+    panel.ui.registerButton.click()
+    [[verb, fixed, moving, *options]] = commands
+    files = dict(zip(options[::2], options[1::2], strict=True))
+    assert verb == "register" and files["--model"] == "auto" and not Path(files["--output"]).exists()
+    assert sitk.GetArrayFromImage(sitk.ReadImage(fixed)).min() == 0
+    assert sitk.GetArrayFromImage(sitk.ReadImage(moving)).min() == 1000
+    labels = [sitk.ReadImage(files[f"--{role}-segmentation"]) for role in ("fixed", "moving")]
+    assert [sorted(set(sitk.GetArrayFromImage(image).ravel().tolist())) for image in labels] == [[0, 1], [0, 1, 2]]
+    assert sitk.GetArrayFromImage(labels[1])[2, 0, 0] == 1  # the moving scan's second segment is the fixed one's first
+    assert sitk.ReadTransform(files["--initial-transform"]).IsLinear()
+    assert "Patient" not in " ".join(commands[0])
+    shutil.rmtree(Path(fixed).parent)
+
+
+def test_explaining_shows_a_heatmap_that_the_sliders_change(panel, registered):
+    from RegExplainLib.MRML.Layers import HeatmapLayer
+
+    panel.ui.regionSelector.currentIndex = 1
+    panel.ui.heatmapThresholdSlider.value = 50.0
+    press(panel, panel.ui.explainButton)
+    layer = HeatmapLayer(registered, "encoder-fixed")
+    assert layer.visible and panel.ui.showHeatmapCheckBox.checked
+    assert "--region 1" in panel.ui.logText.toPlainText()
+    assert layer.threshold == 0.5
+    panel.ui.heatmapOpacitySlider.value = 30.0
+    assert layer.opacity == pytest.approx(0.3)
+    panel.ui.showHeatmapCheckBox.click()
+    assert not layer.visible
+    panel.ui.stageSelector.currentIndex = 1
+    assert HeatmapLayer(registered, "encoder-moving").visible
+
+
+def test_animating_plays_and_the_slider_stops_it(panel, registered):
+    from RegExplainLib.MRML.Layers import AnimationLayer
+
+    press(panel, panel.ui.animateButton)
+    layer = AnimationLayer(registered, 1)
+    assert layer.visible and layer.browser.GetPlaybackActive() and panel.ui.animateButton.text == "Pause"
+    assert "50 % of variation" in panel.ui.componentSelector.currentText
+    panel.ui.strengthSlider.value = 1.5
+    assert not layer.browser.GetPlaybackActive() and panel.ui.animateButton.text == "Play"
+    assert layer.strengths[layer.browser.GetSelectedItemNumber()] == 1.5
+    panel.ui.animateButton.click()
+    panel.ui.componentSelector.currentIndex = 1
+    assert AnimationLayer(registered, 2).visible and not layer.visible
+
+
+def test_the_slider_goes_with_the_animation(panel, registered):
+    from RegExplainLib.MRML.Layers import AnimationLayer
+
+    press(panel, panel.ui.animateButton)
+    layer = AnimationLayer(registered, 1)
+    layer.setFrame(2)
+    assert panel.ui.strengthSlider.value == layer.strengths[2] != 0
+    assert layer.browser.GetPlaybackActive()
+
+
+def test_an_animation_asks_for_a_segmentation(panel, volumes, worker):
+    press(panel, panel.ui.registerButton)
+    assert panel.ui.explainButton.enabled
+    assert not panel.ui.animateButton.enabled and "segmentation" in panel.ui.animateButton.toolTip
+
+
+def test_the_panel_says_plainly_that_no_model_fits(panel, volumes, worker):
+    worker("affine")
+    press(panel, panel.ui.registerButton)
+    assert "no installed model fits" in panel.ui.statusLabel.text
+    assert not panel.ui.explainButton.enabled and "No model fitted" in panel.ui.explainButton.toolTip
+    assert not panel.ui.showArrowsCheckBox.enabled
+
+
+def test_the_inputs_stay_as_they_were(panel, volumes, worker):
+    import slicer
+
+    before = [(v.GetName(), slicer.util.arrayFromVolume(v).copy(), v.GetMTime()) for v in volumes]
+    press(panel, panel.ui.registerButton)
+    for volume, (name, array, time_) in zip(volumes, before, strict=True):
+        assert (
+            volume.GetName() == name
+            and (slicer.util.arrayFromVolume(volume) == array).all()
+            and volume.GetMTime() == time_
+        )
+
+
+def test_nothing_blocks_while_the_worker_runs(panel, volumes, worker, tmp_path):
+    import slicer
+
+    worker("hang", tmp_path / "pids")
+    panel.ui.registerButton.click()
+    longest, end = 0, time.monotonic() + 1
+    while time.monotonic() < end:
+        began = time.monotonic()
+        slicer.app.processEvents()
+        longest = max(longest, time.monotonic() - began)
+    panel.session.runner.cancel()
+    waitUntil(lambda: not panel.session.job)
+    assert longest < 0.1
+
+
+# When it goes wrong --------------------------------------------------------------------------------------------------
+
+
+def nodeCount():
+    import slicer
+
+    return slicer.mrmlScene.GetNumberOfNodes()
+
+
+def test_the_workers_error_is_shown_once(panel, volumes, worker, shown):
+    worker("error")
+    before = nodeCount()
+    press(panel, panel.ui.registerButton)
+    assert shown == ["The fixed image has the same value (0) in every voxel; check that the right file was given."]
+    assert "Nothing in your scene was changed" in panel.ui.statusLabel.text
+    assert nodeCount() == before and jobFolders() == []
+    assert panel.ui.registerButton.enabled and panel.ui.registerButton.text == "Register"
+
+
+@pytest.mark.parametrize(("behaviour", "words"), [("silent", "exit code 3"), ("killed", "lack of memory")])
+def test_a_worker_that_dies_is_one_sentence_with_what_to_do(panel, volumes, worker, shown, behaviour, words):
+    worker(behaviour)
+    press(panel, panel.ui.registerButton)
+    [sentence] = shown
+    assert words in sentence and "try again" in sentence
+    assert jobFolders() == []
+
+
+def test_garbage_on_the_workers_output_goes_to_the_log(panel, volumes, worker, shown):
+    worker("garbage")
+    press(panel, panel.ui.registerButton)
+    assert shown == [] and panel.session.result is not None
+    log = panel.ui.logText.toPlainText()
+    assert "not text" in log and "party" in log and "W\ufffdrnung" in log and "and no line end" in log
+
+
+def test_a_python_that_cannot_be_started_is_said(panel, volumes, worker, shown, monkeypatch):
+    from RegExplainLib.GUI import WorkerProcess
+
+    monkeypatch.setattr(WorkerProcess, "workerCommand", lambda: ["/nowhere/PythonSlicer"])
+    press(panel, panel.ui.registerButton)
+    assert len(shown) == 1 and "could not be started" in shown[0]
+    assert panel.ui.registerButton.enabled
+
+
+def test_input_that_cannot_be_written_starts_no_job(panel, volumes, worker, shown):
+    import slicer
+
+    panel.session.parameterNode.fixed = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Nothing in it")
+    press(panel, panel.ui.registerButton)
+    assert len(shown) == 1 and "holds no image" in shown[0]
+    assert jobFolders() == []
+
+
+def test_a_result_that_cannot_be_loaded_leaves_the_panel_usable(panel, volumes, worker, shown, monkeypatch):
+    from RegExplainLib.MRML.ResultNodes import ResultNodes
+
+    monkeypatch.setattr(ResultNodes, "load", lambda *_: 1 / 0)
+    press(panel, panel.ui.registerButton)
+    assert len(shown) == 1 and "unexpected" in shown[0]
+    assert panel.ui.registerButton.enabled and panel.session.result is None
+
+
+# Cancelling ----------------------------------------------------------------------------------------------------------
+
+
+needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
+
+
+def hanging(panel, worker, tmp_path):
+    """Start a job that never ends; returns the process ids of the worker and of its child."""
+    pids = tmp_path / "pids"
+    worker("hang", pids)
+    panel.ui.registerButton.click()
+    waitUntil(lambda: pids.exists() and len(pids.read_text(encoding="utf-8").split()) == 2)
+    return [int(pid) for pid in pids.read_text(encoding="utf-8").split()]
+
+
+@needs_proc
+def test_cancel_ends_the_worker_and_its_child_within_two_seconds(panel, volumes, worker, tmp_path):
+    processes = hanging(panel, worker, tmp_path)
+    before = nodeCount()
+    assert all(map(isAlive, processes)) and panel.ui.registerButton.text == "Cancel"
+    assert not panel.ui.explainButton.enabled
+    panel.ui.registerButton.click()
+    began = time.monotonic()
+    waitUntil(lambda: not panel.session.job and not any(map(isAlive, processes)), 2)
+    assert time.monotonic() - began < 2
+    assert "Cancelled" in panel.ui.statusLabel.text and panel.ui.registerButton.text == "Register"
+    assert jobFolders() == [] and nodeCount() == before
+
+
+@needs_proc
+def test_a_launcher_between_slicer_and_python_makes_no_difference(panel, volumes, worker, tmp_path, monkeypatch):
+    """PythonSlicer starts Python as its child."""
+    from RegExplainLib.GUI import WorkerProcess
+
+    worker("hang", tmp_path / "pids")
+    command = WorkerProcess.workerCommand()
+    monkeypatch.setattr(
+        WorkerProcess, "workerCommand", lambda: ["/bin/sh", "-c", '"$@" & wait $!; exit $?', "launcher", *command]
+    )
+    panel.ui.registerButton.click()
+    waitUntil(
+        lambda: (tmp_path / "pids").exists() and len((tmp_path / "pids").read_text(encoding="utf-8").split()) == 2
+    )
+    processes = [int(pid) for pid in (tmp_path / "pids").read_text(encoding="utf-8").split()]
+    panel.ui.registerButton.click()
+    waitUntil(lambda: not panel.session.job and not any(map(isAlive, processes)), 2)
+
+
+@needs_proc
+def test_cancel_at_once_leaves_no_process(panel, volumes, worker, tmp_path):
+    worker("hang", tmp_path / "pids")
+    panel.ui.registerButton.click()
+    panel.ui.registerButton.click()
+    waitUntil(lambda: not panel.session.job, 3)
+    time.sleep(0.3)
+    if (tmp_path / "pids").exists():
+        assert not any(isAlive(pid) for pid in (tmp_path / "pids").read_text(encoding="utf-8").split())
+
+
+@needs_proc
+def test_closing_the_module_ends_the_worker_before_it_returns(module, panel, volumes, worker, tmp_path):
+    processes = hanging(panel, worker, tmp_path)
+    module.close()
+    waitUntil(lambda: not any(map(isAlive, processes)), 1)
+    assert jobFolders() == []
+
+
+@needs_proc
+def test_closing_the_scene_cancels_the_job(panel, volumes, worker, tmp_path, shown):
+    import slicer
+
+    processes = hanging(panel, worker, tmp_path)
+    slicer.mrmlScene.Clear(False)
+    waitUntil(lambda: not panel.session.job and not any(map(isAlive, processes)), 2)
+    assert shown == [] and not panel.ui.registerButton.enabled
+    assert panel.session.parameterNode is not None and panel.session.result is None
+
+
+# The scene changes under it ------------------------------------------------------------------------------------------
+
+
+def test_changed_and_deleted_inputs_do_not_disturb_a_running_job(panel, volumes, worker, shown):
+    import slicer
+
+    panel.ui.registerButton.click()
+    panel.session.parameterNode.moving = None
+    slicer.mrmlScene.RemoveNode(volumes[0])
+    waitUntil(lambda: not panel.session.job)
+    assert shown == [] and panel.session.result is not None
+
+
+def test_a_result_deleted_during_its_explanation_is_dropped_quietly(panel, registered, shown):
+    panel.ui.explainButton.click()
+    registered.remove()
+    waitUntil(lambda: not panel.session.job)
+    assert shown == [] and panel.session.result is None and not panel.ui.explainButton.enabled
+
+
+def test_a_newer_result_takes_the_older_ones_place_and_gives_it_back(panel, registered, worker):
+    from RegExplainLib.MRML.Layers import GlyphLayer
+
+    press(panel, panel.ui.registerButton)
+    newer = panel.session.result
+    assert newer.id != registered.id
+    assert GlyphLayer(newer).visible and not GlyphLayer(registered).visible
+    assert not registered.warpedSegmentation.GetDisplayVisibility()
+    newer.remove()
+    assert panel.session.result.id == registered.id and panel.ui.explainButton.enabled
+
+
+def saveAndReload(tmp_path):
+    import slicer
+
+    path = str(tmp_path / "scene.mrb")
+    assert slicer.mrmlScene.WriteToMRB(path)
+    slicer.mrmlScene.Clear(False)
+    assert slicer.mrmlScene.ReadFromMRB(path)
+    return path
+
+
+def test_a_saved_scene_reopens_with_the_same_panel(panel, registered, tmp_path):
+    from RegExplainLib.MRML.Layers import HeatmapLayer
+
+    panel.ui.stageSelector.currentIndex = 2
+    panel.ui.heatmapOpacitySlider.value = 20.0
+    press(panel, panel.ui.explainButton)
+    panel.ui.regionSelector.currentIndex = 1
+    saveAndReload(tmp_path)
+    assert panel.ui.fixedSelector.currentNode().GetName() == "Patient A"
+    assert panel.ui.movingSelector.currentNode().GetName() == "Patient B"
+    assert panel.ui.stageSelector.currentIndex == 2 and panel.ui.regionSelector.currentText == "Head"
+    assert panel.ui.heatmapOpacitySlider.value == 20
+    assert panel.session.result.id == registered.id
+    assert HeatmapLayer(panel.session.result, "decoder").added
+    assert panel.ui.explainButton.enabled  # the folder of the same session is still known
+
+
+def test_a_scene_holds_no_path_of_the_result_folder(panel, registered, tmp_path):
+    import zipfile
+
+    import slicer
+
+    path = saveAndReload(tmp_path)
+    with zipfile.ZipFile(path) as archive:
+        for name in archive.namelist():
+            assert str(slicer.app.temporaryPath).encode() not in archive.read(name), name
+
+
+def test_an_explanation_asks_to_register_again_where_the_files_are_gone(panel, registered):
+    shutil.rmtree(registered.folder.path)
+    panel._setParameterNode(panel.session.parameterNode)
+    assert not panel.ui.explainButton.enabled and "register again" in panel.ui.explainButton.toolTip
+
+
+def test_leaving_and_entering_the_module_keeps_the_panel(module, panel, volumes):
+    import slicer
+
+    module.leave()
+    slicer.mrmlScene.Clear(False)
+    assert panel.session.parameterNode is None and not panel.ui.registerButton.enabled
+    module.open()
+    assert panel.session.parameterNode is not None
+
+
+def test_closing_the_module_leaves_no_observer(module, panel, volumes):
+    import slicer
+
+    ui, parameterNode = panel.ui, panel.session.parameterNode.parameterNode
+    module.close()
+    parameterNode.Modified()
+    addVolume("Another")
+    slicer.mrmlScene.Clear(False)
+    assert panel.session.parameterNode is None
+    assert ui is not None
+
+
+# The protocol --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "",
+        "null",
+        "[]",
+        '"event"',
+        "{}",
+        '{"event": "progress"}',
+        '{"event": ["progress"]}',
+        "[" * 100_000,
+        '{"event": "started", "pid": Infinity}',
+        '{"event": "progress", "stage": "x", "done": "1e9x", "total": 1}',
+    ],
+)
+def test_what_is_no_event_is_taken_for_text(host, line):
+    from RegExplainLib.GUI.JobRunner import parsedEvent
+
+    assert parsedEvent(line) is None
+
+
+def test_the_panel_understands_what_regexplain_prints(host, capsys):
+    from regexplain.progress import JsonProgress
+    from RegExplainLib.GUI.JobRunner import parsedEvent
+
+    progress = JsonProgress()
+    progress.report("Registering", 2, 5)
+    progress.warn("Überlappung klein")
+    progress.emit("finished", result="/a b/c")
+    assert [parsedEvent(line) for line in capsys.readouterr().out.splitlines()] == [
+        ("progress", ["Registering", 2, 5]),
+        ("warning", ["Überlappung klein"]),
+        ("finished", ["/a b/c"]),
+    ]

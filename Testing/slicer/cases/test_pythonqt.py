@@ -1,0 +1,116 @@
+"""What the module relies on in PythonQt: true in Slicer, where CTest runs this, and to be true of the stand-in host."""
+
+import unittest
+
+
+class PythonQtTest(unittest.TestCase):
+    def setUp(self):
+        import qt
+
+        self.qt = qt
+        self.button = qt.QPushButton("text")
+
+    def test_a_property_is_read_and_written_without_parentheses(self):
+        self.button.text = "other"
+        self.assertEqual(self.button.text, "other")
+        self.button.enabled = False
+        self.assertFalse(self.button.enabled)
+        with self.assertRaisesRegex(TypeError, "not callable"):
+            self.button.text()
+
+    def test_the_object_name_has_two_names(self):
+        self.button.name = "title"
+        self.assertEqual(self.button.objectName, "title")
+        self.assertEqual(self.button.name, "title")
+
+    def test_an_unknown_attribute_can_be_neither_read_nor_set(self):
+        with self.assertRaises(AttributeError):
+            _ = self.button.colour
+        with self.assertRaises(AttributeError):
+            self.button.colour = "red"
+        with self.assertRaises(AttributeError):
+            self.button._state = 1
+
+    def test_qt_takes_no_keyword_arguments(self):
+        with self.assertRaises(TypeError):
+            self.button.setText(text="other")
+
+    def test_a_slot_gets_as_many_values_as_it_takes(self):
+        heard = []
+        self.button.connect("clicked(bool)", lambda checked: heard.append(checked))
+        self.button.connect("clicked(bool)", lambda: heard.append("none"))
+        self.button.connect("clicked(bool)", lambda checked="default": heard.append(checked))
+        self.button.click()
+        self.assertEqual(heard, [False, "none", False])  # defaults are overwritten too
+
+    def test_a_disconnected_slot_is_not_called(self):
+        heard = []
+
+        def slot():
+            heard.append(1)
+
+        self.button.connect("clicked()", slot)
+        self.button.disconnect("clicked()", slot)
+        self.button.click()
+        self.assertEqual(heard, [])
+
+    def test_blocked_signals_are_not_heard(self):
+        heard = []
+        comboBox = self.qt.QComboBox()
+        comboBox.connect("currentIndexChanged(int)", lambda index: heard.append(index))
+        self.assertFalse(comboBox.blockSignals(True))
+        comboBox.addItem("one", 1)
+        self.assertTrue(comboBox.blockSignals(False))
+        comboBox.addItem("two", 2)
+        comboBox.currentIndex = 1
+        self.assertEqual(heard, [1])
+
+    def test_a_combo_box_keeps_numbers_and_texts_with_its_items(self):
+        comboBox = self.qt.QComboBox()
+        comboBox.addItem("one", 1)
+        comboBox.addItem("two", "b")
+        self.assertEqual(
+            (comboBox.count, comboBox.itemData(0), comboBox.itemData(1), comboBox.itemText(1)), (2, 1, "b", "two")
+        )
+        self.assertEqual((comboBox.findData(1), comboBox.findData("b"), comboBox.findData(7)), (0, 1, -1))
+
+    def test_a_process_gives_its_output_as_bytes_and_its_end_as_two_values(self):
+        import sys
+        import time
+
+        import slicer
+
+        process, heard = self.qt.QProcess(), []
+        process.connect(
+            "readyReadStandardOutput()", lambda: heard.append(bytes(process.readAllStandardOutput().data()))
+        )
+        process.connect(
+            "finished(int,QProcess::ExitStatus)",
+            lambda code, status: heard.append((code, status == self.qt.QProcess.NormalExit)),
+        )
+        process.start(worker(), ["-c", "import sys; print('hello', flush=True); sys.exit(3)"])
+        deadline = time.monotonic() + 30
+        while (3, True) not in heard:
+            self.assertLess(time.monotonic(), deadline, sys.version)
+            slicer.app.processEvents()
+        self.assertEqual(heard[0].strip(), b"hello")
+
+    def test_a_process_that_cannot_start_says_so(self):
+        import slicer
+
+        process, heard = self.qt.QProcess(), []
+        process.connect(
+            "errorOccurred(QProcess::ProcessError)", lambda error: heard.append(error == self.qt.QProcess.FailedToStart)
+        )
+        process.start("/nowhere/PythonSlicer", [])
+        process.waitForFinished(1000)
+        slicer.app.processEvents()
+        self.assertEqual(heard, [True])
+
+
+def worker():
+    """The Python that the panel starts."""
+    import shutil
+    import sys
+
+    return shutil.which("PythonSlicer") or sys.executable

@@ -1,0 +1,1 @@
+# Slicer writes RegExplainConfig.cmake here; nothing of it is ours.

@@ -1,0 +1,92 @@
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from hypothesis import given
+from hypothesis import strategies as st
+
+from regexplain.geometry import Grid, anatomical, canvas_about, on_canvas, smoothed_for
+from scan_copies import REORDERINGS, reordered, rotation, turned
+
+
+def scan(size=(9, 11, 7), spacing=(0.7, 1.1, 4.0), origin=(-20.0, 5.0, 31.0)) -> sitk.Image:
+    image = sitk.GetImageFromArray(np.random.default_rng(0).normal(size=size[::-1]).astype(np.float32))
+    image.SetSpacing(spacing)
+    image.SetOrigin(origin)
+    return image
+
+
+@given(st.tuples(*[st.floats(-5, 15)] * 3), st.floats(-180, 180), st.tuples(*[st.floats(0.2, 5)] * 3))
+def test_a_grid_places_indices_in_the_world_as_itk_does(index, degrees, spacing):
+    image = turned(scan(spacing=spacing), rotation(degrees=degrees))
+    expected = image.TransformContinuousIndexToPhysicalPoint(index)
+    assert np.allclose(Grid.of(image).world(np.array(index)), expected, atol=1e-6)
+    assert np.allclose((Grid.of(image).voxel_to_world @ [*index, 1])[:3], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("order, flips", REORDERINGS)
+def test_another_storage_order_gives_the_same_anatomical_grid(order, flips):
+    image = turned(scan(), rotation(degrees=20))
+    a, b = anatomical(Grid.of(image)), anatomical(Grid.of(reordered(image, order, flips)))
+    assert a.size == b.size
+    for name in ("spacing", "origin", "direction"):
+        assert np.allclose(getattr(a, name), getattr(b, name))
+
+
+def test_the_anatomical_axes_point_left_posterior_and_superior():
+    assert (np.diag(anatomical(Grid.of(turned(reordered(scan()), rotation(degrees=30)))).axes) > 0.8).all()
+
+
+@pytest.mark.parametrize("order, flips", REORDERINGS)
+def test_the_canvas_holds_the_same_voxels_for_every_copy_of_a_scan(order, flips):
+    image = scan()
+    expected = on_canvas(image, canvas_about(image, (10, 12, 14), (1.0, 1.0, 2.0)))
+    oblique = turned(reordered(image, order, flips), rotation(degrees=25), (40, -7, 3))
+    content = on_canvas(oblique, canvas_about(oblique, (10, 12, 14), (1.0, 1.0, 2.0)))
+    assert expected.any()
+    assert np.allclose(content, expected, atol=1e-4)
+
+
+def test_a_border_between_cells_is_interpolated_the_same_for_every_copy():
+    image = scan(size=(9, 11, 7), spacing=(1.0, 1.0, 1.0))
+    contents = []
+    for copy in (
+        image,
+        *(reordered(image, *r) for r in REORDERINGS),
+        turned(image, rotation(degrees=31), (3.3, 0, -9)),
+    ):
+        contents.append(on_canvas(copy, canvas_about(copy, (12, 14, 10), (1.0, 1.0, 1.0))))
+    assert all(np.allclose(content, contents[0], atol=1e-5) for content in contents[1:])
+
+
+def test_a_border_between_two_cells_belongs_to_the_image_on_both_sides():
+    """9 voxels on 12 cells: the cells half a voxel beyond the outermost voxels lie on the border, the next outside."""
+    ones = sitk.GetImageFromArray(np.ones((9, 9, 9), np.float32))
+    copies = [ones, *(turned(ones, rotation(degrees=d), (d, 3.3, -7.7)) for d in (7, 13, 29, 41))]
+    expected = np.array([0, *[1] * 10, 0], np.float32)
+    for copy in copies:
+        content = on_canvas(copy, canvas_about(copy, (12, 12, 12), (1.0, 1.0, 1.0)))
+        for line in (content[6, 6], content[6, :, 6], content[:, 6, 6]):
+            assert np.allclose(line, expected, atol=1e-5)
+
+
+def test_the_canvas_is_centred_to_a_fraction_of_a_voxel():
+    """A 1 mm image of odd size on an even canvas lies half a voxel off the lattice, not a whole one to either side."""
+    image = sitk.Image([9, 9, 9], sitk.sitkFloat32)
+    image[4, 4, 4] = 8.0
+    content = on_canvas(image, canvas_about(image, (10, 10, 10), (1.0, 1.0, 1.0)))
+    assert np.allclose(content[4:6, 4:6, 4:6], 1.0)
+    assert content.sum() == pytest.approx(8.0)
+
+
+def test_corners_are_the_outer_faces_of_the_outermost_voxels():
+    corners = Grid.of(scan(size=(2, 3, 4), spacing=(1.0, 2.0, 3.0), origin=(0.0, 0.0, 0.0))).corners
+    assert np.allclose(corners.min(0), [-0.5, -1.0, -1.5])
+    assert np.allclose(corners.max(0), [1.5, 5.0, 10.5])
+
+
+def test_sampling_coarsely_blurs_first_and_sampling_finely_does_not():
+    checkerboard = np.indices((16, 16, 16)).sum(0) % 2
+    image = sitk.GetImageFromArray(checkerboard.astype(np.float32))
+    assert smoothed_for(image, (1.0, 1.0, 1.0)) is image
+    inner = sitk.GetArrayFromImage(smoothed_for(image, (4.0, 4.0, 4.0)))[4:-4, 4:-4, 4:-4]
+    assert np.abs(inner - 0.5).max() < 0.01

@@ -1,0 +1,178 @@
+"""Training on a few made cases: it learns, resumes to the same weights, and gives a model that registers."""
+
+import json
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+import torch
+from click.testing import CliRunner
+
+from regexplain import components, explain, register
+from regexplain.cli import main
+from regexplain.errors import BadInputError
+from regexplain.evaluation import EvaluationConfig
+from regexplain.geometry import Grid
+from regexplain.progress import Progress
+from regexplain.registry import card
+from regexplain.training.augmentation import affine_displacement, augmented, random_affine
+from regexplain.training.cases import split
+from regexplain.training.config import Augmentation, TrainingConfig
+from regexplain.training.evaluation import hard_dice
+from regexplain.training.trainer import Trainer
+from regexplain.transforms import grid_points
+
+CASES = 6
+
+
+def made_case(number: int) -> tuple[sitk.Image, sitk.Image]:
+    """An egg of two parts in a dark box, at another place and of another size for each number."""
+    random = np.random.default_rng(number)
+    image = sitk.Image([22, 24, 20], sitk.sitkUInt8)
+    points = grid_points(Grid.of(image)) - Grid.of(image).centre - random.normal(size=3) * 1.5
+    inside = (points / (5 + random.uniform(-1, 1, 3))) ** 2
+    labels = (inside.sum(-1) < 1) * (1 + (points[..., 1] > 0))
+    values = 100 * (labels == 1) + 160 * (labels == 2) + random.normal(size=labels.shape) * 5
+    return Grid.of(image).image(values.astype(np.int16)), Grid.of(image).image(labels.astype(np.uint8))
+
+
+@pytest.fixture
+def config_file(tmp_path):
+    for folder in ("images", "labels"):
+        (tmp_path / folder).mkdir()
+    for number in range(1, CASES + 1):
+        for folder, image in zip(("images", "labels"), made_case(number), strict=True):
+            sitk.WriteImage(image, str(tmp_path / folder / f"case_{number:03d}.nii.gz"))
+    values = {
+        "name": "eggs",
+        "data": {"images": "images", "segmentations": "labels", "first": 1, "last": CASES, "held_out_every": 3},
+        "labels": [1, 2],
+        "canvas_size": [24, 24, 24],
+        "canvas_spacing_mm": [1.0, 1.0, 1.0],
+        "network": {"widths": [4, 8], "transformation": "velocity"},
+        "output": "model",
+        "card": {"title": "Eggs", "intended_use": "Tests.", "licence": "MIT", "domain": {"modality": "none"}},
+        "steps": 6,
+    }  # fmt: skip
+    (tmp_path / "config.json").write_text(json.dumps(values), encoding="utf-8")
+    return tmp_path / "config.json"
+
+
+def trained(config_file, output: str, steps: int, total: int) -> Trainer:
+    """A run of `total` steps, stopped after `steps`."""
+    torch.set_num_threads(1)
+    config = TrainingConfig.read(config_file)
+    config.output, config.steps = output, total
+    trainer = Trainer(config, Progress())
+    trainer.folder.mkdir(exist_ok=True)
+    if (trainer.folder / "state.safetensors").exists():
+        trainer._resume()
+    while trainer.step < steps:
+        losses = trainer._train_step()
+        trainer.step += 1
+    trainer._look(losses)
+    return trainer
+
+
+def test_a_resumed_run_gives_the_uninterrupted_runs_weights(config_file):
+    whole = trained(config_file, "whole", 4, 4)
+    trained(config_file, "halves", 2, 4)
+    halves = trained(config_file, "halves", 4, 4)
+    for name, weights in whole.average.state_dict().items():
+        assert torch.equal(weights, halves.average.state_dict()[name]), name
+
+
+def test_training_lowers_its_loss(config_file):
+    config = TrainingConfig.read(config_file)
+    config.steps = 10_000
+    trainer = Trainer(config, Progress())
+    trainer.step = 300  # past the warm-up; kept there, every step draws the same pairs
+    losses = [trainer._train_step()["dice"] for _ in range(40)]
+    assert losses[-1] < 0.8 * losses[0]
+
+
+def test_train_makes_a_model_that_registers_explains_and_decomposes(config_file):
+    done = CliRunner().invoke(main, ["train", str(config_file), "--threads", "1", "--device", "cpu"])
+    assert done.exit_code == 0, done.output
+    folder = config_file.parent / "model"
+    made = card(folder)
+    assert made.values["training"]["cases"] == 4
+    assert made.values["training"]["held_out_cases"] == 2
+    (fixed, labels), (moving, _) = made_case(1), made_case(2)
+    result = register(fixed, moving, folder / "card.json", fixed_segmentation=labels, threads=1)
+    assert result.record["model"] == {
+        "name": "eggs",
+        "sha256": made.weights_sha256,
+        "chosen": "named",
+        "inside_domain": True,
+    }
+    with pytest.raises(BadInputError, match="name its file with --model"):
+        explain(result)
+    assert len(explain(result, model=folder, threads=1)) == 3
+    assert len(components(result, 2, model=folder, threads=1)) == 2
+
+
+def test_evaluate_writes_a_row_a_pair_and_says_the_means(config_file):
+    path = config_file.parent / "evaluation.json"
+    path.write_text(
+        json.dumps(
+            {
+                "model": "auto",
+                "images": "images",
+                "segmentations": "labels",
+                "first": 1,
+                "last": 3,
+                "output": "rows.csv",
+            }
+        )
+    )
+    done = CliRunner().invoke(main, ["evaluate", str(path), "--threads", "1"])
+    assert done.exit_code == 0, done.output
+    assert done.output.startswith("3 pairs: Dice ")
+    assert len((config_file.parent / "rows.csv").read_text(encoding="utf-8").splitlines()) == 4
+    names = [(a.name[5:8], b.name[5:8]) for a, b in EvaluationConfig.read(path).pairs()]
+    assert names == [("001", "003"), ("002", "002"), ("003", "001")]
+
+
+def test_held_out_cases_are_not_trained_on(config_file):
+    train, held_out = split(TrainingConfig.read(config_file))
+    assert [c.number for c in held_out] == [3, 6]
+    assert [c.number for c in train] == [1, 2, 4, 5]
+
+
+def test_a_case_lies_on_the_canvas_with_its_segments(config_file):
+    case = split(TrainingConfig.read(config_file))[0][0]
+    assert case.volume.shape == (1, 24, 24, 24)
+    assert case.segments.shape == (2, 24, 24, 24)
+    bright = case.volume[0] > 0.5
+    covered = case.segments.sum(0) > 0.5
+    assert (bright & covered).sum() > 0.9 * bright.sum()
+
+
+def test_each_volume_is_moved_on_its_own_and_its_segments_with_it():
+    volume = torch.zeros(1, 1, 16, 16, 16)
+    volume[..., 5:11, 5:11, 5:11] = 1
+    twice = volume.expand(2, -1, -1, -1, -1)
+    moved, segments = augmented(twice, twice, Augmentation(log_gamma=0.0), torch.Generator().manual_seed(0))
+    assert not torch.allclose(moved[0], moved[1])
+    assert torch.allclose(moved, segments, atol=1e-6)
+
+
+def test_a_random_affine_is_a_rotation_times_a_zoom():
+    matrix, _ = random_affine(20, Augmentation(log_zoom=0.0), torch.Generator().manual_seed(0))
+    assert torch.allclose(matrix @ matrix.transpose(1, 2), torch.eye(3).expand(20, 3, 3), atol=1e-5)
+    zoomed, _ = random_affine(20, Augmentation(rotation_deg=0.0), torch.Generator().manual_seed(0))
+    assert torch.allclose(zoomed, torch.diag_embed(torch.diagonal(zoomed, dim1=1, dim2=2)), atol=1e-6)
+
+
+def test_an_affine_displacement_turns_about_the_middle_in_x_y_z():
+    quarter = torch.tensor([[[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]])  # x → y
+    u = affine_displacement(quarter, torch.zeros(1, 3), (5, 5, 5))[0]
+    assert u[:, 2, 2, 2].tolist() == [0, 0, 0]
+    assert u[:, 2, 2, 4].tolist() == pytest.approx([-2, 2, 0])  # from (2, 0, 0) to (0, 2, 0) about the middle
+
+
+def test_hard_dice_by_hand():
+    a, b = torch.zeros(1, 2, 2, 2), torch.zeros(1, 2, 2, 2)
+    a[0, 0], b[0, :, 0] = 1, 1
+    assert hard_dice(a, b) == pytest.approx(0.5)
