@@ -60,8 +60,9 @@ def jacobian_summary(determinant: np.ndarray) -> dict[str, float]:
 def inverse_consistency(forward: sitk.Transform, back: sitk.Transform, fixed: Grid, moving: Grid) -> dict[str, float]:
     """|back(forward(x)) − x| in mm over the fixed voxels whose image lies inside the moving grid."""
     there_and_back = sitk.CompositeTransform([back, forward])
-    error = np.linalg.norm(sitk.GetArrayViewFromImage(_field(there_and_back, fixed)), axis=-1)
-    inside = sitk.GetArrayViewFromImage(fixed.sample(_ones(moving), forward, nearest=True)) > 0
+    # Copies, not views: a view does not keep its image alive, and these images are nobody else's.
+    error = np.linalg.norm(sitk.GetArrayFromImage(_field(there_and_back, fixed)), axis=-1)
+    inside = sitk.GetArrayFromImage(fixed.sample(_ones(moving), forward, nearest=True)) > 0
     return spread(error[inside])
 
 

@@ -13,7 +13,7 @@ import regexplain
 from regexplain import components, explain, register
 from regexplain.errors import BadInputError, RegExplainError
 from regexplain.geometry import Grid
-from regexplain.metrics import dice, jacobian, jacobian_summary, spread
+from regexplain.metrics import dice, inverse_consistency, jacobian, jacobian_summary, spread
 from regexplain.results import ResultFolder
 from regexplain.results import folder as folder_module
 from regexplain.results.registration_result import RegistrationResult
@@ -131,6 +131,17 @@ def test_the_jacobian_of_a_zoom_is_its_volume_change_on_an_oblique_grid():
         "share_folded": 0.5,
         "log_sd": pytest.approx(np.std([0, np.log(1e-9), np.log(1e-9), 1])),
     }
+
+
+def test_inverse_consistency_is_how_far_a_point_ends_from_where_it_began():
+    """There by (1, 2, 2), back by nothing: 3 mm, wherever the moving image has data; a large image, so that memory that
+    was freed too early would show."""
+    image = sitk.Image([120, 110, 100], sitk.sitkUInt8)
+    grid = Grid.of(turned(image, rotation(degrees=20)))
+    there, identity = sitk.TranslationTransform(3, (1.0, 2.0, 2.0)), sitk.Transform(3, sitk.sitkIdentity)
+    for back, millimetres in ((identity, 3.0), (there.GetInverse(), 0.0), (there, 6.0)):
+        said = inverse_consistency(there, back, grid, grid)
+        assert said == {key: pytest.approx(millimetres, abs=1e-9) for key in ("mean", "p95", "max")}
 
 
 def test_dice_and_spread_by_hand():

@@ -80,7 +80,7 @@ def test_outside_its_box_a_sampled_displacement_keeps_its_border_value():
     wider = Grid(
         tuple(n + 8 for n in grid.size), grid.spacing, tuple(grid.world(np.array([-4, -4, -4]))), grid.direction
     )
-    assert np.allclose(sitk.GetArrayViewFromImage(extended_sample(constant, wider)), [1.0, 2.0, 3.0])
+    assert np.allclose(sitk.GetArrayFromImage(extended_sample(constant, wider)), [1.0, 2.0, 3.0])
 
 
 def test_any_linear_transform_becomes_an_affine_about_the_origin():
