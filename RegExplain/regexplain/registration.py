@@ -108,7 +108,7 @@ class _Registration:
         named = registry.card(model)
         reasons = named.outside_domain(self.grids)
         if reasons:
-            self._warn(NOT_MADE_FOR.format(name=named.name, reasons="; ".join(reasons)))
+            self._warn(NOT_MADE_FOR.format(name=named.name, reasons=_first(reasons)))
         return named
 
     def _align(self, card: registry.ModelCard | None) -> tuple[sitk.AffineTransform, str]:
@@ -192,6 +192,12 @@ class _Registration:
         maps = {name: self.grids["fixed"].sample(moving, step, nearest=True) for name, step in transforms.items()}
         rows = metrics.segment_table(fixed, maps, millimetres)
         return {"segments": rows, "dice": {name: float(np.mean([row["dice"][name] for row in rows])) for name in maps}}
+
+
+def _first(reasons: list[str]) -> str:
+    """Two reasons are enough to see what kind of image it is."""
+    more = f"; and {len(reasons) - 2} more" if len(reasons) > 2 else ""
+    return "; ".join(reasons[:2]) + more
 
 
 def checked_initial(transform: sitk.Transform | None) -> sitk.AffineTransform | None:

@@ -102,6 +102,7 @@ def test_a_model_forced_on_what_it_was_not_made_for_warns():
     record = register(wide, wide + 0, model="hippocampus", threads=1).record
     assert record["model"]["inside_domain"] is False
     assert "was not made for these images" in record["warnings"][0]
+    assert "; and 4 more. Do not rely on the result." in record["warnings"][0]
 
 
 def test_without_a_fitting_model_it_is_affine_and_says_so():
