@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -94,8 +96,15 @@ def without_metadata(image: sitk.Image) -> sitk.Image:
 
 def write_image(image: sitk.Image, path: Path) -> None:
     """Compressed where the format can. Raises OSError where the disk refuses."""
-    try:
+    with itk_writing(path):
         sitk.WriteImage(image, str(path), True)
+
+
+@contextmanager
+def itk_writing(path: Path) -> Iterator[None]:
+    """ITK reports a disk that refuses as a RuntimeError; here it is the OSError it is."""
+    try:
+        yield
     except RuntimeError as error:
         raise OSError(f"{path.name} could not be written") from error
 

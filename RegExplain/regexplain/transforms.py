@@ -13,6 +13,7 @@ import SimpleITK as sitk
 
 from .errors import BadInputError
 from .geometry import Grid
+from .images import itk_writing
 
 
 @dataclass
@@ -31,7 +32,10 @@ class RegistrationTransform:
         return composite
 
     def write(self, path: Path) -> None:
-        sitk.WriteTransform(self.itk(), str(path))
+        """Raises OSError where the disk refuses."""
+        transform = self.itk()
+        with itk_writing(path):
+            sitk.WriteTransform(transform, str(path))
 
 
 def backward(alignment: sitk.AffineTransform, displacement: sitk.Image | None, moving: Grid) -> RegistrationTransform:

@@ -81,6 +81,17 @@ def test_a_disk_that_fills_up_leaves_nothing_behind(loaded, tmp_path, monkeypatc
     assert sorted(p.name for p in tmp_path.iterdir()) == ["made"]
 
 
+@pytest.mark.parametrize("writer", ["WriteImage", "WriteTransform"])
+def test_itks_own_words_for_a_full_disk_reach_nobody(loaded, tmp_path, monkeypatch, writer):
+    def full(*arguments):
+        raise RuntimeError("Exception thrown in SimpleITK: H5Dwrite failed")
+
+    monkeypatch.setattr(sitk, writer, full)
+    with pytest.raises(RegExplainError, match="could not be written.*free space there or choose another --output"):
+        loaded.save(tmp_path / "out")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["made"]
+
+
 def test_adding_fails_whole_and_keeps_what_was_there(loaded, tmp_path, monkeypatch):
     folder = ResultFolder.open(tmp_path / "made")
     before = listing(tmp_path / "made")
