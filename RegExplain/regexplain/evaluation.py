@@ -54,19 +54,25 @@ class EvaluationConfig:
             ) from error
 
     def pairs(self) -> list[tuple[Path, Path]]:
-        cases = [
-            p
-            for p in sorted((self.folder / self.images).glob("*.nii.gz"))
-            if self.first <= case_number(p) <= self.last and self.segmentation(p).exists()
-        ]
-        if not cases:
-            raise BadInputError(
-                f"No cases {self.first}–{self.last} in {self.folder / self.images}; check the configuration."
-            )
+        """The images, (fixed, moving)."""
+        found = numbered_cases(self.folder / self.images, self.folder / self.segmentations, self.first, self.last)
+        cases = [image for image, _ in found]
         return list(zip(cases, reversed(cases), strict=True))
 
     def segmentation(self, image: Path) -> Path:
         return self.folder / self.segmentations / image.name
+
+
+def numbered_cases(images: Path, segmentations: Path, first: int, last: int) -> list[tuple[Path, Path]]:
+    """(image, segmentation) of the same file name, its number in first … last, ascending. Raises BadInputError."""
+    found = [
+        (image, segmentations / image.name)
+        for image in sorted(images.glob("*.nii.gz"))
+        if first <= case_number(image) <= last and (segmentations / image.name).exists()
+    ]
+    if not found:
+        raise BadInputError(f"No cases {first}–{last} in {images}; check the configuration.")
+    return found
 
 
 def case_number(path: Path) -> int:

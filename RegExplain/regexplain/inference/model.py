@@ -13,9 +13,9 @@ from torch import Tensor
 
 from ..decomposition import LatentComponents
 from ..errors import BadInputError, RegExplainError
-from ..geometry import Grid, canvas_about, on_canvas
+from ..geometry import Grid, canvas_about
 from ..images import physical_memory
-from ..intensities import normalised
+from ..intensities import network_input
 from ..networks.latent import LatentNetwork
 from ..registry import COMPONENTS, WEIGHTS, ModelCard
 
@@ -62,9 +62,7 @@ class Model:
 
     def volume(self, image: sitk.Image, canvas: Grid, alignment: sitk.Transform | None = None) -> Tensor:
         """(1, 1, D, H, W): the normalised image on the canvas, 0 (its darkest) outside."""
-        scaled = sitk.GetImageFromArray(normalised(sitk.GetArrayFromImage(image)))
-        scaled.CopyInformation(image)
-        return torch.from_numpy(on_canvas(scaled, canvas, alignment))[None, None].to(self.device)
+        return torch.from_numpy(network_input(image, canvas, alignment))[None, None].to(self.device)
 
 
 def chosen_device(name: str) -> torch.device:

@@ -25,10 +25,14 @@ class Heatmap:
     region_label: int | None = None
 
     @property
+    def file(self) -> str:
+        return f"heatmaps/{self.stage}.nii.gz"
+
+    @property
     def record(self) -> dict[str, Any]:
         return {
             "stage": self.stage,
-            "file": f"heatmaps/{self.stage}.nii.gz",
+            "file": self.file,
             "grid": self.grid,
             "region": self.region,
             "region_label": self.region_label,

@@ -64,7 +64,7 @@ class ResultFolder:
             for row in kept:
                 shutil.copy(self.require(row["file"]), aside / row["file"])
             for heatmap in maps:
-                write_image(heatmap.image, aside / heatmap.record["file"])
+                write_image(heatmap.image, aside / heatmap.file)
 
     def add_components(self, motions: list[ComponentMotion]) -> None:
         """Write them in place of any earlier ones."""

@@ -74,9 +74,7 @@ def latent_components(trainer: Trainer) -> LatentComponents:
 def domain(trainer: Trainer) -> dict[str, Any]:
     """Extents of the training images with a margin, and the spacings that the canvas' own can stand for."""
     config = trainer.config
-    grids = [
-        anatomical(Grid.of(read_volume(path))) for _, path, _ in case_files(config, config.data.first, config.data.last)
-    ]
+    grids = [anatomical(Grid.of(read_volume(path))) for path, _ in case_files(config)]
     extents = np.stack([grid.extent for grid in grids])
     spacing = np.array(config.canvas_spacing_mm)
     return {
