@@ -5,6 +5,7 @@ The names below work on SimpleITK images; torch is imported only when a model ru
     result = regexplain.register(fixed, moving)
     maps = regexplain.explain(result, region=1)
     motions = regexplain.components(result)
+    parts = regexplain.decompose(result)
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ __all__ = [
     "RegistrationResult",
     "__version__",
     "components",
+    "decompose",
     "explain",
     "models",
     "register",
@@ -25,6 +27,7 @@ _HOME = {
     "register": "registration",
     "explain": "explanation",
     "components": "explanation",
+    "decompose": "explanation",
     "RegistrationResult": "results.registration_result",
     "BadInputError": "errors",
     "RegExplainError": "errors",

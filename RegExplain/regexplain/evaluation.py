@@ -1,22 +1,26 @@
-"""How good a model is on pairs with known segmentations: `regexplain evaluate CONFIG`."""
+"""How good models are on pairs with known segmentations: `regexplain evaluate CONFIG`."""
 
 from __future__ import annotations
 
 import csv
 import json
 import re
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import SimpleITK as sitk
 
 from .errors import BadInputError
 from .images import read_segmentation, read_volume
 from .progress import Progress
 from .registration import register
 
-COLUMNS = (
+PAIR_COLUMNS = (
+    "model",
+    "refine",
     "fixed",
     "moving",
     "dice_aligned",
@@ -27,31 +31,60 @@ COLUMNS = (
     "inverse_consistency_mm",
     "seconds",
 )
+SUMMARY_COLUMNS = (
+    "model",
+    "refine",
+    "pairs",
+    "dice_aligned",
+    "dice_aligned_sd",
+    "dice_after",
+    "dice_after_sd",
+    "share_folded",
+    "log_sd",
+    "inverse_consistency_mm",
+    "seconds",
+)
 
 
 @dataclass
 class EvaluationConfig:
-    """Cases are images and segmentations of the same file name with a number in first … last; with them in ascending
-    order, pair k is fixed = case k, moving = case n−1−k. Paths are relative to the file; `output` is a CSV."""
+    """Each of `models` registers all pairs once with each number of `refine` steps.
 
-    model: str
+    Cases are images and segmentations of the same file name with a number in first … last; with them in ascending
+    order, pair k is fixed = case k, moving = case n−1−k. Paths are relative to the file; `output` is the CSV of the
+    pairs. In the file, `"model": NAME` stands for `"models": [NAME]`."""
+
+    models: list[str]
     images: str
     segmentations: str
     first: int
     last: int
     output: str
+    refine: list[int] = field(default_factory=lambda: [0])
     folder: Path = Path()
 
     @classmethod
     def read(cls, path: str | Path) -> EvaluationConfig:
         path = Path(path)
         try:
-            return cls(**json.loads(path.read_text(encoding="utf-8")), folder=path.parent)
+            values = json.loads(path.read_text(encoding="utf-8"))
+            if "model" in values:
+                values["models"] = values.get("models", []) + [values.pop("model")]
+            return cls(**values, folder=path.parent)
         except (OSError, ValueError, TypeError) as error:
             known = ", ".join(f.name for f in fields(cls) if f.name != "folder")
             raise BadInputError(
                 f"{path} is not an evaluation configuration ({error}); its keys are {known}."
             ) from error
+
+    def __post_init__(self) -> None:
+        """Raises BadInputError."""
+        if not _list_of(str, self.models):
+            raise BadInputError('"models" of an evaluation must be a list of one or more names, e.g. ["hippocampus"].')
+        if not _list_of(int, self.refine) or min(self.refine) < 0:
+            raise BadInputError(
+                '"refine" of an evaluation must be a list of one or more numbers of steps, e.g. [0, 50].'
+            )
 
     def pairs(self) -> list[tuple[Path, Path]]:
         """The images, (fixed, moving)."""
@@ -61,6 +94,14 @@ class EvaluationConfig:
 
     def segmentation(self, image: Path) -> Path:
         return self.folder / self.segmentations / image.name
+
+    def settings(self) -> list[tuple[str, int]]:
+        """(model, refine steps) of every line of the summary."""
+        return [(model, steps) for model in self.models for steps in self.refine]
+
+
+def _list_of(kind: type, values: object) -> bool:
+    return isinstance(values, list) and bool(values) and all(type(value) is kind for value in values)
 
 
 def numbered_cases(images: Path, segmentations: Path, first: int, last: int) -> list[tuple[Path, Path]]:
@@ -82,37 +123,46 @@ def case_number(path: Path) -> int:
 
 
 def evaluated(config: EvaluationConfig, device: str, threads: int | None, progress: Progress) -> list[dict[str, Any]]:
-    """A row a pair, also written as CSV to the configured output."""
-    pairs, rows = config.pairs(), []
-    for done, (fixed, moving) in enumerate(pairs):
-        progress.report("Evaluating", done, len(pairs))
-        rows.append(_row(config, fixed, moving, device, threads))
-    progress.report("Evaluating", len(pairs), len(pairs))
+    """A row a pair and setting (PAIR_COLUMNS), written as CSV to `output`; their summary to `output`-summary.csv."""
+    pairs, settings = config.pairs(), config.settings()
+    rows: list[dict[str, Any]] = []
+    total = len(pairs) * len(settings)
+    for fixed, moving in pairs:
+        images = read_volume(fixed, "fixed image"), read_volume(moving, "moving image")
+        labels = [
+            read_segmentation(config.segmentation(path), image)
+            for path, image in zip((fixed, moving), images, strict=True)
+        ]
+        for model, steps in settings:
+            progress.report("Evaluating", len(rows), total)
+            numbers = _numbers(images, labels, model, steps, device, threads)
+            rows.append({"model": model, "refine": steps, "fixed": fixed.name, "moving": moving.name} | numbers)
+    progress.report("Evaluating", total, total)
     output = config.folder / config.output
     output.parent.mkdir(parents=True, exist_ok=True)
-    with open(output, "w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, COLUMNS)
-        writer.writeheader()
-        writer.writerows(rows)
+    _write(output, PAIR_COLUMNS, rows)
+    _write(output.with_name(f"{output.stem}-summary.csv"), SUMMARY_COLUMNS, summary(rows))
     return rows
 
 
-def _row(config: EvaluationConfig, fixed: Path, moving: Path, device: str, threads: int | None) -> dict[str, Any]:
-    images = read_volume(fixed, "fixed image"), read_volume(moving, "moving image")
-    labels = [
-        read_segmentation(config.segmentation(path), image) for path, image in zip((fixed, moving), images, strict=True)
-    ]
+def _numbers(
+    images: tuple[sitk.Image, sitk.Image],
+    labels: list[sitk.Image],
+    model: str,
+    steps: int,
+    device: str,
+    threads: int | None,
+) -> dict[str, float]:
     record = register(
         *images,
-        model=config.model,
+        model=model,
         fixed_segmentation=labels[0],
         moving_segmentation=labels[1],
+        refine=steps,
         device=device,
         threads=threads,
     ).record
     return {
-        "fixed": fixed.name,
-        "moving": moving.name,
         "dice_aligned": record["dice"]["aligned"],
         "dice_after": record["dice"]["after"],
         "share_folded": record["jacobian"]["share_folded"],
@@ -123,14 +173,60 @@ def _row(config: EvaluationConfig, fixed: Path, moving: Path, device: str, threa
     }
 
 
-def summary(rows: list[dict[str, Any]]) -> str:
-    """One line for people."""
-    column = {name: np.array([row[name] for row in rows], float) for name in COLUMNS[2:]}
-    return (
-        f"{len(rows)} pairs: Dice {column['dice_aligned'].mean():.3f} ± {column['dice_aligned'].std():.3f} aligned, "
-        f"{column['dice_after'].mean():.3f} ± {column['dice_after'].std():.3f} registered; folded "
-        f"{100 * column['share_folded'].mean():.4f} %, "
-        f"sd of log det J {column['log_sd'].mean():.3f}, inverse consistency "
-        f"{column['inverse_consistency_mm'].mean():.3f} mm, "
-        f"{np.median(column['seconds']):.2f} s a pair"
+def _write(path: Path, columns: Sequence[str], rows: list[dict[str, Any]]) -> None:
+    with open(path, "w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, columns)
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def summary(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """A row (SUMMARY_COLUMNS) a model and number of refine steps, in the order met: means over the pairs, standard
+    deviations (of these pairs, so divided by n) of Dice, the median of the seconds."""
+    lines = []
+    for model, steps in dict.fromkeys((row["model"], row["refine"]) for row in rows):
+        own = [row for row in rows if (row["model"], row["refine"]) == (model, steps)]
+        column = {name: np.array([row[name] for row in own], float) for name in PAIR_COLUMNS[4:]}
+        means = {name: float(column[name].mean()) for name in SUMMARY_COLUMNS if name in column}
+        spreads = {f"{name}_sd": float(column[name].std()) for name in ("dice_aligned", "dice_after")}
+        lines.append(
+            {"model": model, "refine": steps, "pairs": len(own)}
+            | means
+            | spreads
+            | {"seconds": float(np.median(column["seconds"]))}
+        )
+    return lines
+
+
+def table(lines: list[dict[str, Any]]) -> str:
+    """`summary` for people: a title line, then one aligned line a row."""
+    heads = (
+        "model",
+        "refine",
+        "pairs",
+        "Dice aligned",
+        "Dice registered",
+        "folded %",
+        "sd log det J",
+        "inverse mm",
+        "s a pair",
+    )
+    cells = [
+        (
+            line["model"],
+            str(line["refine"]),
+            str(line["pairs"]),
+            f"{line['dice_aligned']:.3f} ± {line['dice_aligned_sd']:.3f}",
+            f"{line['dice_after']:.3f} ± {line['dice_after_sd']:.3f}",
+            f"{100 * line['share_folded']:.4f}",
+            f"{line['log_sd']:.3f}",
+            f"{line['inverse_consistency_mm']:.3f}",
+            f"{line['seconds']:.2f}",
+        )
+        for line in lines
+    ]
+    widths = [max(len(row[k]) for row in (heads, *cells)) for k in range(len(heads))]
+    return "\n".join(
+        "  ".join([row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))])
+        for row in (heads, *cells)
     )

@@ -10,8 +10,10 @@ import numpy as np
 import SimpleITK as sitk
 
 from . import registry
+from .anatomy import Anatomy
 from .errors import BadInputError
 from .images import fitted_segmentation, labels_of
+from .parts import Decomposition, taken_apart
 from .results.explanations import ComponentMotion, Heatmap
 from .results.registration_result import RegistrationResult
 from .running import out_of_memory_said, use_threads
@@ -27,6 +29,7 @@ def explain(
     stages: Sequence[str] = (),
     region: int | sitk.Image | None = None,
     *,
+    component: int | None = None,
     model: str | os.PathLike[str] | None = None,
     device: str = "auto",
     threads: int | None = None,
@@ -34,8 +37,20 @@ def explain(
     """Signed Grad-CAM maps of a registration, one a stage (all by default), on the images they explain.
 
     region: a label of the fixed segmentation, or a mask on any grid; by default all segments, or the whole image.
+    component (a principal one, from 1): instead, for each of the two images, a map of what makes its coordinate along
+    that component large; a coordinate has neither stages nor a region.
     """
     threads = use_threads(threads)
+    if component is not None:
+        if stages or region is not None:
+            raise BadInputError(
+                "A component's coordinate belongs to a whole image; give no stage and no region with it."
+            )
+        ready = _model_of(result, model, device, threads)
+        from .attribution.coordinate_maps import coordinate_maps
+
+        with out_of_memory_said():
+            return coordinate_maps(ready, result, component)
     mask, words, label = _region(result, region)
     ready = _model_of(result, model, device, threads)
     from .attribution.heatmaps import STAGES, heatmaps
@@ -48,12 +63,16 @@ def components(
     result: RegistrationResult,
     count: int = 4,
     strengths: Sequence[float] = DEFAULT_STRENGTHS,
+    basis: str = "pca",
     *,
     model: str | os.PathLike[str] | None = None,
     device: str = "auto",
     threads: int | None = None,
 ) -> list[ComponentMotion]:
-    """What the first `count` latent components do about the fixed image, at strengths in standard deviations."""
+    """What the first `count` latent components do about the fixed image, at strengths in standard deviations.
+
+    basis: "pca", or "readable" where the model has one.
+    """
     if count < 1 or not any(strengths):
         raise BadInputError("Give at least one component and one strength other than 0.")
     threads = use_threads(threads)
@@ -62,8 +81,42 @@ def components(
 
     with out_of_memory_said():
         return component_motions(
-            ready, result.fixed, result.moving, result.transform.alignment, count, sorted(set(strengths))
+            ready,
+            result.fixed,
+            result.moving,
+            result.transform.alignment,
+            count,
+            sorted(set(strengths)),
+            result.fixed_segmentation,
+            basis,
         )
+
+
+def decompose(
+    result: RegistrationResult,
+    count: int = 8,
+    basis: str = "pca",
+    *,
+    model: str | os.PathLike[str] | None = None,
+    device: str = "auto",
+    threads: int | None = None,
+) -> Decomposition:
+    """The registration as the `count` component motions that move the anatomy most, and what they leave unexplained.
+
+    basis: "pca", or "readable" where the model has one.
+    """
+    if count < 1:
+        raise BadInputError("Give at least one component.")
+    threads = use_threads(threads)
+    ready = _model_of(result, model, device, threads)
+    known = ready.components_in(basis)
+    from .inference.parts import EncodedPair
+
+    assert result.transform.displacement is not None
+    with out_of_memory_said():
+        pair = EncodedPair(ready, result, known)
+        anatomy = Anatomy.of(result.fixed, result.fixed_segmentation)
+        return taken_apart(pair, result.transform.displacement, anatomy, count, basis)
 
 
 def _model_of(result: RegistrationResult, model: str | os.PathLike[str] | None, device: str, threads: int) -> Model:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from typing import Any, TextIO
 
 
 class Progress:
-    """Silent. `report(stage, done, total)` whenever a piece is done; `warn(message)` for what the user should know."""
+    """Silent. `report(stage, done, total)` whenever a piece is done, with numbers worth watching by name if there are;
+    `warn(message)` for what the user should know."""
 
-    def report(self, stage: str, done: int, total: int) -> None:
+    def report(self, stage: str, done: int, total: int, numbers: Mapping[str, float] | None = None) -> None:
         pass
 
     def warn(self, message: str) -> None:
@@ -29,8 +31,8 @@ class JsonProgress(Progress):
     def emit(self, event: str, **values: Any) -> None:
         print(json.dumps({"event": event} | values), file=self.stream, flush=True)
 
-    def report(self, stage: str, done: int, total: int) -> None:
-        self.emit("progress", stage=stage, done=done, total=total)
+    def report(self, stage: str, done: int, total: int, numbers: Mapping[str, float] | None = None) -> None:
+        self.emit("progress", stage=stage, done=done, total=total, **({"numbers": dict(numbers)} if numbers else {}))
 
     def warn(self, message: str) -> None:
         self.emit("warning", message=message)
@@ -43,7 +45,7 @@ class TerminalProgress(Progress):
         self.bar: Any = None
         self.stage = ""
 
-    def report(self, stage: str, done: int, total: int) -> None:
+    def report(self, stage: str, done: int, total: int, numbers: Mapping[str, float] | None = None) -> None:
         from tqdm import tqdm
 
         if self.bar is None or stage != self.stage:
@@ -51,6 +53,8 @@ class TerminalProgress(Progress):
             self.stage = stage
             self.bar = tqdm(total=total, desc=stage, disable=None, leave=False)
         self.bar.total = total
+        if numbers:
+            self.bar.set_postfix({name: f"{value:.3f}" for name, value in numbers.items()}, refresh=False)
         self.bar.update(done - self.bar.n)
 
     def warn(self, message: str) -> None:

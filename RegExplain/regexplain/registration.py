@@ -14,6 +14,7 @@ from . import __version__, alignment, metrics, registry
 from .errors import BadInputError
 from .geometry import Grid
 from .images import check_volume, fitted_segmentation, labels_of, without_metadata
+from .population import Population
 from .progress import Progress
 from .results.folder import SCHEMA_VERSION
 from .results.registration_result import RegistrationResult
@@ -21,6 +22,10 @@ from .running import out_of_memory_said, use_threads
 from .transforms import RegistrationTransform, as_affine, backward, extended_sample
 
 NOT_MADE_FOR = "The model {name} was not made for these images: {reasons}. Do not rely on the result."
+ATYPICAL = (
+    "The {role} image is unlike the images that the model {name} was trained on: {unusual}. Check that it is the right "
+    "anatomy, complete, and neither turned nor mirrored; do not rely on the result before you have looked closely."
+)
 AFFINE_ONLY = "No installed model fits these images, so this is an affine registration only: {reasons}."
 
 
@@ -32,6 +37,7 @@ def register(
     fixed_segmentation: sitk.Image | None = None,
     moving_segmentation: sitk.Image | None = None,
     initial_transform: sitk.Transform | None = None,
+    refine: int = 0,
     device: str = "auto",
     threads: int | None = None,
     progress: Progress | None = None,
@@ -41,6 +47,7 @@ def register(
     model: "auto" takes the first installed model whose domain holds both images, and where there is none the result is
     affine only; otherwise a model's name or file, used on any image with a warning outside its domain.
     initial_transform: linear, maps fixed-space to moving-space points (LPS mm) and replaces the alignment.
+    refine: steps that optimise this very pair after the network's answer, without segmentations; none if affine only.
     threads: processor threads, all by default.
     The result's `transform` maps fixed-space to moving-space points. Raises BadInputError for unusable inputs.
     """
@@ -50,6 +57,7 @@ def register(
         fixed_segmentation,
         moving_segmentation,
         initial_transform,
+        refine,
         device,
         threads,
         progress or Progress(),
@@ -61,7 +69,16 @@ class _Registration:
     """One registration under way: what was given, what was noticed, what it took."""
 
     def __init__(
-        self, fixed, moving, fixed_segmentation, moving_segmentation, initial, device, threads, progress: Progress
+        self,
+        fixed,
+        moving,
+        fixed_segmentation,
+        moving_segmentation,
+        initial,
+        refine,
+        device,
+        threads,
+        progress: Progress,
     ):
         self.started = time.perf_counter()
         check_volume(fixed, "fixed image")
@@ -72,6 +89,10 @@ class _Registration:
         self.grids = {"fixed": Grid.of(fixed), "moving": Grid.of(moving)}
         self.initial, self.device, self.progress = checked_initial(initial), device, progress
         self.threads = use_threads(threads)
+        if refine < 0:
+            raise BadInputError("The number of refining steps is negative; give 0 or more.")
+        self.refine = refine
+        self.population: dict[str, Any] | None = None
         self.warnings: list[str] = []
         self.seconds: dict[str, float] = {}
 
@@ -125,7 +146,7 @@ class _Registration:
         """The displacement there and the one back, on the canvas; None for affine only."""
         self.progress.report("Registering", 1, 4)
         if card is None:
-            self.device = "cpu"
+            self.device, self.refine = "cpu", 0
             return None, None
         from .inference.model import Model
         from .inference.prediction import predict
@@ -133,7 +154,19 @@ class _Registration:
         with out_of_memory_said():
             model = Model.load(card, self.device, self.threads)
             self.device = str(model.device)
-            return predict(model, self.fixed, self.moving, linear)
+            prediction = predict(model, self.fixed, self.moving, linear, self.refine, self.progress)
+            self._place(Population.of(model.components), card.name, prediction.encodings)
+            return prediction.displacement, prediction.inverse
+
+    def _place(self, population: Population | None, model: str, encodings: dict[str, np.ndarray]) -> None:
+        """Where both images stand among those that the model was trained on; a warning for one that is atypical."""
+        if population is None:
+            return
+        stands = {role: population.stand(encoding) for role, encoding in encodings.items()}
+        for role, stand in stands.items():
+            if stand.atypical:
+                self._warn(ATYPICAL.format(role=role, name=model, unusual=stand.unusual))
+        self.population = {role: stand.record for role, stand in stands.items()}
 
     def _result(self, linear, forward, back) -> RegistrationResult:
         on_fixed = None if forward is None else extended_sample(forward, self.grids["fixed"])
@@ -162,10 +195,11 @@ class _Registration:
                 "chosen": "auto" if model == "auto" else "named",
                 "inside_domain": not card.outside_domain(grids),
             },
-            "settings": {"device": self.device, "threads": self.threads, "seed": alignment.SEED},
+            "settings": {"device": self.device, "threads": self.threads, "seed": alignment.SEED, "refine": self.refine},
             "alignment": {"kind": kind} | alignment.described(transform.alignment, grids["fixed"]),
             "dice": None,
             "segments": [],
+            "population": self.population,
             "heatmaps": [],
             "components": None,
         } | metrics.transform_numbers(transform, result.inverse_transform, grids["fixed"], grids["moving"])

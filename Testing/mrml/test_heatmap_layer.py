@@ -111,3 +111,15 @@ def test_a_heatmap_of_zeros_is_clear(views, scene, copied, truth):
     views[0].fit(truth.centre * LPS)
     picture = views[0].render()
     assert (picture.max(axis=2) == picture.min(axis=2)).all() and not like(picture, np.zeros(3), 5).all()
+
+
+def test_the_map_of_a_components_coordinate_is_a_heatmap_with_a_readable_title(scene, copied, truth):
+    record = json.loads((copied / "result.json").read_text(encoding="utf-8"))
+    decoder = next(entry for entry in record["heatmaps"] if entry["stage"] == "decoder")
+    record["heatmaps"].append(decoder | {"stage": "component-03-fixed", "region": "whole image", "region_label": None})
+    (copied / "result.json").write_text(json.dumps(record))
+    result = ResultNodes.load(copied)
+    [layer] = [layer for layer in result.layers() if layer.key == "heatmap component-03-fixed"]
+    assert layer.title == "Heatmap component 3 in the fixed image"
+    assert layer.add().volume.GetName() == layer.title
+    assert np.allclose(layer.hottestPoint(), truth.hottest["decoder"][1] * LPS, atol=1e-3)

@@ -1,5 +1,6 @@
 """The real panel on the stand-in host, with a fake worker: what a user sees and can do."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -122,6 +123,16 @@ def test_a_registration_enters_the_scene_with_its_arrows(panel, registered):
     assert jobFolders() == []
 
 
+@pytest.mark.parametrize("moving_atypical, said", [(False, True), (True, False), (None, False)])
+def test_scans_like_the_training_images_are_said_to_be_so(panel, registered, moving_atypical, said):
+    """Atypical ones have their warning; results of earlier versions do not know."""
+    from RegExplainLib.GUI.Sections.RegisterSection import summary
+
+    stands = {"fixed": {"atypical": False}, "moving": {"atypical": moving_atypical}}
+    record = registered.record | ({} if moving_atypical is None else {"population": stands})
+    assert ("Both scans are like those" in summary(record)) == said
+
+
 def test_segments_keep_the_names_that_the_user_gave(panel, registered):
     texts = [panel.ui.regionSelector.itemText(n) for n in range(panel.ui.regionSelector.count)]
     assert texts == ["All segments", "Head", "Tail"]
@@ -183,6 +194,31 @@ def test_explaining_shows_a_heatmap_that_the_sliders_change(panel, registered):
     assert HeatmapLayer(registered, "encoder-moving").visible
 
 
+def test_a_components_map_is_listed_shown_and_asked_for_again_by_its_component(panel, registered, monkeypatch):
+    from RegExplainLib.MRML.Layers import HeatmapLayer
+
+    press(panel, panel.ui.explainButton)
+    record = registered.record
+    record["heatmaps"].append(record["heatmaps"][0] | {"stage": "component-03-fixed", "region_label": None})
+    registered.node("record").SetText(json.dumps(record))
+    panel.session.changed.emit()
+    texts = [panel.ui.stageSelector.itemText(n) for n in range(panel.ui.stageSelector.count)]
+    assert texts[-1] == "Component 3, on the fixed scan"
+    panel.ui.stageSelector.currentIndex = len(texts) - 1
+    assert HeatmapLayer(registered, "component-03-fixed").visible
+    assert "Component 3, on the fixed scan: warm where" in panel.ui.statusLabel.text
+    commands = []
+
+    def start(arguments, scratch):
+        commands.append(arguments)
+        shutil.rmtree(scratch)
+
+    monkeypatch.setattr(panel.session.runner, "start", start)
+    panel.ui.regionSelector.currentIndex = 1
+    panel.ui.explainButton.click()
+    assert commands[0][0] == "explain" and commands[0][2:] == ["--component", "3"]
+
+
 def test_animating_plays_and_the_slider_stops_it(panel, registered):
     from RegExplainLib.MRML.Layers import AnimationLayer
 
@@ -196,6 +232,21 @@ def test_animating_plays_and_the_slider_stops_it(panel, registered):
     panel.ui.animateButton.click()
     panel.ui.componentSelector.currentIndex = 1
     assert AnimationLayer(registered, 2).visible and not layer.visible
+
+
+def test_the_components_are_listed_by_what_they_do(panel, registered):
+    press(panel, panel.ui.animateButton)
+    selector = panel.ui.componentSelector
+    assert selector.currentText == "1: 0.2 mm per SD (50 % of variation)"  # a result from before components had names
+    assert "direction in which the training cases differ" in selector.toolTip
+    record = registered.record
+    record["components"]["items"][0] |= {"name": "turns anterior towards left by 3.1° per SD", "words": "Tissue turns."}
+    registered.node("record").SetText(json.dumps(record))
+    panel.session.changed.emit()
+    assert selector.currentText == "1: turns anterior towards left by 3.1° per SD (50 % of variation)"
+    assert selector.toolTip.startswith("<p>Tissue turns. The gold outline")
+    selector.currentIndex = 1
+    assert "direction in which the training cases differ" in selector.toolTip
 
 
 def test_the_slider_goes_with_the_animation(panel, registered):

@@ -15,8 +15,15 @@ TORCH_HALF = {"networks", "losses", "spatial", "training", "inference", "attribu
 ALLOWED = {
     "front": ({"front", "plain", "numpy", "SimpleITK"}, {"torch half"}),
     "plain": ({"front", "plain", "numpy", "SimpleITK"}, {"safetensors", "jinja2", "sklearn", "tqdm"}),
-    "cli": ({"cli", "front", "plain", "click"}, {"numpy", "SimpleITK", "torch half", "torch", "MRML", "tqdm"}),
-    "torch half": ({"torch half", "front", "plain", "numpy", "SimpleITK", "torch", "safetensors"}, {"sklearn", "tqdm"}),
+    "cli": ({"cli", "front", "plain", "click"}, {"numpy", "SimpleITK", "torch half", "study", "torch", "MRML", "tqdm"}),
+    "torch half": (
+        {"torch half", "front", "plain", "numpy", "SimpleITK", "torch", "safetensors"},
+        {"sklearn", "matplotlib", "tqdm"},
+    ),
+    "study": (
+        {"study", "torch half", "front", "plain", "numpy", "SimpleITK", "torch", "matplotlib"},
+        {"jinja2"},
+    ),
     "MRML": ({"MRML", "front", "plain", "numpy", "SimpleITK", "vtk", "slicer"}, set()),
     "GUI": ({"GUI", "MRML", "front", "plain", "numpy", "SimpleITK", "vtk", "slicer", "qt", "ctk"}, {"PyTorchUtils"}),
 }
@@ -29,6 +36,8 @@ def ring_of(parts: tuple[str, ...]) -> str | None:
             return "front"  # the Python API: torch comes in when it is called
         case ("regexplain", "cli" | "__main__", *_):
             return "cli"
+        case ("regexplain", "reproduction", *_):
+            return "study"  # figures of papers: the only ring that plots on loading
         case ("regexplain", folder, *_):
             return "torch half" if folder in TORCH_HALF else "plain"
         case ("RegExplainLib", "MRML", *_) | ("RegExplainLib",):

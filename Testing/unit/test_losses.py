@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from regexplain.losses.overlap import soft_dice_loss
+from regexplain.losses.overlap import read_out_loss, soft_dice_loss
 from regexplain.losses.regularity import folding_loss, jacobian_determinant, smoothness_loss
 from regexplain.losses.similarity import local_ncc_loss
 
@@ -60,3 +60,9 @@ def test_a_rotation_keeps_volume():
     z, y, x = torch.meshgrid(*[torch.arange(5.0)] * 3, indexing="ij")
     field = torch.stack([x * angle.cos() - y * angle.sin() - x, x * angle.sin() + y * angle.cos() - y, 0 * z])[None]
     assert torch.allclose(jacobian_determinant(field), torch.tensor(1.0), atol=1e-5)
+
+
+def test_a_sure_and_right_read_out_costs_nothing_and_a_wrong_one_much():
+    logits = 40 * cube(4) - 20
+    assert read_out_loss(logits, cube(4)).item() == pytest.approx(0, abs=1e-4)
+    assert read_out_loss(-logits, cube(4)).item() > 10

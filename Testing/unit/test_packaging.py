@@ -155,8 +155,10 @@ def test_every_dependency_has_a_range_and_its_line_a_reason():
     lines = (ROOT / "pyproject.toml").read_text(encoding="utf-8").splitlines()
     for requirement in requirements:
         assert REQUIREMENT.fullmatch(requirement), requirement
-        [number] = [n for n, line in enumerate(lines) if f'"{requirement}"' in line]
-        assert "#" in lines[number].rpartition('"')[2] or lines[number - 1].lstrip().startswith("#"), requirement
+        numbers = [n for n, line in enumerate(lines) if f'"{requirement}"' in line]
+        assert numbers, requirement
+        for number in numbers:
+            assert "#" in lines[number].rpartition('"')[2] or lines[number - 1].lstrip().startswith("#"), requirement
 
 
 def test_slicer_gets_the_ranges_of_the_python_package_each_with_its_reason():

@@ -49,7 +49,7 @@ def check_known_displacement(fixed: sitk.Image) -> None:
     """Every point goes where the formula says, in the world, through an alignment that turns and shifts."""
     alignment = affine(rotation((0, 0, 1), 10), (3.0, -8.0, 4.0))
     model = Model(Card(), KnownNetwork(), torch.device("cpu"))
-    forward, _ = prediction.predict(model, fixed, fixed, alignment)
+    forward = prediction.predict(model, fixed, fixed, alignment).displacement
     transform = RegistrationTransform(alignment, extended_sample(forward, Grid.of(fixed)))
     canvas = canvas_about(fixed, SIZE, SPACING)
     points = points_in(fixed, margin=0.25)

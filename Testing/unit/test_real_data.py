@@ -18,7 +18,7 @@ pytestmark = pytest.mark.real_data
 
 def test_the_hippocampus_model_reaches_its_figure_on_the_validation_cases(shared_data, tmp_path):
     config = EvaluationConfig(
-        "hippocampus", "images", "labels", 311, 999, str(tmp_path / "rows.csv"), shared_data / "hippocampus"
+        ["hippocampus"], "images", "labels", 311, 999, str(tmp_path / "rows.csv"), folder=shared_data / "hippocampus"
     )
     rows = evaluated(config, "cpu", None, Progress())
     assert len(rows) == 20

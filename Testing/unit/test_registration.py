@@ -5,8 +5,9 @@ import pytest
 import SimpleITK as sitk
 
 import sample_pair
-from regexplain import register
+from regexplain import components, register
 from regexplain.errors import BadInputError
+from regexplain.geometry import Grid
 from regexplain.images import labels_of
 from scan_copies import REORDERINGS, mapped, points_in, reordered, respaced, rotation, turned
 
@@ -105,12 +106,32 @@ def test_a_model_forced_on_what_it_was_not_made_for_warns():
     assert "; and 4 more. Do not rely on the result." in record["warnings"][0]
 
 
+def test_both_images_are_placed_among_the_training_images(result):
+    stands = result.record["population"]
+    assert [(role, stand["atypical"]) for role, stand in stands.items()] == [("fixed", False), ("moving", False)]
+    [component] = components(result, 1, [1.0], threads=1)
+    assert component.fixed_sd == pytest.approx(stands["fixed"]["coordinates_sd"][0], abs=1e-3)
+    assert component.moving_sd == pytest.approx(stands["moving"]["coordinates_sd"][0], abs=1e-3)
+
+
+def test_an_image_that_is_upside_down_is_said_to_be_unlike_the_training_images():
+    upside_down = Grid.of(moving).image(sitk.GetArrayFromImage(moving)[::-1])
+    record = register(fixed, upside_down, threads=1).record
+    assert [stand["atypical"] for stand in record["population"].values()] == [False, True]
+    [warning] = [text for text in record["warnings"] if "unlike the images" in text]
+    assert warning.startswith(
+        "The moving image is unlike the images that the model hippocampus was trained on: it shows "
+    )
+    assert "neither turned nor mirrored" in warning
+
+
 def test_without_a_fitting_model_it_is_affine_and_says_so():
     small = fixed[:12, :12, :12]
     result = register(small, small, threads=1)
     assert result.record["kind"] == "affine"
     assert result.record["model"] is None
     assert "affine registration only" in result.record["warnings"][0]
+    assert result.record["population"] is None
     assert result.transform.displacement is None
 
 
@@ -143,3 +164,29 @@ def test_dice_in_the_record_is_what_the_label_maps_say(result):
     a, b = (sitk.GetArrayViewFromImage(i) == 1 for i in (fixed_labels, result.warped_moving_segmentation))
     expected = 2 * (a & b).sum() / (a.sum() + b.sum())
     assert result.record["segments"][0]["dice"]["after"] == pytest.approx(expected)
+
+
+def correlation(result) -> float:
+    pair = [sitk.GetArrayViewFromImage(image).ravel() for image in (result.fixed, result.warped_moving)]
+    return float(np.corrcoef(pair)[0, 1])
+
+
+@pytest.mark.parametrize("model", ["hippocampus", "hippocampus-skip"])
+def test_refining_makes_the_images_more_alike_and_still_folds_nothing(model):
+    plain = register(fixed, moving, model, threads=1)
+    refined = register(fixed, moving, model, refine=15, threads=1)
+    assert correlation(refined) > correlation(plain) > correlation_aligned()
+    assert refined.record["settings"]["refine"] == 15
+    assert plain.record["settings"]["refine"] == 0
+    assert refined.record["jacobian"]["share_folded"] <= 0.001
+    assert refined.record["inverse_consistency_mm"]["mean"] < 0.25
+
+
+def correlation_aligned() -> float:
+    aligned = sitk.Resample(moving, fixed)
+    return float(np.corrcoef(*[sitk.GetArrayViewFromImage(image).ravel() for image in (fixed, aligned)])[0, 1])
+
+
+def test_fewer_than_no_refining_steps_are_refused():
+    with pytest.raises(BadInputError, match="negative"):
+        register(fixed, moving, refine=-1)

@@ -112,6 +112,24 @@ def test_the_latent_components_stand_in_standard_deviations(result):
     assert "1 50 % -0.3 SD +1.3 SD 0.80 mm" in Page(render_report(result)).text
 
 
+def test_where_the_pair_stands_is_a_row_an_image(result):
+    stand = {"coordinates_sd": [0.1], "mahalanobis": 4.0, "residual": 2.0}
+    result.record["population"] = {
+        "fixed": stand | {"mahalanobis_percentile": 35.08, "residual_percentile": 53.4, "atypical": False},
+        "moving": stand | {"mahalanobis_percentile": 70.0, "residual_percentile": 99.48, "atypical": True},
+    }
+    text = Page(render_report(result)).text
+    assert "Fixed 35.1 % 53.4 % typical Moving 70.0 % 99.5 % atypical" in text
+
+
+@pytest.mark.parametrize(
+    "change", [lambda record: record.pop("population", None), lambda record: record.update(population=None)]
+)
+def test_a_result_that_does_not_know_where_it_stands_says_nothing_of_it(result, change):
+    change(result.record)
+    assert "Where this pair stands" not in Page(render_report(result)).text
+
+
 def test_the_heatmaps_come_with_what_they_cannot_tell(result):
     text = Page(render_report(result)).text
     assert "neither that the registration is right nor that bright tissue is abnormal" in text

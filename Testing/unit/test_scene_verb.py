@@ -13,7 +13,7 @@ class Kept(Progress):
     def __init__(self):
         self.said = []
 
-    def report(self, stage, done, total):
+    def report(self, stage, done, total, numbers=None):
         self.said.append((stage, done, total))
 
     def warn(self, message):

@@ -1,23 +1,30 @@
 """Training on a few made cases: it learns, resumes to the same weights, and gives a model that registers."""
 
 import json
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
 import torch
 from click.testing import CliRunner
+from safetensors.torch import load_file
 
 from regexplain import components, explain, register
 from regexplain.cli import main
 from regexplain.errors import BadInputError
-from regexplain.evaluation import EvaluationConfig
 from regexplain.geometry import Grid
 from regexplain.progress import Progress
 from regexplain.registry import card
+from regexplain.training import curves
 from regexplain.training.augmentation import affine_displacement, augmented, random_affine
+from regexplain.training.batches import batch, batches
 from regexplain.training.cases import split
 from regexplain.training.config import Augmentation, TrainingConfig
+from regexplain.training.distributed import Workers
 from regexplain.training.evaluation import hard_dice
 from regexplain.training.trainer import Trainer
 from regexplain.transforms import grid_points
@@ -52,43 +59,116 @@ def config_file(tmp_path):
         "network": {"widths": [4, 8], "transformation": "velocity"},
         "output": "model",
         "card": {"title": "Eggs", "intended_use": "Tests.", "licence": "MIT", "domain": {"modality": "none"}},
-        "steps": 6,
+        "steps": 20,
     }  # fmt: skip
     (tmp_path / "config.json").write_text(json.dumps(values), encoding="utf-8")
     return tmp_path / "config.json"
 
 
 def trained(config_file, output: str, steps: int, total: int) -> Trainer:
-    """A run of `total` steps, stopped after `steps`."""
+    """A run of `total` steps that is stopped after `steps`, if not before its end."""
     torch.set_num_threads(1)
     config = TrainingConfig.read(config_file)
     config.output, config.steps = output, total
-    trainer = Trainer(config, Progress())
-    trainer.folder.mkdir(exist_ok=True)
-    if (trainer.folder / "state.safetensors").exists():
-        trainer._resume()
-    while trainer.step < steps:
-        losses = trainer._train_step()
-        trainer.step += 1
-    trainer._look(losses)
+    trainer = Trainer(config, StoppedAfter(steps))
+    with suppress(KeyboardInterrupt):
+        trainer.run()
     return trainer
 
 
-def test_a_resumed_run_gives_the_uninterrupted_runs_weights(config_file):
-    whole = trained(config_file, "whole", 4, 4)
-    trained(config_file, "halves", 2, 4)
-    halves = trained(config_file, "halves", 4, 4)
-    for name, weights in whole.average.state_dict().items():
-        assert torch.equal(weights, halves.average.state_dict()[name]), name
+class StoppedAfter(Progress):
+    def __init__(self, steps: int):
+        self.steps = steps
+
+    def report(self, stage, done, total, numbers=None):
+        if done == self.steps < total:
+            raise KeyboardInterrupt
+
+
+def test_a_resumed_run_gives_the_uninterrupted_runs_weights(config_file, monkeypatch):
+    monkeypatch.setattr("regexplain.training.trainer.LOOK_EVERY", 2)
+    whole = trained(config_file, "whole", 6, 6)
+    assert trained(config_file, "halves", 3, 6).step == 3  # stopped between two looks: goes on from step 2
+    halves = trained(config_file, "halves", 6, 6)
+    for name, weights in whole.network.state_dict().items():
+        assert torch.equal(weights, halves.network.state_dict()[name]), name
+    for file in ("weights.safetensors", "last.safetensors", "state.safetensors"):
+        assert (whole.folder / file).read_bytes() == (halves.folder / file).read_bytes(), file
+    assert [row["step"] for row in curves.read(halves.folder)] == [2, 4, 6]
+
+
+def test_the_best_look_is_what_ships(config_file, monkeypatch):
+    monkeypatch.setattr("regexplain.training.trainer.LOOK_EVERY", 1)
+    dice = iter([0.3, 0.5, 0.4])
+    monkeypatch.setattr("regexplain.training.trainer.mean_dice", lambda *_: next(dice))
+    trainer = trained(config_file, "model", 3, 3)
+    best, last = (load_file(trainer.folder / name) for name in ("weights.safetensors", "last.safetensors"))
+    assert any(not torch.equal(best[name], last[name].half()) for name in best)
+    assert all(torch.equal(best[name].float(), value) for name, value in trainer.average.state_dict().items())
+
+
+def test_a_run_of_another_network_is_not_resumed(config_file):
+    trained(config_file, "model", 1, 1)
+    values = json.loads(config_file.read_text(encoding="utf-8"))
+    values["network"]["widths"] = [4, 10]
+    config_file.write_text(json.dumps(values), encoding="utf-8")
+    with pytest.raises(BadInputError, match="another network"):
+        trained(config_file, "model", 1, 1)
 
 
 def test_training_lowers_its_loss(config_file):
     config = TrainingConfig.read(config_file)
     config.steps = 10_000
     trainer = Trainer(config, Progress())
-    trainer.step = 300  # past the warm-up; kept there, every step draws the same pairs
-    losses = [trainer._train_step()["dice"] for _ in range(40)]
+    pairs = batch(trainer.train_cases, config, 0, range(2))
+    losses = []
+    for _ in range(40):
+        trainer.step = 300  # past the warm-up
+        losses.append(trainer.train_step(pairs)["dice"])
     assert losses[-1] < 0.8 * losses[0]
+
+
+def test_a_network_with_skips_learns_to_read_segments_out(config_file):
+    config = TrainingConfig.read(config_file)
+    config.network |= {"skips": True, "segments": 2}
+    config.losses.read_out, config.losses.latent, config.precision = 1.0, 1e-3, "bfloat16"
+    config.steps, config.learning_rate = 10_000, 1e-2
+    trainer = Trainer(config, Progress())
+    pairs = batch(trainer.train_cases, config, 0, range(2))
+    losses = []
+    for _ in range(40):
+        trainer.step = 300
+        losses.append(trainer.train_step(pairs)["read_out"])
+    assert losses[-1] < 0.8 * losses[0]
+
+
+def test_two_processes_give_one_processs_gradients(config_file, tmp_path):
+    run = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    script = Path(__file__).with_name("write_gradients.py")
+    subprocess.run([*run, str(script), str(config_file), str(tmp_path / "two")], check=True, timeout=300)
+    subprocess.run([sys.executable, str(script), str(config_file), str(tmp_path / "one")], check=True, timeout=300)
+    one, two = load_file(tmp_path / "one"), load_file(tmp_path / "two")
+    assert max(value.abs().max() for value in one.values()) > 1e-3
+    for name, value in one.items():
+        assert torch.allclose(value, two[name], rtol=1e-4, atol=1e-6), name
+
+
+def test_a_batch_that_cannot_be_shared_is_refused():
+    assert list(Workers(1, 2).share(4)) == [1, 3]
+    with pytest.raises(BadInputError, match="multiple"):
+        Workers(0, 2).share(3)
+
+
+def test_pairs_depend_on_seed_step_and_place_alone(config_file):
+    config = TrainingConfig.read(config_file)
+    cases, _ = split(config)
+    whole = batch(cases, config, 7, range(2))
+    second = batch(cases, config, 7, range(1, 2))
+    coming = next(batches(cases, config, 7, range(2)))
+    for all_pairs, one_pair, made_aside in zip(whole, second, coming, strict=True):
+        assert torch.equal(all_pairs[1:], one_pair)
+        assert torch.equal(all_pairs, made_aside)
+    assert not torch.equal(whole[0], batch(cases, config, 8, range(2))[0])
 
 
 def test_train_makes_a_model_that_registers_explains_and_decomposes(config_file):
@@ -110,28 +190,6 @@ def test_train_makes_a_model_that_registers_explains_and_decomposes(config_file)
         explain(result)
     assert len(explain(result, model=folder, threads=1)) == 3
     assert len(components(result, 2, model=folder, threads=1)) == 2
-
-
-def test_evaluate_writes_a_row_a_pair_and_says_the_means(config_file):
-    path = config_file.parent / "evaluation.json"
-    path.write_text(
-        json.dumps(
-            {
-                "model": "auto",
-                "images": "images",
-                "segmentations": "labels",
-                "first": 1,
-                "last": 3,
-                "output": "rows.csv",
-            }
-        )
-    )
-    done = CliRunner().invoke(main, ["evaluate", str(path), "--threads", "1"])
-    assert done.exit_code == 0, done.output
-    assert done.output.startswith("3 pairs: Dice ")
-    assert len((config_file.parent / "rows.csv").read_text(encoding="utf-8").splitlines()) == 4
-    names = [(a.name[5:8], b.name[5:8]) for a, b in EvaluationConfig.read(path).pairs()]
-    assert names == [("001", "003"), ("002", "002"), ("003", "001")]
 
 
 def test_held_out_cases_are_not_trained_on(config_file):

@@ -51,7 +51,7 @@ def heatmaps(
         Heatmap(
             stage,
             STAGES[stage],
-            _in_place(cells.cpu().numpy(), canvas, STAGES[stage], result),
+            in_place(cells.cpu().numpy(), canvas, STAGES[stage], result),
             region_words,
             region_label,
         )
@@ -59,7 +59,7 @@ def heatmaps(
     ]
 
 
-def _in_place(cells: np.ndarray, canvas: Grid, grid: str, result: RegistrationResult) -> sitk.Image:
+def in_place(cells: np.ndarray, canvas: Grid, grid: str, result: RegistrationResult) -> sitk.Image:
     """A canvas map on the fixed grid, or through the alignment on the moving one."""
     image = canvas.image(cells.astype(np.float32))
     if grid == "fixed":

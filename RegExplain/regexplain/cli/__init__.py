@@ -6,10 +6,12 @@ import click
 
 from .. import __version__
 from .components import components
+from .decompose import decompose
 from .evaluate import evaluate
 from .explain import explain
 from .models import models
 from .register import register
+from .reproduce import reproduce
 from .scene import scene
 from .train import train
 
@@ -20,5 +22,5 @@ def main() -> None:
     """Register two volumes and see why the network moved what it moved."""
 
 
-for verb in (register, explain, components, scene, models, train, evaluate):
+for verb in (register, explain, components, decompose, scene, models, train, evaluate, reproduce):
     main.add_command(verb)

@@ -19,6 +19,13 @@ from .verb import model_options, verb
     metavar="L",
     help="Standard deviations (repeat for several; default: -2 … 2 by 0.5).",
 )
+@click.option(
+    "--basis",
+    type=click.Choice(["pca", "readable"]),
+    default="pca",
+    show_default=True,
+    help="Principal components, or the same space turned towards known motions (where the model has that).",
+)
 @click.option("--model", metavar="FILE", help="The model that made the result, where it is not installed.")
 @model_options
 @verb
@@ -26,6 +33,7 @@ def components(
     result: Path,
     count: int,
     strengths: tuple[float, ...],
+    basis: str,
     model: str | None,
     device: str,
     threads: int | None,
@@ -42,6 +50,7 @@ def components(
         RegistrationResult.load(result),
         count,
         strengths or DEFAULT_STRENGTHS,
+        basis,
         model=model,
         device=device,
         threads=threads,

@@ -13,8 +13,8 @@ from .verb import model_options, verb
 @model_options
 @verb
 def evaluate(config: Path, device: str, threads: int | None, progress: Progress) -> None:
-    """Register the pairs that CONFIG names, and print Dice, folding and time."""
-    from ..evaluation import EvaluationConfig, evaluated, summary
+    """Register the pairs that CONFIG names with each model, and print Dice, folding and time."""
+    from ..evaluation import EvaluationConfig, evaluated, summary, table
 
     settings = EvaluationConfig.read(config)
-    print(summary(evaluated(settings, device, threads, progress)))
+    print(table(summary(evaluated(settings, device, threads, progress))))

@@ -22,6 +22,12 @@ from .verb import model_options, verb
     metavar="LABEL|MASK",
     help="A segment of the fixed segmentation, or a mask file (default: all segments).",
 )
+@click.option(
+    "--component",
+    type=int,
+    metavar="J",
+    help="Instead: which voxels of each image make its coordinate along principal component J large.",
+)
 @click.option("--model", metavar="FILE", help="The model that made the result, where it is not installed.")
 @model_options
 @verb
@@ -29,6 +35,7 @@ def explain(
     result: Path,
     stages: tuple[str, ...],
     region: str | None,
+    component: int | None,
     model: str | None,
     device: str,
     threads: int | None,
@@ -45,7 +52,7 @@ def explain(
     where = None
     if region is not None:
         where = int(region) if region.isdigit() else read_segmentation(region, loaded.fixed, "region")
-    maps = run(loaded, stages, where, model=model, device=device, threads=threads)
+    maps = run(loaded, stages, where, component=component, model=model, device=device, threads=threads)
     progress.report("Explaining", 1, 2)
     ResultFolder.open(result).add_heatmaps(maps)
     progress.report("Explaining", 2, 2)

@@ -37,6 +37,13 @@ from .verb import model_options, verb
     metavar="FILE",
     help="ITK, linear, fixed-space to moving-space points; replaces the alignment.",
 )
+@click.option(
+    "--refine",
+    type=int,
+    default=0,
+    metavar="STEPS",
+    help="Optimise this pair further after the network's answer (try 25).",
+)
 @click.option("--overwrite", is_flag=True, help="Replace an earlier result at RESULT.")
 @model_options
 @verb
@@ -48,6 +55,7 @@ def register(
     fixed_segmentation: Path | None,
     moving_segmentation: Path | None,
     initial_transform: Path | None,
+    refine: int,
     overwrite: bool,
     device: str,
     threads: int | None,
@@ -72,6 +80,7 @@ def register(
             if path
         },
         initial_transform=read_itk_transform(initial_transform) if initial_transform else None,
+        refine=refine,
         device=device,
         threads=threads,
         progress=progress,

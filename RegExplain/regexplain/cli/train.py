@@ -13,15 +13,21 @@ from .verb import model_options, verb
 @model_options
 @verb
 def train(config: Path, device: str, threads: int | None, progress: Progress) -> str:
-    """Train a model as CONFIG says; a run that was stopped goes on where it was."""
+    """Train a model as CONFIG says; a run that was stopped goes on where it was.
+
+    On several GPUs or processes: torchrun --nproc-per-node N -m regexplain train CONFIG.
+    """
     import torch
 
     from ..running import use_threads
     from ..training.config import TrainingConfig
+    from ..training.distributed import workers as torch_workers
     from ..training.packaging import packaged
     from ..training.trainer import Trainer
 
     torch.set_num_threads(use_threads(threads))
-    trainer = Trainer(TrainingConfig.read(config), progress, device)
-    trainer.run()
-    return str(packaged(trainer))
+    settings = TrainingConfig.read(config)
+    with torch_workers(device) as (workers, own_device):
+        trainer = Trainer(settings, progress if workers.first else Progress(), own_device, workers)
+        trainer.run()
+        return str(packaged(trainer)) if workers.first else ""

@@ -19,6 +19,7 @@ from ..intensities import network_input
 from ..networks.latent import LatentNetwork
 from ..registry import COMPONENTS, WEIGHTS, ModelCard
 
+BASES = ("pca", "readable")
 BYTES_PER_CANVAS_VOXEL = 600  # activations of the shipped widths, both directions
 
 
@@ -50,6 +51,12 @@ class Model:
     @cached_property
     def components(self) -> LatentComponents:
         return LatentComponents.load(self.card.verified_file(COMPONENTS))
+
+    def components_in(self, basis: str) -> LatentComponents:
+        """basis: "pca" or "readable". Raises BadInputError for another, and for a model that has no readable one."""
+        if basis not in BASES:
+            raise BadInputError(f"There is no basis {basis!r}; there are {' and '.join(BASES)}.")
+        return self.components if basis == "pca" else self.components.in_readable_basis()
 
     def canvas(self, fixed: sitk.Image) -> Grid:
         voxels = float(np.prod(self.card.canvas_size))

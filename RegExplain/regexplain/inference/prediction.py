@@ -3,23 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import SimpleITK as sitk
 import torch
 
+from ..anatomy import Anatomy
+from ..progress import Progress
 from ..results.explanations import ComponentMotion
 from .model import Model, displacement_image
+from .refinement import refined
+
+
+class Prediction(NamedTuple):
+    """The displacement of fixed → moving and the one that undoes it: fixed space, on the canvas, LPS mm, float64.
+
+    encodings: of the "fixed" and the "moving" volume, (n,) float64.
+    """
+
+    displacement: sitk.Image
+    inverse: sitk.Image
+    encodings: dict[str, np.ndarray]
 
 
 @torch.inference_mode()
 def predict(
-    model: Model, fixed: sitk.Image, moving: sitk.Image, alignment: sitk.Transform
-) -> tuple[sitk.Image, sitk.Image]:
-    """The displacement of fixed → moving and the one that undoes it: fixed space, on the canvas, LPS mm, float64."""
+    model: Model,
+    fixed: sitk.Image,
+    moving: sitk.Image,
+    alignment: sitk.Transform,
+    refine: int = 0,
+    progress: Progress | None = None,
+) -> Prediction:
+    """refine: steps of optimisation of this pair after the network's answer."""
     canvas = model.canvas(fixed)
-    output = model.network(model.volume(fixed, canvas), model.volume(moving, canvas, alignment))
-    return displacement_image(output.displacement, canvas), displacement_image(output.inverse, canvas)
+    volumes = model.volume(fixed, canvas), model.volume(moving, canvas, alignment)
+    output = refined(model.network, *volumes, refine, progress=progress) if refine else model.network(*volumes)
+    encodings = {
+        stage.removeprefix("encoder-"): activation.flatten().double().cpu().numpy()
+        for stage, activation in output.stages.items()
+        if stage.startswith("encoder-")
+    }
+    return Prediction(
+        displacement_image(output.displacement, canvas), displacement_image(output.inverse, canvas), encodings
+    )
 
 
 @torch.inference_mode()
@@ -30,28 +58,36 @@ def component_motions(
     alignment: sitk.Transform,
     count: int,
     strengths: Sequence[float],
+    segmentation: sitk.Image | None = None,
+    basis: str = "pca",
 ) -> list[ComponentMotion]:
-    """The elementary warps D(λu_j) of the first `count` components about the fixed image."""
-    canvas, components = model.canvas(fixed), model.components
+    """The elementary warps D(λu_j) of the first `count` components about the fixed image, each named.
+
+    The name is that of the warp at +1 standard deviation, whether or not it is among the strengths, fitted within the
+    fixed segmentation. The warps at +1 and −1 undo each other, but an average of their fields would be neither.
+    """
+    canvas, components = model.canvas(fixed), model.components_in(basis)
+    anatomy = Anatomy.of(fixed, segmentation)
     volumes = torch.cat([model.volume(fixed, canvas), model.volume(moving, canvas, alignment)])
     encodings = model.network.encode(volumes)
     fixed_sd, moving_sd = components.coordinates(encodings.flatten(1).double().cpu().numpy())
     motions = []
     for index in range(min(count, len(components.sd))):
-        latents = np.stack([components.direction(index, s) for s in strengths])
+        latents = np.stack([components.direction(index, s) for s in (*strengths, 1.0)])
         z = torch.from_numpy(latents).float().reshape(-1, *encodings.shape[1:]).to(model.device)
-        fields = model.network.decode(z, volumes.shape[2:]).displacement
-        images = {
-            float(s): sitk.Cast(displacement_image(f[None], canvas), sitk.sitkVectorFloat32)
-            for s, f in zip(strengths, fields, strict=True)
-        }
+        *fields, named = (
+            sitk.Cast(displacement_image(field[None], canvas), sitk.sitkVectorFloat32)
+            for field in model.network.decode(z, volumes.shape[2:]).displacement
+        )
         motions.append(
             ComponentMotion(
                 index + 1,
                 float(components.explained_variance[index]),
                 float(fixed_sd[index]),
                 float(moving_sd[index]),
-                images,
+                dict(zip(map(float, strengths), fields, strict=True)),
+                anatomy.motion(named),
+                basis,
             )
         )
     return motions

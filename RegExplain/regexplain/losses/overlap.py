@@ -1,5 +1,6 @@
 """Overlap of segmentations."""
 
+import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -12,3 +13,8 @@ def soft_dice_loss(warped: Tensor, target: Tensor, eps: float = 1.0) -> Tensor:
     both = 2 * (warped * target).sum(space) + eps
     each = (warped**2).sum(space) + (target**2).sum(space) + eps
     return 1 - (both / each).mean()
+
+
+def read_out_loss(logits: Tensor, target: Tensor) -> Tensor:
+    """Cross-entropy plus soft Dice of the encoder's own segmentation; logits and target (in [0, 1]) of one shape."""
+    return F.binary_cross_entropy_with_logits(logits, target) + soft_dice_loss(logits.sigmoid(), target)

@@ -1,12 +1,15 @@
-"""The shared-encoder registration network without skip connections (Estienne et al. 2021).
+"""Registration networks whose encoder sees each volume alone (Estienne et al. 2021), with and without skip connections.
 
-One encoder sees each volume alone; the decoder sees only the difference of the two encodings, z = E(moving) − E(fixed).
-Ours: no normalisation anywhere (it erases the size of z), and the decoder's output made antisymmetric, D(z) − D(−z), so
-that an identical pair stays exactly where it is and swapping the pair swaps the two directions.
+The decoder sees only differences of encodings. Without skips that is z = E(moving) − E(fixed), the latent difference;
+with skips also the differences of the encoder's finer features. Ours: no normalisation of the latent or after it (it
+erases the size of z); the decoder's output made antisymmetric, D(z) − D(−z), so that an identical pair stays exactly
+where it is and swapping the pair swaps the two directions; every decoder level adds its part of the answer, coarse to
+fine; and where skips bring finer features, each side is first moved half the way to the other by the answer so far.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -15,15 +18,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..spatial.transformation import TRANSFORMATIONS
-from ..spatial.warp import resized
+from ..spatial.warp import grown, resized, warp
 
 SLOPE = 0.01
 
 
 @dataclass
 class RegistrationOutput:
-    """What one pass gives. Displacements are (B, 3, D, H, W), canvas voxels, pull-back: fixed + u = moving.
+    """What one pass gives. Displacements are (B, 3, D, H, W) in voxels of their grid, pull-back: fixed + u = moving.
 
+    `raw`: the decoder's antisymmetric output before integration, at half the canvas' resolution.
     `stages`: the activations that explain it, (B, C, d, h, w) each, on cell-centred grids that span the canvas. The
     decoder sees z and −z; its activations are the two passes, kept apart as (2B, C, d, h, w).
     """
@@ -32,82 +36,163 @@ class RegistrationOutput:
     inverse: Tensor
     raw: Tensor
     stages: dict[str, Tensor] = field(default_factory=dict)
+    read_out: Tensor | None = None  # in training: logits of the segments of fixed, then moving
 
 
 class Residual(nn.Module):
     """Two 3×3×3 convolutions around a shortcut: (B, C, D, H, W) → the same."""
 
-    def __init__(self, channels: int):
+    def __init__(self, channels: int, normalised: bool = False):
         super().__init__()
-        self.first = nn.Conv3d(channels, channels, 3, padding=1)
-        self.second = nn.Conv3d(channels, channels, 3, padding=1)
+        self.first = convolution(channels, channels, normalised)
+        self.second = convolution(channels, channels, normalised)
 
     def forward(self, x: Tensor) -> Tensor:
         return F.leaky_relu(x + self.second(F.leaky_relu(self.first(x), SLOPE)), SLOPE)
 
 
-class Encoder(nn.Module):
-    """(B, 1, D, H, W) → (B, widths[-1], D/2^n, H/2^n, W/2^n), one strided convolution a level."""
+def convolution(inputs: int, outputs: int, normalised: bool, **options) -> nn.Module:
+    """3×3×3 unless the options say otherwise; a group of its own for every channel is an instance normalisation."""
+    made = nn.Conv3d(inputs, outputs, **({"kernel_size": 3, "padding": 1} | options))
+    return nn.Sequential(made, nn.GroupNorm(outputs, outputs)) if normalised else made
 
-    def __init__(self, widths):
+
+def doubling(inputs: int, outputs: int) -> nn.Module:
+    """A transposed convolution to twice the resolution."""
+    return nn.ConvTranspose3d(inputs, outputs, 4, stride=2, padding=1)
+
+
+class Encoder(nn.Module):
+    """(B, 1, D, H, W) → features, coarsest first: the latent (B, widths[-1], D/2^n, …) and, with skips, every finer
+    level up to half the canvas' resolution, each with the coarser ones added so that all see far."""
+
+    def __init__(self, widths: Sequence[int], blocks: Sequence[int], skips: bool, normalised: bool):
         super().__init__()
         inputs = [1, *widths[:-1]]
+        norms = [normalised] * (len(widths) - 1) + [False]  # never on the latent: it would take away its size
         # Kernel 4 with padding 1 keeps every level's cells centred on the canvas; kernel 3 shifts them half a cell.
-        self.down = nn.ModuleList(nn.Conv3d(i, o, 4, stride=2, padding=1) for i, o in zip(inputs, widths, strict=True))
-        self.refine = nn.ModuleList(Residual(o) for o in widths)
+        self.down = nn.ModuleList(
+            convolution(i, o, norm, kernel_size=4, stride=2) for i, o, norm in zip(inputs, widths, norms, strict=True)
+        )
+        self.refine = nn.ModuleList(
+            nn.Sequential(*(Residual(o, norm) for _ in range(n)))
+            for o, n, norm in zip(widths, blocks, norms, strict=True)
+        )
+        finer = list(pairwise(reversed(widths))) if skips else []
+        self.up = nn.ModuleList(doubling(i, o) for i, o in finer)
+        self.join = nn.ModuleList(Residual(o, normalised) for _, o in finer)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> list[Tensor]:
+        levels = []
         for down, refine in zip(self.down, self.refine, strict=True):
             x = refine(F.leaky_relu(down(x), SLOPE))
-        return x
+            levels.append(x)
+        features = [levels.pop()]
+        for up, join in zip(self.up, self.join, strict=True):
+            features.append(join(F.leaky_relu(levels.pop() + up(features[-1]), SLOPE)))
+        return features
 
 
 class Decoder(nn.Module):
-    """(B, widths[-1], …) → `outputs` channels at half the canvas' resolution.
+    """Differences to the raw output of a transformation at half the canvas' resolution."""
 
-    Returns (raw, activation): the activation of the first block, on the latent grid. Later ones carry the checkerboard
-    of the transposed convolutions, which a heatmap would show as if it were anatomy.
-    """
-
-    def __init__(self, widths, outputs: int):
+    def __init__(self, widths: Sequence[int], transformation: str, skips: bool):
         super().__init__()
+        self.integrate, outputs = TRANSFORMATIONS[transformation]
         widths = list(reversed(widths))
         self.refine = nn.ModuleList(Residual(w) for w in widths)
-        self.up = nn.ModuleList(nn.ConvTranspose3d(i, o, 4, stride=2, padding=1) for i, o in pairwise(widths))
-        self.last = nn.Conv3d(widths[-1], outputs, 3, padding=1)
-        nn.init.normal_(self.last.weight, std=1e-3)  # begins near the identity
+        self.up = nn.ModuleList(doubling(i, o) for i, o in pairwise(widths))
+        self.join = nn.ModuleList(nn.Conv3d(2 * w, w, 1) for w in widths[1:] if skips)
+        self.part = nn.ModuleList(nn.Conv3d(w, outputs, 3, padding=1) for w in widths)
+        for weight in (p for p in self.part.parameters() if p.dim() == 5):
+            nn.init.normal_(weight, std=1e-3)  # begins near the identity
 
-    def forward(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        x = first = self.refine[0](z)
-        for up, refine in zip(self.up, self.refine[1:], strict=True):
-            x = refine(F.leaky_relu(up(x), SLOPE))
-        return self.last(x), first
+    def forward(self, z: Tensor, finer: Sequence[tuple[Tensor, Tensor]] = ()) -> tuple[Tensor, Tensor]:
+        """z (B, C, d, h, w); finer: (moving, fixed) features of each finer level, or nothing for a difference of 0.
+
+        Returns (raw, activation): the activation of the first block, on the latent grid. Later ones carry the
+        checkerboard of the transposed convolutions, which a heatmap would show as if it were anatomy.
+        """
+        x = first = self.refine[0](torch.cat([z, -z]))
+        raw = self._part(0, x)
+        for level, (up, refine) in enumerate(zip(self.up, self.refine[1:], strict=True)):
+            x = F.leaky_relu(up(x), SLOPE)
+            if self.join:
+                difference = self._difference(raw, level, *finer[level]) if finer else torch.zeros_like(x[: len(z)])
+                x = self.join[level](torch.cat([x, torch.cat([difference, -difference])], 1))
+            x = refine(x)
+            raw = grown(raw, x.shape[2:]) + self._part(level + 1, x)
+        return raw, first
+
+    def _part(self, level: int, x: Tensor) -> Tensor:
+        positive, negative = self.part[level](x).float().chunk(2)
+        return (positive - negative) / 2
+
+    def _difference(self, raw: Tensor, level: int, moving: Tensor, fixed: Tensor) -> Tensor:
+        """Of features that meet half-way: moving's carried half of the motion, fixed's back the other half."""
+        halves = self.integrate(raw / 2, 2 ** (len(self.refine) - level))
+        forward, backward = (resized(half, moving.shape[2:]) for half in halves)
+        return warp(moving.float(), forward) - warp(fixed.float(), backward)
+
+
+class ReadOut(nn.Module):
+    """(B, C, d, h, w) → logits (B, L, d·s, h·s, w·s): every cell tells its s³ sub-cells, by one linear map."""
+
+    def __init__(self, channels: int, segments: int, scale: int):
+        super().__init__()
+        self.scale = scale
+        self.linear = nn.Conv3d(channels, segments * scale**3, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        b, _, d, h, w = x.shape
+        s = self.scale
+        cells = self.linear(x).float().view(b, -1, s, s, s, d, h, w)
+        return cells.permute(0, 1, 5, 2, 6, 3, 7, 4).reshape(b, -1, d * s, h * s, w * s)
 
 
 class LatentNetwork(nn.Module):
-    """widths: channels of each level, so the latent grid is 2^len(widths) times coarser than the canvas."""
+    """widths: channels of each level, so the latent grid is 2^len(widths) times coarser than the canvas.
 
-    def __init__(self, widths=(16, 32, 96), transformation: str = "velocity"):
+    blocks: residual blocks of each level of the encoder; one each by default.
+    segments: number of labels that a linear read-out of the encoder's finest feature must tell (of the latent itself,
+    without skips); 0 for none. It teaches the encoder anatomy in training; registration does not use it.
+    """
+
+    def __init__(
+        self,
+        widths: Sequence[int] = (16, 32, 96),
+        transformation: str = "velocity",
+        skips: bool = False,
+        segments: int = 0,
+        blocks: Sequence[int] = (),
+        normalised: bool = False,
+    ):
         super().__init__()
-        self.integrate, outputs = TRANSFORMATIONS[transformation]
-        self.encoder = Encoder(widths)
-        self.decoder = Decoder(widths, outputs)
+        blocks = blocks or [1] * len(widths)
+        self.encoder = Encoder(widths, blocks, skips, normalised)
+        self.decoder = Decoder(widths, transformation, skips)
+        channels, scale = (widths[0], 2) if skips else (widths[-1], 2 ** (len(widths) - 1))
+        self.read_out = ReadOut(channels, segments, scale) if segments else None
 
     def encode(self, volume: Tensor) -> Tensor:
         """(B, 1, D, H, W), intensities in [0, 1], to the latent (B, C, d, h, w)."""
-        return self.encoder(volume)
+        return self.encoder(volume)[0]
 
-    def decode(self, z: Tensor, shape) -> RegistrationOutput:
-        """The registration that the latent difference `z` stands for, on a canvas of `shape` (D, H, W)."""
-        both, activation = self.decoder(torch.cat([z, -z]))
-        positive, negative = both.chunk(2)
-        raw = (positive - negative) / 2
-        forward, backward = self.integrate(raw)
+    def decode(self, z: Tensor, shape, finer: Sequence[tuple[Tensor, Tensor]] = ()) -> RegistrationOutput:
+        """The registration that the latent difference `z` stands for, on a grid of `shape` (D, H, W) over the canvas.
+
+        finer: the (moving, fixed) features of a network with skips, coarsest first; none for a difference of 0.
+        """
+        raw, activation = self.decoder(z, finer)
+        forward, backward = self.decoder.integrate(raw, 2)
         return RegistrationOutput(resized(forward, shape), resized(backward, shape), raw, {"decoder": activation})
 
-    def forward(self, fixed: Tensor, moving: Tensor) -> RegistrationOutput:
-        """Both (B, 1, D, H, W)."""
-        encoded_fixed, encoded_moving = self.encode(torch.cat([fixed, moving])).chunk(2)
-        output = self.decode(encoded_moving - encoded_fixed, fixed.shape[2:])
+    def forward(self, fixed: Tensor, moving: Tensor, shape=None) -> RegistrationOutput:
+        """Both (B, 1, D, H, W); the displacements on a grid of `shape`, by default theirs."""
+        features = self.encoder(torch.cat([fixed, moving]))
+        (encoded_fixed, encoded_moving), *finer = (level.chunk(2) for level in features)
+        output = self.decode(encoded_moving - encoded_fixed, shape or fixed.shape[2:], [(m, f) for f, m in finer])
         output.stages |= {"encoder-fixed": encoded_fixed, "encoder-moving": encoded_moving}
+        if self.training and self.read_out is not None:
+            output.read_out = self.read_out(features[-1])
         return output

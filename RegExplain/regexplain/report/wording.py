@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..results.explanations import component_of
+
 ALIGNMENTS = {
     "centre": "the images' centres laid on each other",
     "affine": "affine registration",
@@ -15,6 +17,7 @@ STAGES = {
     "encoder-moving": "encoder on the moving image",
     "decoder": "decoder",
 }
+PAST_SHARE = 0.01  # of the motion: less is rounding on the way between grids
 
 
 def headline(record: Mapping[str, Any]) -> list[str]:
@@ -100,6 +103,42 @@ def spread(values: Mapping[str, float]) -> dict[str, str]:
     return {"figure": millimetres(values["mean"]), "detail": detail}
 
 
+def taken_apart(decomposition: Mapping[str, Any]) -> list[str]:
+    """What the parts of a registration explain of it, a sentence each."""
+    parts, count = decomposition["parts"], min(3, len(decomposition["parts"]))
+    whole, remaining = decomposition["whole_mm"]["mean"], decomposition["remaining_mm"]
+    first = "the first part alone" if count == 1 else f"the first {count} parts together"
+    rest = millimetres(parts[count - 1]["remaining_mm"]["mean"])
+    sentences = [
+        f"Component {parts[0]['component']} moves {decomposition['anatomy']} most: "
+        f"{millimetres(parts[0]['moved_mm']['mean'])} on average, {millimetres(parts[0]['moved_mm']['max'])} at most.",
+        f"With {first}, {rest} of the registration's {millimetres(whole)} remain unexplained; "
+        f"with all {decomposition['components']} components, "
+        f"{millimetres(remaining['components']['mean'])}.",
+    ]
+    if remaining["latent"]["mean"] > PAST_SHARE * whole:
+        sentences.append(
+            f"{millimetres(remaining['latent']['mean'])} were moved past the latent space, by the network's skip "
+            "connections or by refining this pair, so that no component can explain them."
+        )
+    if len(parts) > 1:
+        apart = millimetres(decomposition["sum_of_parts_mm"]["mean"])
+        sentences.append(
+            f"Adding the motions of the {len(parts)} parts one by one differs from what they do together by {apart}, "
+            "because the decoder is not linear."
+        )
+    return sentences
+
+
+def most_in(segments: list[Mapping[str, Any]]) -> str:
+    """The segment that a part moves most; nothing where there are fewer than two."""
+    if len(segments) < 2:
+        return ""
+    most = max(segments, key=lambda segment: segment["moved_mm"]["mean"])
+    mean, peak = (millimetres(most["moved_mm"][name]) for name in ("mean", "max"))
+    return f"segment {most['label']}: {mean}, at most {peak}"
+
+
 def millimetres(value: float) -> str:
     if 0 < value < 0.01:
         return "< 0.01 mm"
@@ -114,6 +153,10 @@ def percent(share: float) -> str:
 
 
 def stage(name: str) -> str:
+    """ "component 3 in the fixed image" for a coordinate's map."""
+    component = component_of(name)
+    if component is not None:
+        return f"component {component} in the {name.rpartition('-')[2]} image"
     return STAGES.get(name, words(name).lower())
 
 
@@ -136,6 +179,9 @@ def caption(stem: str, record: Mapping[str, Any]) -> str:
     """One sentence about the picture of that file name."""
     for heatmap in record["heatmaps"]:
         if stem == f"heatmap-{heatmap['stage']}":
+            if component_of(heatmap["stage"]) is not None:
+                what = f"What makes the coordinate along {stage(heatmap['stage'])} large"
+                return f"{what}: warm colours raise it, cool ones lower it."
             what = f"Grad-CAM of the {stage(heatmap['stage'])} (region explained: {heatmap['region']})"
             return f"{what}: warm colours drive the region's displacement up, cool ones hold it down."
     for item in record["components"]["items"] if record["components"] else []:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,13 +10,26 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..errors import RegExplainError
+from ..motions import Motion
+
+
+def coordinate_stage(component: int, grid: str) -> str:
+    """The stage name of the map of an image's coordinate along a component (from 1); grid: "fixed" or "moving"."""
+    return f"component-{component:02d}-{grid}"
+
+
+def component_of(stage: str) -> int | None:
+    """The component whose coordinate a stage's map explains; None for the network's own stages."""
+    found = re.fullmatch(r"component-(\d+)-(fixed|moving)", stage)
+    return int(found[1]) if found else None
 
 
 @dataclass
 class Heatmap:
     """A signed raw attribution map (float32) on the grid of the image it explains.
 
-    stage: which part of the network; grid: "fixed" or "moving"; region: in words; region_label: the segment, if one.
+    stage: which part of the network, or `coordinate_stage`; grid: "fixed" or "moving"; region: in words; region_label:
+    the segment, if one.
     """
 
     stage: str
@@ -44,7 +58,8 @@ class Heatmap:
 class ComponentMotion:
     """What one latent component does about the fixed image: a displacement a strength (LPS mm, pull-back, canvas).
 
-    fixed_sd, moving_sd: where the two volumes stand along it, in standard deviations of the training population.
+    fixed_sd, moving_sd: where the two volumes stand along it, in standard deviations (SD) of the training population.
+    motion: what it does at +1 SD within the anatomy. basis: "pca" or "readable", which its index counts in.
     """
 
     index: int
@@ -52,6 +67,16 @@ class ComponentMotion:
     fixed_sd: float
     moving_sd: float
     displacements: dict[float, sitk.Image]
+    motion: Motion
+    basis: str = "pca"
+
+    @property
+    def name(self) -> str:
+        return self.motion.name("SD")
+
+    @property
+    def words(self) -> str:
+        return self.motion.words("SD")
 
     def file(self, strength: float) -> str:
         return f"components/component-{self.index:02d}/strength{strength:+.2f}.nii.gz"
@@ -71,5 +96,8 @@ class ComponentMotion:
             "fixed_sd": self.fixed_sd,
             "moving_sd": self.moving_sd,
             "mean_mm_per_sd": float(np.mean(moved)),
+            "name": self.name,
+            "words": self.words,
+            "motion": self.motion.record,
             "fields": [{"strength": s, "file": self.file(s)} for s in sorted(self.displacements)],
         }

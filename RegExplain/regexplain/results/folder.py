@@ -15,6 +15,7 @@ from ..errors import BadInputError, RegExplainError
 from ..images import write_image
 
 if TYPE_CHECKING:
+    from ..parts import Decomposition
     from .explanations import ComponentMotion, Heatmap
 
 SCHEMA_VERSION = 1
@@ -69,6 +70,7 @@ class ResultFolder:
     def add_components(self, motions: list[ComponentMotion]) -> None:
         """Write them in place of any earlier ones."""
         self.record["components"] = {
+            "basis": motions[0].basis,
             "explained_variance": [m.explained_variance for m in motions],
             "items": [m.record for m in motions],
         }
@@ -78,6 +80,14 @@ class ResultFolder:
                     path = aside / motion.file(strength)
                     path.parent.mkdir(parents=True, exist_ok=True)
                     write_image(displacement, path)
+
+    def add_decomposition(self, decomposition: Decomposition) -> None:
+        """Write it in place of any earlier one."""
+        self.record["decomposition"] = decomposition.record
+        with self.adding() as aside:
+            (aside / "parts").mkdir()
+            for number, part in enumerate(decomposition.parts, start=1):
+                write_image(part.displacement, aside / decomposition.file(number))
 
     @contextmanager
     def adding(self) -> Iterator[Path]:
@@ -96,10 +106,17 @@ def new_result(path: str | Path, record: dict[str, Any], overwrite: bool = False
     """A folder to write a result in; it moves to `path` once the block ends well, `record` being its result.json."""
     path = Path(path)
     check_writable(path, overwrite)
-    with _aside(path.parent, path.name) as aside:
+    with new_folder(path) as aside:
         yield aside
         _write_record(aside, record)
         _write_report(ResultFolder(aside, record))
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """A folder to write in; it moves to `path` once the block ends well."""
+    with _aside(path.parent, path.name) as aside:
+        yield aside
         with _disk_errors(path):
             _replace(aside, path)
 

@@ -43,5 +43,9 @@ def resized(displacement: Tensor, shape) -> Tensor:
     scale = displacement.new_tensor(
         [new / old for new, old in zip(reversed(shape), reversed(displacement.shape[2:]), strict=True)]
     )
-    grown = F.interpolate(displacement, size=tuple(shape), mode="trilinear", align_corners=False)
-    return grown * scale.view(1, 3, 1, 1, 1)
+    return grown(displacement, shape) * scale.view(1, 3, 1, 1, 1)
+
+
+def grown(field: Tensor, shape) -> Tensor:
+    """(B, C, d, h, w) interpolated on a grid of `shape` (D, H, W) that spans the same box; values as they are."""
+    return F.interpolate(field, size=tuple(shape), mode="trilinear", align_corners=False)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from ..spatial.warp import warp
+from ..spatial.warp import grown, warp
 from .config import Augmentation
 
-KNOT_SPACING_VOX = 8
+BENDING_KNOTS_VOX = 8
+BIAS_KNOTS_VOX = 16
 
 
 def affine_displacement(matrix: Tensor, translation: Tensor, shape) -> Tensor:
@@ -25,31 +25,42 @@ def affine_displacement(matrix: Tensor, translation: Tensor, shape) -> Tensor:
 
 def random_affine(count: int, config: Augmentation, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """`count` matrices (N, 3, 3) of rotation and zoom, and translations (N, 3) in voxels."""
-    angles = torch.randn(count, 3, generator=generator) * math.radians(config.rotation_deg)
-    zoom = torch.exp(torch.randn(count, 3, generator=generator) * config.log_zoom)
+    reach = torch.exp(torch.randn(count, 1, generator=generator) * config.log_reach)
+    angles = torch.randn(count, 3, generator=generator) * math.radians(config.rotation_deg) * reach
+    zoom = torch.exp(torch.randn(count, 3, generator=generator) * config.log_zoom * reach)
     cross = torch.zeros(count, 3, 3)
     for a, (i, j) in enumerate(((2, 1), (0, 2), (1, 0))):
         cross[:, i, j], cross[:, j, i] = angles[:, a], -angles[:, a]
-    return torch.linalg.matrix_exp(cross) * zoom[:, None, :], torch.randn(
-        count, 3, generator=generator
-    ) * config.translation_vox
+    translation = torch.randn(count, 3, generator=generator) * config.translation_vox * reach
+    return torch.linalg.matrix_exp(cross) * zoom[:, None, :], translation
 
 
-def random_bending(count: int, shape, config: Augmentation, generator: torch.Generator) -> Tensor:
-    """(N, 3, D, H, W) voxels, linear between knots of normal numbers."""
-    knots = [max(2, n // KNOT_SPACING_VOX) for n in shape]
-    drawn = torch.randn(count, 3, *knots, generator=generator) * config.bending_vox
-    return F.interpolate(drawn, size=tuple(shape), mode="trilinear", align_corners=False)
+def random_smooth(count: int, channels: int, shape, spacing: int, generator: torch.Generator) -> Tensor:
+    """(N, C, D, H, W), linear between normal numbers at knots `spacing` voxels apart."""
+    knots = [max(2, n // spacing) for n in shape]
+    return grown(torch.randn(count, channels, *knots, generator=generator), shape)
 
 
 def augmented(
     volumes: Tensor, segments: Tensor, config: Augmentation, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
     """(N, 1, D, H, W) and (N, L, D, H, W), each of the N moved and re-contrasted on its own."""
-    matrix, translation = random_affine(len(volumes), config, generator)
-    displacement = affine_displacement(matrix, translation, volumes.shape[2:])
+    count, shape = len(volumes), volumes.shape[2:]
+    displacement = affine_displacement(*random_affine(count, config, generator), shape)
     if config.bending_vox:
-        displacement = displacement + random_bending(len(volumes), volumes.shape[2:], config, generator)
+        displacement = displacement + config.bending_vox * random_smooth(count, 3, shape, BENDING_KNOTS_VOX, generator)
     moved = warp(torch.cat([volumes, segments], 1), displacement, padding="zeros")
-    gamma = torch.exp(torch.randn(len(volumes), 1, 1, 1, 1, generator=generator) * config.log_gamma)
-    return moved[:, :1].clamp(0, 1) ** gamma, moved[:, 1:]
+    return recontrasted(moved[:, :1].clamp(0, 1), config, generator), moved[:, 1:]
+
+
+def recontrasted(volumes: Tensor, config: Augmentation, generator: torch.Generator) -> Tensor:
+    """(N, 1, D, H, W) in [0, 1] with another gamma, bias and noise each, in [0, 1] again."""
+    count = len(volumes)
+    volumes = volumes ** torch.exp(torch.randn(count, 1, 1, 1, 1, generator=generator) * config.log_gamma)
+    if config.log_bias:
+        bias = random_smooth(count, 1, volumes.shape[2:], BIAS_KNOTS_VOX, generator)
+        volumes = volumes * torch.exp(config.log_bias * bias)
+    if config.noise:
+        level = torch.randn(count, 1, 1, 1, 1, generator=generator) * config.noise
+        volumes = volumes + level * torch.randn(volumes.shape, generator=generator)
+    return volumes.clamp(0, 1)

@@ -24,8 +24,10 @@ class DataConfig:
 class LossWeights:
     dice: float = 1.0
     similarity: float = 0.5
-    smoothness: float = 0.3
+    smoothness: float = 0.1
     folding: float = 0.0
+    read_out: float = 0.0  # the encoder's own segmentation of each volume
+    latent: float = 0.0  # mean square of the encodings: what the decoder does not need is given up
 
 
 @dataclass
@@ -35,8 +37,11 @@ class Augmentation:
     rotation_deg: float = 5.0
     translation_vox: float = 2.0
     log_zoom: float = 0.06
+    log_reach: float = 0.0  # of each volume's own factor on the three above: a heavy tail of large motions
     bending_vox: float = 0.0  # at knots 8 voxels apart
     log_gamma: float = 0.15
+    log_bias: float = 0.0  # of a smooth factor on the intensities, at knots 16 voxels apart
+    noise: float = 0.0  # of each volume's own noise level, in intensities of [0, 1]
 
 
 @dataclass
@@ -55,6 +60,7 @@ class TrainingConfig:
     batch: int = 2
     learning_rate: float = 1e-3
     seed: int = 0
+    precision: str = "float32"  # or "bfloat16": mixed, on processors and GPUs that have it
     start_from: str = ""  # weights of an earlier run of the same network
     losses: LossWeights = field(default_factory=LossWeights)
     augmentation: Augmentation = field(default_factory=Augmentation)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,18 @@ from ..decomposition import LatentComponents
 from ..geometry import Grid, anatomical
 from ..images import read_volume
 from ..networks.latent import RegistrationOutput
+from ..population import calibrated
+from ..readable import towards
 from ..registry import CARD, COMPONENTS, WEIGHTS, sha256
+from . import curves
 from .cases import case_files
 from .evaluation import mean_dice
+from .known_motions import known_motions, motion_directions
 from .trainer import Trainer
 
 EXTENT_MARGIN_MM = 3.0
 SPACING_FACTOR = 1.6
+KNOWN_MOTION_CASES = 30
 
 
 def packaged(trainer: Trainer) -> Path:
@@ -36,18 +42,7 @@ def packaged(trainer: Trainer) -> Path:
         "canvas": {"size": config.canvas_size, "spacing_mm": config.canvas_spacing_mm},
         "alignment": "centre",
         "domain": config.card["domain"] | domain(trainer),
-        "training": {
-            "cases": len(trainer.train_cases),
-            "held_out_cases": len(trainer.held_out),
-            "started_from": Path(config.start_from).parent.name or None,
-            "steps": trainer.step,
-            "batch_pairs": config.batch,
-            "seed": config.seed,
-            "hours": training_hours(folder),
-            "machine": f"{platform.machine()} CPU, {torch.get_num_threads()} of its threads",
-            "finished": date.today().isoformat(),
-            "command": f"regexplain train regexplain/configs/{config.name}.json",
-        },
+        "training": training(trainer),
         "figures": {
             "held_out_dice": {
                 "unregistered": round(mean_dice(_still, trainer.held_out), 4),
@@ -57,18 +52,30 @@ def packaged(trainer: Trainer) -> Path:
         "parameters": sum(p.numel() for p in trainer.average.parameters()),
         "files": {name: sha256(folder / name) for name in (WEIGHTS, COMPONENTS)},
     }
+    curves.draw(folder)
     (folder / CARD).write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return folder
 
 
 @torch.inference_mode()
 def latent_components(trainer: Trainer) -> LatentComponents:
-    """PCA of the encodings of the volumes trained on, each alone."""
+    """PCA of the encodings of the volumes trained on, each alone, and how far these lie from each other."""
     encodings = [
         trainer.average.encode(case.volume[None].to(trainer.device)).flatten().cpu().numpy()
         for case in trainer.train_cases
     ]
-    return LatentComponents.fit(np.stack(encodings))
+    found = calibrated(LatentComponents.fit(encodings), encodings)
+    directions = known_directions(trainer)
+    if len(found.sd) < len(directions):
+        return found  # too few cases to tell the motions apart
+    return replace(found, readable=towards(found, directions, len(found.sd)))
+
+
+def known_directions(trainer: Trainer) -> np.ndarray:
+    """(M, n): what rotations, translations and a zoom do in the latent space, the mean over some training cases."""
+    every = max(1, len(trainer.train_cases) // KNOWN_MOTION_CASES)
+    volumes = [case.volume.to(trainer.device) for case in trainer.train_cases[::every]]
+    return motion_directions(trainer.average, volumes, known_motions(), trainer.config.canvas_spacing_mm)
 
 
 def domain(trainer: Trainer) -> dict[str, Any]:
@@ -89,10 +96,30 @@ def domain(trainer: Trainer) -> dict[str, Any]:
     }
 
 
-def training_hours(folder: Path) -> float:
-    """Summed over the log's gaps shorter than ten minutes, so that pauses do not count."""
-    times = [json.loads(line)["time"] for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
-    return round(sum(gap for gap in np.diff(times) if gap < 600) / 3600, 2)
+def training(trainer: Trainer) -> dict[str, Any]:
+    """How the weights came about, what it cost, and how the held-out Dice went."""
+    config, rows = trainer.config, curves.read(trainer.folder)
+    return {
+        "cases": len(trainer.train_cases),
+        "held_out_cases": len(trainer.held_out),
+        "started_from": Path(config.start_from).parent.name or None,
+        "steps": trainer.step,
+        "batch_pairs": config.batch,
+        "precision": config.precision,
+        "seed": config.seed,
+        "hours": curves.hours(rows),
+        "seconds_a_step": round(float(np.median([row["seconds"] for row in rows])), 3),
+        "machine": machine(trainer.device, trainer.workers.size),
+        "finished": date.today().isoformat(),
+        "command": f"regexplain train RegExplain/regexplain/configs/{config.name}.json",
+        "curve": [[row["step"], row["held_out_dice"] and round(row["held_out_dice"], 4)] for row in rows],
+    }
+
+
+def machine(device: torch.device, processes: int) -> str:
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{platform.machine()} processor"
+    threads = "" if device.type == "cuda" else f", {torch.get_num_threads()} of its threads"
+    return f"{processes} × {name}{threads}" if processes > 1 else f"{name}{threads}"
 
 
 def _still(fixed: torch.Tensor, moving: torch.Tensor):

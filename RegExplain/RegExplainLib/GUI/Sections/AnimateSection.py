@@ -14,6 +14,7 @@ class AnimateSection:
         self._button = JobButton(ui.animateButton, session, "animate", self._onButton)
         self._component = Choices(ui.componentSelector, self._onComponentPicked)
         self._browser = self._browserTag = None
+        self._listToolTip = ui.componentSelector.toolTip
         ui.strengthSlider.connect("valueChanged(double)", self._onStrengthMoved)
         session.changed.connect(self.update)
 
@@ -22,6 +23,7 @@ class AnimateSection:
         if parameters is not None:
             self._component.show(components or {0: _("(not computed yet)")}, parameters.component)
         self._ui.componentSelector.enabled = bool(components)
+        self._ui.componentSelector.toolTip = self._words(self._component.value) or self._listToolTip
         layer = self._layer(self._component.value)
         added = layer is not None and layer.added
         self._follow(layer.browser if added else None)
@@ -35,10 +37,20 @@ class AnimateSection:
             return _("An animation moves the fixed segmentation; register with a segmentation of the fixed volume.")
         return self._session.whyNotExtended()
 
+    def _items(self):
+        """The record of each component that was computed."""
+        components = self._session.result.record["components"] if self._session.result is not None else None
+        return components["items"] if components else []
+
     def _components(self):
         """Title by component."""
-        components = self._session.result.record["components"] if self._session.result is not None else None
-        return {item["index"]: titleOf(item) for item in components["items"]} if components else {}
+        return {item["index"]: titleOf(item) for item in self._items()}
+
+    def _words(self, component):
+        """What a component does, and why the gold outline goes the other way; None in results without names."""
+        words = next((item.get("words") for item in self._items() if item["index"] == component), None)
+        outline = _("The gold outline is the moving tissue brought back to the fixed volume, so it goes the other way.")
+        return words and f"<p>{words} {outline}</p>"  # rich text, as Qt wraps only that
 
     def _layer(self, component):
         """The layer of a component, None where it was not computed."""
@@ -106,7 +118,11 @@ def isPlaying(layer):
 
 
 def titleOf(item):
-    """A component in a few words: its number, its share of the training cases' variation, its strength."""
-    return _("{index}: {share:.0f} % of variation, {mm:.1f} mm per SD").format(
-        index=item["index"], share=100 * item["explained_variance"], mm=item["mean_mm_per_sd"]
+    """A component in a few words: its number, what it does, its share of the training cases' variation.
+
+    Results from before components had names tell how far it moves tissue instead.
+    """
+    does = item.get("name") or _("{mm:.1f} mm per SD").format(mm=item["mean_mm_per_sd"])
+    return _("{index}: {does} ({share:.0f} % of variation)").format(
+        index=item["index"], does=does, share=100 * item["explained_variance"]
     )

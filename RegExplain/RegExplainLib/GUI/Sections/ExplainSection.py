@@ -1,5 +1,7 @@
 from slicer.i18n import tr as _
 
+from regexplain.results.explanations import component_of
+
 from ...MRML.Layers import GlyphLayer, HeatmapLayer
 from .Choices import Choices
 from .JobButton import JobButton
@@ -38,7 +40,7 @@ class ExplainSection:
         return {entry["stage"]: entry for entry in result.record["heatmaps"]} if result is not None else {}
 
     def _titlesOfStages(self):
-        return self._stageTitles | {s: s for s in self._heatmapEntries() if s not in self._stageTitles}
+        return self._stageTitles | {s: titleOf(s) for s in self._heatmapEntries() if s not in self._stageTitles}
 
     def _titlesOfRegions(self):
         """Name by label, 0 first for all that there is."""
@@ -81,8 +83,11 @@ class ExplainSection:
             layer.setOpacity(opacity)
 
     def _explain(self):
-        region = ["--region", str(self._regions.value)] if self._regions.value else []
-        self._session.extendResult("explain", "explain", ["--stage", self._stages.value, *region], self._onExplained)
+        component = component_of(self._stages.value)
+        what = ["--stage", self._stages.value] if component is None else ["--component", str(component)]
+        if component is None and self._regions.value:
+            what += ["--region", str(self._regions.value)]
+        self._session.extendResult("explain", "explain", what, self._onExplained)
 
     def _onExplained(self):
         layer = self._heatmap()
@@ -91,12 +96,25 @@ class ExplainSection:
         self._sayWhatItShows(layer.stage)
 
     def _sayWhatItShows(self, stage):
+        if component_of(stage) is not None:
+            text = _("{heatmap}: warm where the image's coordinate along that component is raised, cool where lowered.")
+            self._session.said.emit(text.format(heatmap=titleOf(stage)), [])
+            return
         entry = self._heatmapEntries()[stage]
         region = self._titlesOfRegions().get(entry["region_label"] or 0, entry["region"])
         text = _(
             "Heatmap for {region}: warm where the network's features move it further, cool where they hold it back."
         )
         self._session.said.emit(text.format(region=region), [])
+
+
+def titleOf(stage):
+    """For people: a coordinate's map by its component and scan, any other stage as it is called."""
+    component = component_of(stage)
+    if component is None:
+        return stage
+    fixed, moving = _("Component {index}, on the fixed scan"), _("Component {index}, on the moving scan")
+    return (fixed if stage.endswith("fixed") else moving).format(index=component)
 
 
 def showState(checkBox, layer):

@@ -85,4 +85,7 @@ def summary(record):
         sentences.append(
             _("Mean Dice of the segments: {before:.2f} before, {after:.2f} after.").format(**record["dice"])
         )
+    population = record.get("population")  # results of earlier versions have none
+    if population and not any(stand["atypical"] for stand in population.values()):
+        sentences.append(_("Both scans are like those that the model was trained on."))
     return "\n".join(sentences)

@@ -6,6 +6,8 @@ import vtk
 
 import slicer
 from regexplain.errors import BadInputError
+from regexplain.report import wording
+from regexplain.results.explanations import component_of
 
 from .. import Conversion
 from .Layer import Layer
@@ -29,7 +31,7 @@ class HeatmapLayer(Layer):
     def __init__(self, resultNodes, stage):
         super().__init__(resultNodes)
         self.stage = stage
-        self.key, self.title = f"heatmap {stage}", f"Heatmap {stage}"
+        self.key, self.title = f"heatmap {stage}", f"Heatmap {titleOf(stage)}"
         self._entry = next((entry for entry in resultNodes.record["heatmaps"] if entry["stage"] == stage), None)
         self.space = self._entry["grid"] if self._entry else "fixed"
 
@@ -130,3 +132,8 @@ def _fillColors(table, threshold):
         ramp = np.array(POSITIVE if value > 0 else NEGATIVE)
         color = [np.interp(abs(value), np.linspace(0, 1, len(ramp)), channel) for channel in ramp.T]
         table.SetColor(level, f"{value:+.3f}", *color, float(abs(value) >= threshold))
+
+
+def titleOf(stage):
+    """A stage's name as it is; "component 3 in the fixed image" for the map of a coordinate."""
+    return stage if component_of(stage) is None else wording.stage(stage)

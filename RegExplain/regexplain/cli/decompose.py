@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ..progress import Progress
+from .verb import model_options, verb
+
+
+@click.command()
+@click.argument("result", type=click.Path(path_type=Path))
+@click.option("--count", type=int, default=8, show_default=True, metavar="K", help="How many, the largest first.")
+@click.option(
+    "--basis",
+    type=click.Choice(["pca", "readable"]),
+    default="pca",
+    show_default=True,
+    help="Principal components, or the same space turned towards known motions (where the model has that).",
+)
+@click.option("--model", metavar="FILE", help="The model that made the result, where it is not installed.")
+@model_options
+@verb
+def decompose(
+    result: Path, count: int, basis: str, model: str | None, device: str, threads: int | None, progress: Progress
+) -> str:
+    """This registration as a list of component motions, and what they leave unexplained."""
+    from ..explanation import decompose as run
+    from ..results.folder import ResultFolder
+    from ..results.registration_result import RegistrationResult
+
+    progress.report("Taking apart", 0, 2)
+    parts = run(RegistrationResult.load(result), count, basis, model=model, device=device, threads=threads)
+    progress.report("Taking apart", 1, 2)
+    ResultFolder.open(result).add_decomposition(parts)
+    progress.report("Taking apart", 2, 2)
+    return str(result)

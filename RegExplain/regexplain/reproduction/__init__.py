@@ -1,0 +1,1 @@
+"""Studies of papers, each made anew from the shipped weights by `regexplain reproduce`."""

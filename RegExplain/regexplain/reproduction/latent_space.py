@@ -1,0 +1,86 @@
+"""Exploring Deep Registration Latent Spaces (Estienne et al. 2021, arXiv 2107.11238), from the shipped weights."""
+
+from __future__ import annotations
+
+import csv
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from .. import __version__, registry
+from ..errors import BadInputError
+from ..inference.model import Model
+from ..progress import Progress
+from ..results.folder import check_writable, new_folder
+from ..running import out_of_memory_said, use_threads
+from .claims import COMMAND, Claim, all_claims
+from .elementary import elementary
+from .known_motions import known_motions
+from .names import names
+from .overlap import overlap
+from .page import render_study
+from .spaces import SEED, field_space, latent_spaces
+from .study import Section, Study, read_cases
+from .variance import variance
+
+PLAIN, SKIP = "hippocampus", "hippocampus-skip"
+TITLE = "The latent space of a registration network: Estienne et al. 2021, made anew and measured"
+
+
+def latent_space(
+    data: Path, output: Path, device: str = "auto", threads: int | None = None, progress: Progress | None = None
+) -> Path:
+    """Every figure and table of the paper, and `claims.csv`; `output` is complete in the end, or absent.
+
+    data: a folder with `images` and `labels` of the Medical Segmentation Decathlon's hippocampus task.
+    Raises BadInputError.
+    """
+    if output.exists():
+        raise BadInputError(f"{output} exists already; choose another --output.")
+    check_writable(output, overwrite=False)
+    started, progress = time.perf_counter(), progress or Progress()
+    threads = use_threads(threads)
+    plain, skip = (Model.load(registry.card(name), device, threads) for name in (PLAIN, SKIP))
+    training, validation = read_cases(data)
+    with new_folder(output) as folder, out_of_memory_said():
+        study = Study(plain, skip, training, validation, folder, progress)
+        claims, sections = _experiments(study, data, device, threads)
+        facts = _facts(study, device, threads) | {"seconds": round(time.perf_counter() - started)}
+        _write(folder, claims, sections, facts)
+    return output
+
+
+def _experiments(study: Study, data: Path, device: str, threads: int) -> tuple[list[Claim], list[Section]]:
+    dice, dice_section = overlap(study, data, device, threads)
+    spaces = latent_spaces(study)
+    spaces["displacement fields"] = field_space(study)
+    explained, variance_section = variance(study, spaces["displacement fields"])
+    sweep, elementary_section = elementary(study, spaces)
+    motions, names_section = names(study, spaces)
+    purities, known_section = known_motions(study, spaces)
+    claims = all_claims(dice, explained, purities, motions, sweep)
+    return claims, [dice_section, variance_section, elementary_section, names_section, known_section]
+
+
+def _facts(study: Study, device: str, threads: int) -> dict[str, Any]:
+    weights = {f"weights_of_{m.card.name}": f"SHA-256 {m.card.weights_sha256}" for m in study.models.values()}
+    return {
+        "command": COMMAND,
+        "regexplain": __version__,
+        **weights,
+        "training_cases": len(study.training),
+        "validation_cases": len(study.validation),
+        "seed": SEED,
+        "device": device,
+        "threads": threads,
+    }
+
+
+def _write(folder: Path, claims: list[Claim], sections: list[Section], facts: dict[str, Any]) -> None:
+    with open(folder / "claims.csv", "w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, list(claims[0].row))
+        writer.writeheader()
+        writer.writerows(claim.row for claim in claims)
+    (folder / "study.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+    (folder / "index.html").write_text(render_study(folder, TITLE, claims, sections, facts), encoding="utf-8")

@@ -1,0 +1,140 @@
+"""What every experiment works on: the cases, the two networks, and the folder that is being written."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import SimpleITK as sitk
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from ..errors import BadInputError
+from ..evaluation import case_number, numbered_cases
+from ..geometry import Grid, centred_grid, on_canvas
+from ..images import labels_of, read_segmentation, read_volume
+from ..inference.model import Model
+from ..progress import Progress
+
+IMAGES, LABELS = "images", "labels"
+TRAINING, VALIDATION = (1, 310), (311, 999)  # case numbers of the paper's protocol
+BATCH = 8
+DOTS_PER_INCH = 150
+Row = dict[str, Any]  # of a table
+
+
+@dataclass(frozen=True)
+class Case:
+    number: int
+    image: sitk.Image
+    labels: sitk.Image  # on the image's grid
+
+
+@dataclass
+class Section:
+    """A part of the page: what was done, the figures with their captions, the tables of which the page shows some."""
+
+    title: str
+    text: str
+    figures: dict[str, str] = field(default_factory=dict)
+    tables: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Study:
+    """plain: the network without skip connections. skip: the one with them. folder: where figures and tables go."""
+
+    plain: Model
+    skip: Model
+    training: list[Case]
+    validation: list[Case]
+    folder: Path
+    progress: Progress
+
+    @property
+    def models(self) -> dict[str, Model]:
+        return {"without skips": self.plain, "with skips": self.skip}
+
+    @cached_property
+    def labels(self) -> list[int]:
+        """Of all cases, ascending."""
+        return sorted({label for case in (*self.training, *self.validation) for label in labels_of(case.labels)})
+
+    def segments(self, case: Case, pull_back: sitk.Transform | None = None) -> np.ndarray:
+        """(L, D, H, W) in [0, 1], soft at the borders: a map a label, on the canvas of the network without skips."""
+        canvas = self.plain.canvas(case.image)
+        return np.stack([on_canvas(case.labels == label, canvas, pull_back) for label in self.labels])
+
+    def write_table(self, name: str, rows: list[Row]) -> str:
+        """`tables/NAME.csv`; its header, the keys of the first row, carries the units. Returns the name."""
+        path = self.folder / "tables" / f"{name}.csv"
+        path.parent.mkdir(exist_ok=True)
+        with open(path, "w", newline="", encoding="utf-8") as stream:
+            writer = csv.DictWriter(stream, list(rows[0]))
+            writer.writeheader()
+            writer.writerows(rows)
+        return name
+
+    def save_figure(self, name: str, figure: Figure) -> str:
+        """`figures/NAME.png`, the same bytes for the same numbers. Returns the name."""
+        path = self.folder / "figures" / f"{name}.png"
+        path.parent.mkdir(exist_ok=True)
+        figure.savefig(path, dpi=DOTS_PER_INCH, metadata={"Software": None})
+        return name
+
+
+def read_cases(data: Path) -> tuple[list[Case], list[Case]]:
+    """(training, validation) of a folder with `images` and `labels`. Raises BadInputError."""
+    if not data.is_dir():
+        raise BadInputError(f"There is no folder {data}; --data takes a folder with {IMAGES} and {LABELS}.")
+    return _cases(data, "training", *TRAINING), _cases(data, "validation", *VALIDATION)
+
+
+def _cases(data: Path, role: str, first: int, last: int) -> list[Case]:
+    try:
+        files = numbered_cases(data / IMAGES, data / LABELS, first, last)
+    except BadInputError:
+        files = []
+    if len(files) < 2:
+        raise BadInputError(
+            f"{data} holds {len(files)} {role} cases, that is files of the same name in {IMAGES} and {LABELS} with a "
+            f"number from {first} to {last}; at least 2 are needed."
+        )
+    return [_case(*pair) for pair in files]
+
+
+def _case(image_file: Path, labels_file: Path) -> Case:
+    number = case_number(image_file)
+    image = read_volume(image_file, f"image of case {number}")
+    return Case(number, image, read_segmentation(labels_file, image, f"segmentation of case {number}"))
+
+
+@torch.inference_mode()
+def encodings(model: Model, volumes: Iterable[Tensor]) -> np.ndarray:
+    """(N, n), float64, of volumes (1, 1, D, H, W) that are each encoded alone."""
+    return np.concatenate(
+        [
+            model.network.encode(torch.cat(list(batch))).flatten(1).double().cpu().numpy()
+            for batch in batches(list(volumes), BATCH)
+        ]
+    )
+
+
+def batches(items: Sequence, size: int) -> list[Sequence]:
+    return [items[start : start + size] for start in range(0, len(items), size)]
+
+
+def volume(model: Model, case: Case, pull_back: sitk.Transform | None = None) -> Tensor:
+    """(1, 1, D, H, W): the case as the network sees it, moved by the inverse of `pull_back`."""
+    return model.volume(case.image, model.canvas(case.image), pull_back)
+
+
+def canvas_grid(model: Model) -> Grid:
+    """The canvas about the origin in anatomical axes (left, posterior, superior), the frame of every figure here."""
+    return centred_grid(np.zeros(3), model.card.canvas_size, model.card.canvas_spacing, np.eye(3).ravel())

@@ -1,0 +1,56 @@
+"""What a registration network is trained to make small."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..losses.overlap import read_out_loss, soft_dice_loss
+from ..losses.regularity import folding_loss, smoothness_loss
+from ..losses.similarity import local_ncc_loss
+from ..networks.latent import RegistrationOutput
+from ..spatial.warp import warp
+from .config import LossWeights
+
+Pairs = tuple[Tensor, Tensor, Tensor, Tensor]  # fixed, its segments, moving, its segments: volumes (B, 1, D, H, W)
+
+
+def half(shape) -> list[int]:
+    """The grid on which the losses are taken: half the canvas' resolution, where the field lives."""
+    return [n // 2 for n in shape]
+
+
+def losses(output: RegistrationOutput, pairs: Pairs, weights: LossWeights) -> dict[str, Tensor]:
+    """Each term by its name in LossWeights, both directions together; `output` on the half grid.
+
+    Volumes and segments are sampled from full resolution at the half grid's cells: border-sharp, at an eighth of the
+    cost. Dice is taken at an eighth of the resolution too, for its longer reach.
+    """
+    fixed, fixed_segments, moving, moving_segments = pairs
+    displacement = torch.cat([output.displacement, output.inverse])
+    sources = torch.cat([torch.cat([moving, moving_segments], 1), torch.cat([fixed, fixed_segments], 1)])
+    targets = F.avg_pool3d(sources.roll(len(fixed), 0), 2)
+    warped = warp(sources, displacement)
+    dice = soft_dice_loss(warped[:, 1:], targets[:, 1:])
+    coarse = soft_dice_loss(F.avg_pool3d(warped[:, 1:], 4), F.avg_pool3d(targets[:, 1:], 4))
+    terms = {
+        "dice": dice + 0.5 * coarse,
+        "similarity": local_ncc_loss(warped[:, :1], targets[:, :1]),
+        "smoothness": smoothness_loss(displacement),
+    }
+    if weights.folding:
+        terms["folding"] = folding_loss(displacement)
+    if weights.latent:
+        encodings = torch.cat([output.stages["encoder-fixed"], output.stages["encoder-moving"]])
+        terms["latent"] = 2 * (encodings.float() ** 2).mean()
+    if weights.read_out:
+        assert output.read_out is not None, "a weight on the read-out needs a network with segments"
+        segments = torch.cat([fixed_segments, moving_segments])
+        scale = segments.shape[2] // output.read_out.shape[2]
+        terms["read_out"] = read_out_loss(output.read_out, F.avg_pool3d(segments, scale))
+    return terms
+
+
+def weighted_sum(terms: dict[str, Tensor], weights: LossWeights) -> Tensor:
+    return torch.stack([getattr(weights, name) * value for name, value in terms.items()]).sum()

@@ -1,0 +1,20 @@
+"""The gradients of one batch, written by the first of however many processes: CONFIG FILE."""
+
+import sys
+
+import torch
+from safetensors.torch import save_file
+
+from regexplain.progress import Progress
+from regexplain.training.batches import batch
+from regexplain.training.config import TrainingConfig
+from regexplain.training.distributed import workers
+from regexplain.training.trainer import Trainer
+
+torch.set_num_threads(1)
+config = TrainingConfig.read(sys.argv[1])
+with workers("cpu") as (own, device):
+    trainer = Trainer(config, Progress(), device, own)
+    trainer.backward(batch(trainer.train_cases, config, 0, trainer.share))
+    if own.first:
+        save_file({name: value.grad for name, value in trainer.network.named_parameters()}, sys.argv[2])
