@@ -17,15 +17,17 @@ from regexplain import components, explain, register
 from regexplain.cli import main
 from regexplain.errors import BadInputError
 from regexplain.geometry import Grid
+from regexplain.networks.latent import RegistrationOutput
 from regexplain.progress import Progress
 from regexplain.registry import card
 from regexplain.training import curves
 from regexplain.training.augmentation import affine_displacement, augmented, random_affine
 from regexplain.training.batches import batch, batches
 from regexplain.training.cases import split
-from regexplain.training.config import Augmentation, TrainingConfig
+from regexplain.training.config import Augmentation, LossWeights, TrainingConfig
 from regexplain.training.distributed import Workers
 from regexplain.training.evaluation import hard_dice
+from regexplain.training.objective import losses
 from regexplain.training.trainer import Trainer
 from regexplain.transforms import grid_points
 
@@ -234,3 +236,20 @@ def test_hard_dice_by_hand():
     a, b = torch.zeros(1, 2, 2, 2), torch.zeros(1, 2, 2, 2)
     a[0, 0], b[0, :, 0] = 1, 1
     assert hard_dice(a, b) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("cell", [1, 2])
+def test_the_losses_know_the_right_motion_at_full_and_at_half_resolution(cell):
+    volume = torch.zeros(1, 1, 24, 24, 24)
+    volume[..., 8:16, 8:16, 8:16] = 1
+    moving = volume.roll(2, 4)
+    pairs = (volume, volume, moving, moving)
+    shape = [24 // cell] * 3
+    right = torch.zeros(1, 3, *shape)
+    right[:, 0] = 2 / cell
+
+    def dice(displacement):
+        return losses(RegistrationOutput(displacement, -displacement, displacement), pairs, LossWeights())["dice"]
+
+    assert dice(right) < 0.01
+    assert dice(torch.zeros_like(right)) > 0.2

@@ -60,6 +60,7 @@ class TrainingConfig:
     batch: int = 2
     learning_rate: float = 1e-3
     seed: int = 0
+    loss_cell: int = 2  # canvas voxels a cell of the grid on which the losses are taken, 1 or 2
     precision: str = "float32"  # or "bfloat16": mixed, on processors and GPUs that have it
     start_from: str = ""  # weights of an earlier run of the same network
     losses: LossWeights = field(default_factory=LossWeights)

@@ -16,27 +16,25 @@ from .config import LossWeights
 Pairs = tuple[Tensor, Tensor, Tensor, Tensor]  # fixed, its segments, moving, its segments: volumes (B, 1, D, H, W)
 
 
-def half(shape) -> list[int]:
-    """The grid on which the losses are taken: half the canvas' resolution, where the field lives."""
-    return [n // 2 for n in shape]
-
-
 def losses(output: RegistrationOutput, pairs: Pairs, weights: LossWeights) -> dict[str, Tensor]:
-    """Each term by its name in LossWeights, both directions together; `output` on the half grid.
+    """Each term by its name in LossWeights, both directions together, on the grid of `output`'s displacements.
 
-    Volumes and segments are sampled from full resolution at the half grid's cells: border-sharp, at an eighth of the
-    cost. Dice is taken at an eighth of the resolution too, for its longer reach.
+    Volumes and segments are sampled from full resolution at the cells of that grid, which may be coarser: half the
+    resolution is an eighth of the cost, and forgives errors of a voxel. Dice is taken four times coarser too, for its
+    longer reach; the images are compared at half the resolution.
     """
     fixed, fixed_segments, moving, moving_segments = pairs
     displacement = torch.cat([output.displacement, output.inverse])
     sources = torch.cat([torch.cat([moving, moving_segments], 1), torch.cat([fixed, fixed_segments], 1)])
-    targets = F.avg_pool3d(sources.roll(len(fixed), 0), 2)
+    cell = fixed.shape[2] // displacement.shape[2]
+    targets = F.avg_pool3d(sources.roll(len(fixed), 0), cell)
     warped = warp(sources, displacement)
+    at_half = 2 // cell
     dice = soft_dice_loss(warped[:, 1:], targets[:, 1:])
     coarse = soft_dice_loss(F.avg_pool3d(warped[:, 1:], 4), F.avg_pool3d(targets[:, 1:], 4))
     terms = {
         "dice": dice + 0.5 * coarse,
-        "similarity": local_ncc_loss(warped[:, :1], targets[:, :1]),
+        "similarity": local_ncc_loss(F.avg_pool3d(warped[:, :1], at_half), F.avg_pool3d(targets[:, :1], at_half)),
         "smoothness": smoothness_loss(displacement),
     }
     if weights.folding:

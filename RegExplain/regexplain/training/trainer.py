@@ -21,7 +21,7 @@ from .cases import split
 from .config import TrainingConfig
 from .distributed import ALONE, Workers
 from .evaluation import mean_dice
-from .objective import Pairs, half, losses, weighted_sum
+from .objective import Pairs, losses, weighted_sum
 
 WARM_UP_STEPS = 200
 AVERAGE_DECAY = 0.998
@@ -83,7 +83,7 @@ class Trainer:
         """Losses of this process' pairs; the gradients of all processes' mean are in the parameters afterwards."""
         fixed, _, moving, _ = pairs
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bfloat16"):
-            output = self.together(fixed, moving, half(fixed.shape[2:]))
+            output = self.together(fixed, moving, [n // self.config.loss_cell for n in fixed.shape[2:]])
         terms = losses(output, pairs, self.config.losses)
         total = weighted_sum(terms, self.config.losses)
         total.backward()
