@@ -61,5 +61,6 @@ def workers(device: str) -> Iterator[tuple[Workers, torch.device]]:
     dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
     try:
         yield Workers(rank, size), chosen
+        dist.barrier()  # who leaves while another still talks takes that one down
     finally:
         dist.destroy_process_group()
