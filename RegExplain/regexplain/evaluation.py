@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ from .errors import BadInputError
 from .images import read_segmentation, read_volume
 from .progress import Progress
 from .registration import register
+from .tables import write_csv
 
 PAIR_COLUMNS = (
     "model",
@@ -140,8 +139,8 @@ def evaluated(config: EvaluationConfig, device: str, threads: int | None, progre
     progress.report("Evaluating", total, total)
     output = config.folder / config.output
     output.parent.mkdir(parents=True, exist_ok=True)
-    _write(output, PAIR_COLUMNS, rows)
-    _write(output.with_name(f"{output.stem}-summary.csv"), SUMMARY_COLUMNS, summary(rows))
+    write_csv(output, rows, PAIR_COLUMNS)
+    write_csv(output.with_name(f"{output.stem}-summary.csv"), summary(rows), SUMMARY_COLUMNS)
     return rows
 
 
@@ -171,13 +170,6 @@ def _numbers(
         "inverse_consistency_mm": record["inverse_consistency_mm"]["mean"],
         "seconds": record["seconds"]["align"] + record["seconds"]["register"],
     }
-
-
-def _write(path: Path, columns: Sequence[str], rows: list[dict[str, Any]]) -> None:
-    with open(path, "w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, columns)
-        writer.writeheader()
-        writer.writerows(rows)
 
 
 def summary(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

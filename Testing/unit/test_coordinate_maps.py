@@ -25,10 +25,8 @@ from regexplain.geometry import Grid, canvas_about
 from regexplain.inference.model import Model
 from regexplain.results.explanations import component_of, coordinate_stage
 from regexplain.results.folder import ResultFolder
-from regexplain.results.registration_result import RegistrationResult
 from regexplain.spatial.warp import warp
-from regexplain.transforms import RegistrationTransform, affine
-from scan_copies import reordered, rotation, turned
+from spotted_scans import spotted_result
 
 SHAPE, CELL = (4, 5, 3), 4
 
@@ -86,26 +84,9 @@ class CellModel:
         return torch.from_numpy(sitk.GetArrayFromImage(canvas.sample(image, alignment)))[None, None]
 
 
-def spot(at: np.ndarray, grid: sitk.Image) -> sitk.Image:
-    """A Gaussian spot of 2 mm at an LPS point."""
-    geometry = grid.GetOrigin(), grid.GetSpacing(), grid.GetDirection()
-    return sitk.GaussianSource(sitk.sitkFloat32, grid.GetSize(), [2.0] * 3, at.tolist(), 100.0, *geometry, False)
-
-
 def check_heat_lies_on_its_cause() -> None:
-    """Oblique, anisotropic scans under an alignment that turns; a bright spot each, in different cells' middles."""
-    blank = sitk.Image([40, 32, 16], sitk.sitkFloat32)
-    blank.SetSpacing((0.8, 1.0, 2.0))
-    fixed_grid = turned(reordered(blank), rotation(degrees=15), (30.0, -10.0, 5.0))
-    alignment = affine(rotation((0, 0, 1), 12), (4.0, 7.0, -3.0))
-    moving_grid = turned(blank, rotation((1, 0, 0), 10))
-    canvas = canvas_about(fixed_grid, (16, 16, 16), (2.0, 2.0, 2.0))
-    middle = np.array(alignment.TransformPoint(canvas.centre.tolist()))
-    moving_grid.SetOrigin(np.array(moving_grid.GetOrigin()) + middle - Grid.of(moving_grid).centre)
-    here, there = canvas.world(np.array([9.5, 5.5, 9.5])), canvas.world(np.array([5.5, 9.5, 5.5]))
-    spots = {"fixed": here, "moving": np.array(alignment.TransformPoint(there.tolist()))}
-    images = spot(spots["fixed"], fixed_grid), spot(spots["moving"], moving_grid)
-    result = RegistrationResult(*images, RegistrationTransform(alignment), RegistrationTransform(alignment))
+    """Spots in the middles of different cells."""
+    result, spots = spotted_result([9.5, 5.5, 9.5], [5.5, 9.5, 5.5])
     for heatmap in coordinate_maps(CellModel(), result, 1):
         values = sitk.GetArrayFromImage(heatmap.image).astype(float)
         values[values < 0.6 * values.max()] = 0

@@ -16,8 +16,8 @@ from regexplain.errors import BadInputError
 from regexplain.geometry import Grid, canvas_about
 from regexplain.networks.latent import LatentNetwork, RegistrationOutput
 from regexplain.results.registration_result import RegistrationResult
-from regexplain.transforms import RegistrationTransform, affine
-from scan_copies import reordered, rotation, turned
+from scan_copies import reordered
+from spotted_scans import spotted_result
 
 SHAPE = (16, 16, 16)
 CELL = 4
@@ -85,46 +85,10 @@ class OneCellModel:
         return torch.from_numpy(sitk.GetArrayFromImage(canvas.sample(image, alignment)))[None, None]
 
 
-def bright_spot(at: np.ndarray, grid: sitk.Image) -> sitk.Image:
-    """A Gaussian spot of 2 mm at an LPS point."""
-    spot = sitk.GaussianSource(
-        sitk.sitkFloat32,
-        grid.GetSize(),
-        [2.0] * 3,
-        at.tolist(),
-        100.0,
-        grid.GetOrigin(),
-        grid.GetSpacing(),
-        grid.GetDirection(),
-        False,
-    )
-    return spot
-
-
-def spotted_result() -> tuple[RegistrationResult, dict[str, np.ndarray]]:
-    """Oblique, anisotropic scans with one bright spot each, in the middle of a cell; where the spots are."""
-    blank = sitk.Image([40, 32, 16], sitk.sitkFloat32)
-    blank.SetSpacing((0.8, 1.0, 2.0))
-    fixed_grid = turned(reordered(blank), rotation(degrees=15), (30.0, -10.0, 5.0))
-    alignment = affine(rotation((0, 0, 1), 12), (4.0, 7.0, -3.0))
-    moving_grid = turned(blank, rotation((1, 0, 0), 10))
-    canvas = canvas_about(fixed_grid, (16, 16, 16), (2.0, 2.0, 2.0))
-    # The moving grid's middle lies where the alignment puts the canvas' middle.
-    middle = np.array(alignment.TransformPoint(canvas.centre.tolist()))
-    moving_grid.SetOrigin(np.array(moving_grid.GetOrigin()) + middle - Grid.of(moving_grid).centre)
-    spot = canvas.world(np.array([9.5, 5.5, 9.5]))  # the middle of cell (2, 1, 2), x, y, z
-    there = np.array(alignment.TransformPoint(spot.tolist()))
-    result = RegistrationResult(
-        bright_spot(spot, fixed_grid),
-        bright_spot(there, moving_grid),
-        RegistrationTransform(alignment),
-        RegistrationTransform(alignment),
-    )
-    return result, {"encoder-fixed": spot, "encoder-moving": there, "decoder": spot}
-
-
 def check_heat_lies_on_its_cause() -> None:
-    result, spots = spotted_result()
+    """Spots in the middle of cell (2, 1, 2), x, y, z."""
+    result, at = spotted_result([9.5, 5.5, 9.5], [9.5, 5.5, 9.5])
+    spots = {"encoder-fixed": at["fixed"], "encoder-moving": at["moving"], "decoder": at["fixed"]}
     everywhere = result.fixed >= 0
     for heatmap in heatmaps(OneCellModel(OneCellNetwork()), result, list(spots), everywhere, "whole image", None):
         values = np.maximum(sitk.GetArrayFromImage(heatmap.image).astype(float), 0)

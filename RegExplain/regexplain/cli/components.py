@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from ..progress import Progress
-from .verb import model_options, verb
+from .verb import basis_option, its_model_option, model_options, verb
 
 
 @click.command()
@@ -19,14 +19,8 @@ from .verb import model_options, verb
     metavar="L",
     help="Standard deviations (repeat for several; default: -2 … 2 by 0.5).",
 )
-@click.option(
-    "--basis",
-    type=click.Choice(["pca", "readable"]),
-    default="pca",
-    show_default=True,
-    help="Principal components, or the same space turned towards known motions (where the model has that).",
-)
-@click.option("--model", metavar="FILE", help="The model that made the result, where it is not installed.")
+@basis_option
+@its_model_option
 @model_options
 @verb
 def components(

@@ -5,20 +5,14 @@ from pathlib import Path
 import click
 
 from ..progress import Progress
-from .verb import model_options, verb
+from .verb import basis_option, its_model_option, model_options, verb
 
 
 @click.command()
 @click.argument("result", type=click.Path(path_type=Path))
 @click.option("--count", type=int, default=8, show_default=True, metavar="K", help="How many, the largest first.")
-@click.option(
-    "--basis",
-    type=click.Choice(["pca", "readable"]),
-    default="pca",
-    show_default=True,
-    help="Principal components, or the same space turned towards known motions (where the model has that).",
-)
-@click.option("--model", metavar="FILE", help="The model that made the result, where it is not installed.")
+@basis_option
+@its_model_option
 @model_options
 @verb
 def decompose(

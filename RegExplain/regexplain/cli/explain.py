@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from ..progress import Progress
-from .verb import model_options, verb
+from .verb import its_model_option, model_options, verb
 
 
 @click.command()
@@ -28,7 +28,7 @@ from .verb import model_options, verb
     metavar="J",
     help="Instead: which voxels of each image make its coordinate along principal component J large.",
 )
-@click.option("--model", metavar="FILE", help="The model that made the result, where it is not installed.")
+@its_model_option
 @model_options
 @verb
 def explain(

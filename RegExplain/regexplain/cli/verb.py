@@ -72,6 +72,24 @@ def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
 
+def basis_option(function: Callable) -> Callable:
+    """--basis, of the latent components."""
+    return click.option(
+        "--basis",
+        type=click.Choice(["pca", "readable"]),
+        default="pca",
+        show_default=True,
+        help="Principal components, or the same space turned towards known motions (where the model has that).",
+    )(function)
+
+
+def its_model_option(function: Callable) -> Callable:
+    """--model, of a verb that works on a finished result."""
+    return click.option("--model", metavar="FILE", help="The model that made the result, where it is not installed.")(
+        function
+    )
+
+
 def model_options(function: Callable) -> Callable:
     """--device and --threads."""
     function = click.option("--threads", type=int, default=None, metavar="N", help="Processor threads (default: all).")(

@@ -39,10 +39,11 @@ def refined(
 ) -> RegistrationOutput:
     """The network's output for fixed and moving (1, 1, D, H, W) after `steps` of optimisation of its `raw`."""
     with torch.inference_mode(False), torch.enable_grad():
-        fixed, moving = fixed.clone(), moving.clone()
+        volumes, shape = torch.cat([fixed, moving]), fixed.shape[2:]
         with torch.no_grad():
-            output = network(fixed, moving)
-            volumes, maps = _compared(network, fixed, moving)
+            features = network.encoder(volumes)
+            output = network.registered(features, shape)
+            maps = None if network.read_out is None else grown(network.read_out(features[-1]).sigmoid(), shape)
         raw = output.raw.clone().requires_grad_()
         optimiser = torch.optim.Adam([raw], lr=settings.rate)
         for step in range(steps):
@@ -52,20 +53,11 @@ def refined(
             _loss(network, raw, volumes, maps, settings).backward()
             optimiser.step()
         with torch.no_grad():
-            forward, backward = network.decoder.integrate(raw, 2)
-            shape = fixed.shape[2:]
-            return RegistrationOutput(resized(forward, shape), resized(backward, shape), raw.detach(), output.stages)
-
-
-def _compared(network: LatentNetwork, fixed: Tensor, moving: Tensor) -> tuple[Tensor, Tensor | None]:
-    """(fixed, moving) stacked: the volumes, and the network's own soft segmentations of them on the same grid."""
-    volumes = torch.cat([fixed, moving])
-    if network.read_out is None:
-        return volumes, None
-    return volumes, grown(network.read_out(network.encoder(volumes)[-1]).sigmoid(), volumes.shape[2:])
+            return network.integrated(raw.detach(), shape, output.stages)
 
 
 def _loss(network: LatentNetwork, raw: Tensor, volumes: Tensor, maps: Tensor | None, settings: Refinement) -> Tensor:
+    """volumes: fixed and moving, stacked; maps: the network's own soft segmentations of them, on the same grid."""
     both = torch.cat(network.decoder.integrate(raw, 2))
     displacement = resized(both, volumes.shape[2:])
     loss = settings.smoothness * smoothness_loss(both)

@@ -184,15 +184,24 @@ class LatentNetwork(nn.Module):
         finer: the (moving, fixed) features of a network with skips, coarsest first; none for a difference of 0.
         """
         raw, activation = self.decoder(z, finer)
+        return self.integrated(raw, shape, {"decoder": activation})
+
+    def integrated(self, raw: Tensor, shape, stages: dict[str, Tensor]) -> RegistrationOutput:
+        """The registration of a decoder's raw output, on a grid of `shape` (D, H, W) over the canvas."""
         forward, backward = self.decoder.integrate(raw, 2)
-        return RegistrationOutput(resized(forward, shape), resized(backward, shape), raw, {"decoder": activation})
+        return RegistrationOutput(resized(forward, shape), resized(backward, shape), raw, stages)
 
     def forward(self, fixed: Tensor, moving: Tensor, shape=None) -> RegistrationOutput:
         """Both (B, 1, D, H, W); the displacements on a grid of `shape`, by default theirs."""
         features = self.encoder(torch.cat([fixed, moving]))
-        (encoded_fixed, encoded_moving), *finer = (level.chunk(2) for level in features)
-        output = self.decode(encoded_moving - encoded_fixed, shape or fixed.shape[2:], [(m, f) for f, m in finer])
-        output.stages |= {"encoder-fixed": encoded_fixed, "encoder-moving": encoded_moving}
+        output = self.registered(features, shape or fixed.shape[2:])
         if self.training and self.read_out is not None:
             output.read_out = self.read_out(features[-1])
+        return output
+
+    def registered(self, features: Sequence[Tensor], shape) -> RegistrationOutput:
+        """From the encoder's features of fixed and moving, stacked in this order, coarsest level first."""
+        (encoded_fixed, encoded_moving), *finer = (level.chunk(2) for level in features)
+        output = self.decode(encoded_moving - encoded_fixed, shape, [(m, f) for f, m in finer])
+        output.stages |= {"encoder-fixed": encoded_fixed, "encoder-moving": encoded_moving}
         return output

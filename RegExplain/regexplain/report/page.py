@@ -10,6 +10,8 @@ from .. import registry
 from . import wording
 
 if TYPE_CHECKING:
+    from jinja2 import Environment
+
     from ..results import ResultFolder
 
 CARD_FACTS = ("title", "intended_use", "limits", "data", "licence")
@@ -20,15 +22,7 @@ def render_report(folder: ResultFolder) -> str:
 
     It holds the folder's record and pictures, and facts of the model's card where that very model is installed.
     """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates(Path(__file__).parent)
     environment.filters |= {"mm": wording.millimetres, "percent": wording.percent, "words": wording.words}
     return environment.get_template("report.html.j2").render(
         record=folder.record,
@@ -37,6 +31,19 @@ def render_report(folder: ResultFolder) -> str:
         pictures=embedded(folder),
         facts=card_facts(folder.record["model"]),
         wording=wording,
+    )
+
+
+def templates(*folders: Path) -> Environment:
+    """The templates of these folders, the first to have one; every value is escaped, and a missing one is an error."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    return Environment(
+        loader=FileSystemLoader(folders),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
 
 

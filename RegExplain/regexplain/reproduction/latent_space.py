@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import time
 from pathlib import Path
@@ -14,6 +13,7 @@ from ..inference.model import Model
 from ..progress import Progress
 from ..results.folder import check_writable, new_folder
 from ..running import out_of_memory_said, use_threads
+from ..tables import write_csv
 from .claims import COMMAND, Claim, all_claims
 from .elementary import elementary
 from .known_motions import known_motions
@@ -78,9 +78,6 @@ def _facts(study: Study, device: str, threads: int) -> dict[str, Any]:
 
 
 def _write(folder: Path, claims: list[Claim], sections: list[Section], facts: dict[str, Any]) -> None:
-    with open(folder / "claims.csv", "w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, list(claims[0].row))
-        writer.writeheader()
-        writer.writerows(claim.row for claim in claims)
+    write_csv(folder / "claims.csv", [claim.row for claim in claims])
     (folder / "study.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
     (folder / "index.html").write_text(render_study(folder, TITLE, claims, sections, facts), encoding="utf-8")

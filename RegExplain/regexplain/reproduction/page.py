@@ -16,15 +16,7 @@ FRACTION = re.compile(r"-?\d*\.\d+(e-?\d+)?")
 
 def render_study(folder: Path, title: str, claims: list[Claim], sections: list[Section], facts: dict[str, Any]) -> str:
     """HTML that needs no other file, no script and no network, from the figures and tables in `folder`."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader([Path(__file__).parent, Path(report.__file__).parent]),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = report.templates(Path(__file__).parent, Path(report.__file__).parent)
     environment.tests["words"] = _is_words
     return environment.get_template("study.html.j2").render(
         title=title,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -21,6 +20,7 @@ from ..geometry import Grid, centred_grid, on_canvas
 from ..images import labels_of, read_segmentation, read_volume
 from ..inference.model import Model
 from ..progress import Progress
+from ..tables import write_csv
 
 IMAGES, LABELS = "images", "labels"
 TRAINING, VALIDATION = (1, 310), (311, 999)  # case numbers of the paper's protocol
@@ -75,10 +75,7 @@ class Study:
         """`tables/NAME.csv`; its header, the keys of the first row, carries the units. Returns the name."""
         path = self.folder / "tables" / f"{name}.csv"
         path.parent.mkdir(exist_ok=True)
-        with open(path, "w", newline="", encoding="utf-8") as stream:
-            writer = csv.DictWriter(stream, list(rows[0]))
-            writer.writeheader()
-            writer.writerows(rows)
+        write_csv(path, rows)
         return name
 
     def save_figure(self, name: str, figure: Figure) -> str:

@@ -56,7 +56,8 @@ class Trainer:
         """Train to the configured number of steps; returns the file of the weights to ship, which `average` holds."""
         self.folder.mkdir(parents=True, exist_ok=True)
         resumed = checkpoints.resume(self.folder, self.network, self.average, self.optimiser)
-        self.step, self.best = resumed or (0, -math.inf)
+        if resumed:
+            self.step, self.best = resumed
         for pairs in batches(self.train_cases, self.config, self.step, self.share):
             numbers = self.train_step(on_device(pairs, self.device))
             if self.step % LOOK_EVERY == 0 or self.step == self.config.steps:
