@@ -19,7 +19,7 @@ def centred(fixed: sitk.Image, moving: sitk.Image) -> sitk.AffineTransform:
 
     What the headers say about the patient's place in the scanner plays no part.
     """
-    return _in_world(np.eye(4), anatomical(Grid.of(fixed)), anatomical(Grid.of(moving)))
+    return in_world(np.eye(4), anatomical(Grid.of(fixed)), anatomical(Grid.of(moving)))
 
 
 def registered(fixed: sitk.Image, moving: sitk.Image) -> sitk.AffineTransform:
@@ -46,7 +46,7 @@ def registered(fixed: sitk.Image, moving: sitk.Image) -> sitk.AffineTransform:
     full.SetCenter((0.0, 0.0, 0.0))
     method.SetInitialTransform(full, inPlace=True)
     method.Execute(f, m)
-    return _in_world(affine_matrix(full), fixed_grid, moving_grid)
+    return in_world(affine_matrix(full), fixed_grid, moving_grid)
 
 
 def check_overlap(fixed: sitk.Image, moving: sitk.Image) -> None:
@@ -85,8 +85,9 @@ def _local(image: sitk.Image, own: Grid, spacing: float) -> sitk.Image:
     return centred_grid(np.zeros(3), size, [spacing] * 3, np.eye(3).ravel()).image(sitk.GetArrayFromImage(sampled))
 
 
-def _in_world(local: np.ndarray, fixed: Grid, moving: Grid) -> sitk.AffineTransform:
-    """A map between the two images' own coordinates (axes and centres of the grids) as one between their worlds."""
+def in_world(local: np.ndarray, fixed: Grid, moving: Grid) -> sitk.AffineTransform:
+    """A map (4 × 4, mm) between two grids' own coordinates, along their axes about their centres, as one between their
+    worlds."""
 
     def frame(grid: Grid) -> np.ndarray:
         matrix = np.eye(4)

@@ -14,7 +14,8 @@ from .anatomy import Anatomy
 from .errors import BadInputError
 from .images import fitted_segmentation, labels_of
 from .parts import Decomposition, taken_apart
-from .results.explanations import ComponentMotion, Heatmap
+from .progress import Progress
+from .results.explanations import SCALARS, USUAL_METHOD, USUAL_SCALAR, ComponentMotion, Heatmap
 from .results.registration_result import RegistrationResult
 from .running import out_of_memory_said, use_threads
 
@@ -29,34 +30,44 @@ def explain(
     stages: Sequence[str] = (),
     region: int | sitk.Image | None = None,
     *,
+    method: str = USUAL_METHOD,
+    scalar: str = USUAL_SCALAR,
     component: int | None = None,
     model: str | os.PathLike[str] | None = None,
     device: str = "auto",
     threads: int | None = None,
+    progress: Progress | None = None,
 ) -> list[Heatmap]:
-    """Signed Grad-CAM maps of a registration, one a stage (all by default), on the images they explain.
+    """Signed attribution maps of a registration, one a stage (all by default), on the images they explain.
 
-    region: a label of the fixed segmentation, or a mask on any grid; by default all segments, or the whole image.
+    stages: the network's named ones, or paths of modules inside it such as "encoder.refine.1". region: a label of the
+    fixed segmentation, or a mask on any grid; by default all segments, or the whole image. method: of
+    `results.explanations.METHODS`; those that ask about changed images have the stages "fixed" and "moving". scalar:
+    what of the region's mean displacement is explained, "magnitude", or its part towards "left", "posterior" or
+    "superior" (the fixed image's own axes), all in mm.
     component (a principal one, from 1): instead, for each of the two images, a map of what makes its coordinate along
-    that component large; a coordinate has neither stages nor a region.
+    that component large; a coordinate has no stage, region, method or scalar.
     """
     threads = use_threads(threads)
     if component is not None:
-        if stages or region is not None:
+        if stages or region is not None or (method, scalar) != (USUAL_METHOD, USUAL_SCALAR):
             raise BadInputError(
-                "A component's coordinate belongs to a whole image; give no stage and no region with it."
+                "A component's coordinate belongs to a whole image; give no stage and no region, method or scalar "
+                "with it."
             )
         ready = _model_of(result, model, device, threads)
         from .attribution.coordinate_maps import coordinate_maps
 
         with out_of_memory_said():
             return coordinate_maps(ready, result, component)
+    if scalar not in SCALARS:
+        raise BadInputError(f"There is no scalar {scalar!r}; there are {', '.join(SCALARS)}.")
     mask, words, label = _region(result, region)
     ready = _model_of(result, model, device, threads)
-    from .attribution.heatmaps import STAGES, heatmaps
+    from .attribution.heatmaps import heatmaps
 
     with out_of_memory_said():
-        return heatmaps(ready, result, list(stages) or list(STAGES), mask, words, label)
+        return heatmaps(ready, result, stages, mask, words, label, method, scalar, progress)
 
 
 def components(

@@ -99,13 +99,13 @@ def centred_grid(centre, size, spacing, direction) -> Grid:
     return Grid(tuple(size), tuple(spacing), tuple(np.asarray(centre) - offset), tuple(direction))
 
 
-def canvas_about(image: sitk.Image, size, spacing) -> Grid:
-    """The model's canvas about the centre of `image`, its axes the image's own in the nearest LPS order.
+def canvas_about(image: sitk.Image, size, spacing, centre=None) -> Grid:
+    """A model's canvas about `centre` (LPS mm; the image's by default), its axes the image's in the nearest LPS order.
 
     An oblique header or another storage order of the same scan therefore gives the same canvas content.
     """
     own = anatomical(Grid.of(image))
-    return centred_grid(own.centre, size, spacing, own.direction)
+    return centred_grid(own.centre if centre is None else centre, size, spacing, own.direction)
 
 
 def smoothed_for(image: sitk.Image, spacing) -> sitk.Image:

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import SimpleITK as sitk
 
 from .geometry import Grid, on_canvas
+
+FILLING_SHARE = 0.1  # of all voxels
+RINGING_SHARE = 0.1  # of the others
+TISSUE = 0.1  # of the brightest: darker is air
+TRIMMED = 0.01
+SAMPLED = 100_000  # voxels among which the most frequent value is looked for
+TISSUE = 0.1  # of the brightest: darker is air
+TRIMMED = 0.01
 
 
 def normalised(array: np.ndarray) -> np.ndarray:
@@ -15,11 +25,59 @@ def normalised(array: np.ndarray) -> np.ndarray:
     return ((values - values.min()) / (values.max() - values.min())).astype(np.float32)
 
 
-def network_input(image: sitk.Image, canvas: Grid, alignment: sitk.Transform | None = None) -> np.ndarray:
-    """`image` as every network is trained on it and sees it: normalised as a whole, then laid on the canvas.
+def robust(array: np.ndarray) -> np.ndarray:
+    """Background to 0, the 99.5th percentile of what is brighter than the mean to 1, clipped; float32.
+
+    The background is the most frequent value, if a tenth of the voxels have it and hardly any are darker (what a
+    scanner or a skull-stripping filled in; resampling rings below it), or else the first percentile (air with noise).
+    For MR images, whose background is dark.
+    """
+    values = array.astype(np.float64)
+    low = _filling(values)
+    if low is None:
+        low = np.percentile(values, 1)
+    values = np.maximum(values - low, 0)
+    high = np.percentile(values[values > values.mean()], 99.5)
+    return np.minimum(values / high, 1).astype(np.float32)
+
+
+def _filling(values: np.ndarray) -> float | None:
+    some = values.ravel()[:: max(1, values.size // SAMPLED)]
+    distinct, counts = np.unique(some, return_counts=True)
+    filling = distinct[counts.argmax()]
+    filled = np.count_nonzero(values == filling)
+    darker = np.count_nonzero(values < filling)
+    found = filled >= FILLING_SHARE * values.size and darker <= RINGING_SHARE * (values.size - filled)
+    return float(filling) if found else None
+
+
+SCALINGS: dict[str, Callable[[np.ndarray], np.ndarray]] = {"normalised": normalised, "robust": robust}
+
+
+def tissue_centre(image: sitk.Image) -> np.ndarray:
+    """The middle, LPS mm, of the box along the image's axes that holds the tissue but for its outermost hundredths.
+
+    It does not depend on how much air is about a head; noise and a few bright voxels do not move it.
+    """
+    inside = robust(sitk.GetArrayFromImage(image)) > TISSUE
+    middle = []
+    for axis in (2, 1, 0):
+        others = tuple(a for a in range(3) if a != axis)
+        share = inside.sum(others).cumsum() / inside.sum()
+        middle.append((np.searchsorted(share, TRIMMED) + np.searchsorted(share, 1 - TRIMMED)) / 2)
+    return Grid.of(image).world(np.array(middle))
+
+
+def network_input(
+    image: sitk.Image,
+    canvas: Grid,
+    alignment: sitk.Transform | None = None,
+    scaling: Callable[[np.ndarray], np.ndarray] = normalised,
+) -> np.ndarray:
+    """`image` as every network is trained on it and sees it: scaled as a whole, then laid on the canvas.
 
     (z, y, x) float32, 0 (its darkest) outside. alignment: canvas points to points of the image.
     """
-    scaled = sitk.GetImageFromArray(normalised(sitk.GetArrayFromImage(image)))
+    scaled = sitk.GetImageFromArray(scaling(sitk.GetArrayFromImage(image)))
     scaled.CopyInformation(image)
     return on_canvas(scaled, canvas, alignment)

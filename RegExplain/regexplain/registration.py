@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from datetime import datetime, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import SimpleITK as sitk
@@ -20,6 +20,9 @@ from .results.folder import SCHEMA_VERSION
 from .results.registration_result import RegistrationResult
 from .running import out_of_memory_said, use_threads
 from .transforms import RegistrationTransform, as_affine, backward, extended_sample
+
+if TYPE_CHECKING:
+    from .inference.model import Model
 
 NOT_MADE_FOR = "The model {name} was not made for these images: {reasons}. Do not rely on the result."
 ATYPICAL = (
@@ -92,6 +95,7 @@ class _Registration:
         if refine < 0:
             raise BadInputError("The number of refining steps is negative; give 0 or more.")
         self.refine = refine
+        self.model: Model | None = None
         self.population: dict[str, Any] | None = None
         self.warnings: list[str] = []
         self.seconds: dict[str, float] = {}
@@ -100,8 +104,10 @@ class _Registration:
         if self.initial is None:
             alignment.check_overlap(self.fixed, self.moving)
         card = self._chosen(model)
+        if card is not None:
+            self.model = self._timed("load", self._load, card)
         linear, kind = self._timed("align", self._align, card)
-        forward, back = self._timed("register", self._deform, card, linear)
+        forward, back = self._timed("register", self._deform, linear)
         self.progress.report("Measuring", 3, 4)
         result = self._result(linear, forward, back)
         result.record = self._record(result, card, model, kind)
@@ -136,27 +142,38 @@ class _Registration:
         self.progress.report("Aligning", 0, 4)
         if self.initial is not None:
             return self.initial, "given"
-        if card is not None and card.values["alignment"] == "centre":
-            return alignment.centred(self.fixed, self.moving), "centre"
+        wanted = "affine" if card is None else card.values["alignment"]
+        if wanted == "centre":
+            return alignment.centred(self.fixed, self.moving), wanted
+        if wanted == "network":
+            from .inference.alignment import align
+
+            assert self.model is not None
+            with out_of_memory_said():
+                return align(self.model, self.fixed, self.moving), wanted
         return alignment.registered(self.fixed, self.moving), "affine"
 
-    def _deform(
-        self, card: registry.ModelCard | None, linear: sitk.AffineTransform
-    ) -> tuple[sitk.Image | None, sitk.Image | None]:
-        """The displacement there and the one back, on the canvas; None for affine only."""
-        self.progress.report("Registering", 1, 4)
-        if card is None:
-            self.device, self.refine = "cpu", 0
-            return None, None
+    def _load(self, card: registry.ModelCard) -> Model:
         from .inference.model import Model
-        from .inference.prediction import predict
 
         with out_of_memory_said():
             model = Model.load(card, self.device, self.threads)
-            self.device = str(model.device)
-            prediction = predict(model, self.fixed, self.moving, linear, self.refine, self.progress)
-            self._place(Population.of(model.components), card.name, prediction.encodings)
-            return prediction.displacement, prediction.inverse
+        self.device = str(model.device)
+        return model
+
+    def _deform(self, linear: sitk.AffineTransform) -> tuple[sitk.Image | None, sitk.Image | None]:
+        """The displacement there and the one back, on the canvas; None for affine only."""
+        self.progress.report("Registering", 1, 4)
+        if self.model is None:
+            self.device, self.refine = "cpu", 0
+            return None, None
+        from .inference.prediction import predict
+
+        with out_of_memory_said():
+            prediction = predict(self.model, self.fixed, self.moving, linear, self.refine, self.progress)
+        if self.model.has_components:
+            self._place(Population.of(self.model.components), self.model.card.name, prediction.encodings)
+        return prediction.displacement, prediction.inverse
 
     def _place(self, population: Population | None, model: str, encodings: dict[str, np.ndarray]) -> None:
         """Where both images stand among those that the model was trained on; a warning for one that is atypical."""

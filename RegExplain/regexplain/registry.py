@@ -42,6 +42,16 @@ class ModelCard:
     def canvas_spacing(self) -> list[float]:
         return self.values["canvas"]["spacing_mm"]
 
+    @property
+    def canvas_about(self) -> str:
+        """What the canvas' middle lies on: the "image"'s middle, or that of the "tissue" in it."""
+        return self.values["canvas"].get("about", "image")
+
+    @property
+    def intensities(self) -> str:
+        """Which scaling of `intensities` the network was trained on."""
+        return self.values.get("intensities", "normalised")
+
     def outside_domain(self, grids: dict[str, Grid]) -> list[str]:
         """Why the model does not fit, a phrase a reason; empty where it fits. `grids`: {"fixed": …, "moving": …}."""
         reasons = []

@@ -113,6 +113,23 @@ def test_a_heatmap_of_zeros_is_clear(views, scene, copied, truth):
     assert (picture.max(axis=2) == picture.min(axis=2)).all() and not like(picture, np.zeros(3), 5).all()
 
 
+def test_maps_of_one_stage_by_two_methods_are_two_layers_with_their_methods_names(scene, copied):
+    record = json.loads((copied / "result.json").read_text(encoding="utf-8"))
+    decoder = next(entry for entry in record["heatmaps"] if entry["stage"] == "decoder")
+    other = {"method": "hirescam", "scalar": "left", "file": "heatmaps/decoder.hirescam.left.nii.gz", "max_abs": 7.0}
+    record["heatmaps"].append(decoder | other)
+    (copied / "result.json").write_text(json.dumps(record))
+    sitk.WriteImage(-sitk.ReadImage(str(copied / decoder["file"])), str(copied / other["file"]))
+    layers = [layer.add() for layer in ResultNodes.load(copied).layers() if layer.key.startswith("heatmap decoder")]
+    titles = ["Heatmap decoder", "Heatmap decoder (HiResCAM, towards left)"]
+    assert [layer.title for layer in layers] == [layer.volume.GetName() for layer in layers] == titles
+    assert [layer.pictureTitle for layer in layers] == ["Grad-CAM, decoder", "HiResCAM, decoder, towards left"]
+    usual, negative = (slicer.util.arrayFromVolume(layer.volume) for layer in layers)
+    assert np.array_equal(usual, -negative) and layers[1].volume.GetDisplayNode().GetWindowLevelMax() == 7.0
+    legends = [slicer.modules.colors.logic().GetColorLegendDisplayNode(layer.volume) for layer in layers]
+    assert [legend.GetTitleText() for legend in legends] == ["Grad-CAM", "HiResCAM"]
+
+
 def test_the_map_of_a_components_coordinate_is_a_heatmap_with_a_readable_title(scene, copied, truth):
     record = json.loads((copied / "result.json").read_text(encoding="utf-8"))
     decoder = next(entry for entry in record["heatmaps"] if entry["stage"] == "decoder")

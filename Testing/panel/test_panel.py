@@ -219,6 +219,30 @@ def test_a_components_map_is_listed_shown_and_asked_for_again_by_its_component(p
     assert commands[0][0] == "explain" and commands[0][2:] == ["--component", "3"]
 
 
+def test_a_map_by_another_method_is_listed_by_it_and_asked_for_again_in_the_same_way(panel, registered, monkeypatch):
+    from RegExplainLib.MRML.Layers import HeatmapLayer
+
+    press(panel, panel.ui.explainButton)
+    record = registered.record
+    record["heatmaps"].append(record["heatmaps"][0] | {"method": "hirescam", "scalar": "left", "region_label": None})
+    registered.node("record").SetText(json.dumps(record))
+    panel.session.changed.emit()
+    texts = [panel.ui.stageSelector.itemText(n) for n in range(panel.ui.stageSelector.count)]
+    assert texts[0] == "Encoder, on the fixed scan" and texts[-1] == texts[0] + " (HiResCAM, towards left)"
+    panel.ui.stageSelector.currentIndex = len(texts) - 1
+    assert HeatmapLayer(registered, "encoder-fixed.hirescam.left").visible
+    assert "move it towards left" in panel.ui.statusLabel.text
+    commands = []
+
+    def start(arguments, scratch):
+        commands.append(arguments)
+        shutil.rmtree(scratch)
+
+    monkeypatch.setattr(panel.session.runner, "start", start)
+    panel.ui.explainButton.click()
+    assert commands[0][2:] == ["--stage", "encoder-fixed", "--method", "hirescam", "--scalar", "left"]
+
+
 def test_animating_plays_and_the_slider_stops_it(panel, registered):
     from RegExplainLib.MRML.Layers import AnimationLayer
 

@@ -18,7 +18,7 @@ ALLOWED = {
     "cli": ({"cli", "front", "plain", "click"}, {"numpy", "SimpleITK", "torch half", "study", "torch", "MRML", "tqdm"}),
     "torch half": (
         {"torch half", "front", "plain", "numpy", "SimpleITK", "torch", "safetensors"},
-        {"sklearn", "matplotlib", "tqdm"},
+        {"sklearn", "matplotlib", "tqdm", "captum"},
     ),
     "study": (
         {"study", "torch half", "front", "plain", "numpy", "SimpleITK", "torch", "matplotlib"},

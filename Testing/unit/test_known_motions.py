@@ -5,7 +5,13 @@ import pytest
 import torch
 
 from regexplain.motions import fitted_motion
-from regexplain.training.known_motions import KnownMotion, known_motions, latent_changes, motion_directions, moved
+from regexplain.training.latent.known_motions import (
+    KnownMotion,
+    known_motions,
+    latent_changes,
+    motion_directions,
+    moved,
+)
 
 SHAPE = (24, 32, 28)  # D, H, W
 SPACING = (1.0, 0.8, 1.25)  # x, y, z, mm

@@ -136,6 +136,23 @@ def test_the_heatmaps_come_with_what_they_cannot_tell(result):
     assert "Encoder on the moving image segment 1 moving image 0.02" in text
 
 
+def test_a_heatmap_says_its_method_and_scalar_where_they_are_not_the_usual_ones(result, tmp_path):
+    row = next(row for row in result.record["heatmaps"] if row["stage"] == "decoder")
+    result.record["heatmaps"].append(row | {"method": "hirescam", "scalar": "posterior"})
+    result.record["heatmaps"].append(row | {"stage": "moving", "method": "occlusion", "scalar": "magnitude"})
+    names = "heatmap-decoder", "heatmap-decoder.hirescam.posterior", "heatmap-moving.occlusion"
+    text = Page(render_report(with_pictures(result, tmp_path, *names))).text
+    for words in (
+        "Decoder (HiResCAM, towards posterior) segment 1",
+        "Moving image (Occlusion) segment 1",
+        "Grad-CAM of the decoder (region explained: segment 1): warm colours drive the region's displacement up",
+        "HiResCAM of the decoder (region explained: segment 1): warm colours drive the region towards posterior, cool "
+        "ones towards anterior.",
+        "Occlusion of the moving image (region explained: segment 1): warm colours drive the region's displacement up",
+    ):
+        assert words in text, words
+
+
 def test_pictures_are_inside_the_page_each_with_a_sentence(result, tmp_path):
     html = render_report(with_pictures(result, tmp_path, "heatmap-decoder", "unheard-of"))
     page = Page(html)

@@ -6,15 +6,15 @@ import torch
 from safetensors.torch import save_file
 
 from regexplain.progress import Progress
-from regexplain.training.batches import batch
-from regexplain.training.config import TrainingConfig
 from regexplain.training.distributed import workers
+from regexplain.training.latent.config import LatentConfig
+from regexplain.training.latent.task import LatentTask
 from regexplain.training.trainer import Trainer
 
 torch.set_num_threads(1)
-config = TrainingConfig.read(sys.argv[1])
+task = LatentTask(LatentConfig.read(sys.argv[1]))
 with workers("cpu") as (own, device):
-    trainer = Trainer(config, Progress(), device, own)
-    trainer.backward(batch(trainer.train_cases, config, 0, trainer.share))
+    trainer = Trainer(task, Progress(), device, own)
+    trainer.backward(task.batch(0, trainer.share))
     if own.first:
         save_file({name: value.grad for name, value in trainer.network.named_parameters()}, sys.argv[2])

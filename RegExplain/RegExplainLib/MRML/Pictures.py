@@ -6,7 +6,6 @@ import slicer
 
 from .Conversion import gridOf
 from .Layers import AnimationLayer, GlyphLayer, HeatmapLayer
-from .Layers.HeatmapLayer import titleOf
 from .OffscreenViews import SliceView, ThreeDView, sideBySide, writePng
 
 SLICE_VIEWS = (("Red", "Axial"), ("Green", "Coronal"), ("Yellow", "Sagittal"))  # as in Slicer's default layout
@@ -108,7 +107,7 @@ class Pictures:
         layer.show()
         _showSegmentations(layer.resultNodes, f"{layer.space}Segmentation")
         self._fit(layer.hottestPoint())
-        picture = self._slices(f"Grad-CAM, {titleOf(layer.stage)}", layer.colors)
+        picture = self._slices(layer.pictureTitle, layer.colors)
         layer.hide()
         return picture
 

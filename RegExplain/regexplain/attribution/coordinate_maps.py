@@ -17,7 +17,7 @@ from ..inference.model import Model
 from ..results.explanations import Heatmap, coordinate_stage
 from ..results.registration_result import RegistrationResult
 from ..spatial.warp import grown
-from .heatmaps import in_place
+from .placing import in_place
 
 
 @torch.inference_mode()

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import SimpleITK as sitk
 import torch
 
 from ..errors import BadInputError
 from ..geometry import Grid
 from ..inference.model import Model
-from ..results.explanations import Heatmap
+from ..networks.fire import FireNetwork
+from ..progress import Progress
+from ..results.explanations import USUAL_METHOD, USUAL_SCALAR, Heatmap
 from ..results.registration_result import RegistrationResult
-from .grad_cam import grad_cam
-
-STAGES = {"encoder-fixed": "fixed", "encoder-moving": "moving", "decoder": "fixed"}  # stage → the image it explains
+from .attribution import IMAGES, ImageAttribution, StageMap
+from .fire_questions import FirePair
+from .methods import attribution
+from .placing import Asked, in_place
+from .question import motion_question
 
 
 def heatmaps(
@@ -25,11 +28,11 @@ def heatmaps(
     region: sitk.Image,
     region_words: str,
     region_label: int | None,
+    method: str = USUAL_METHOD,
+    scalar: str = USUAL_SCALAR,
+    progress: Progress | None = None,
 ) -> list[Heatmap]:
-    """One a stage. `region`: mask (> 0) on the fixed grid."""
-    unknown = [stage for stage in stages if stage not in STAGES]
-    if unknown:
-        raise BadInputError(f"There is no stage {unknown[0]!r}; the model {model.card.name} has {', '.join(STAGES)}.")
+    """One a stage, all that the method has by default. `region`: mask (> 0) on the fixed grid."""
     canvas = model.canvas(result.fixed)
     weights = torch.from_numpy(sitk.GetArrayFromImage(canvas.sample(sitk.Cast(region > 0, sitk.sitkFloat32)))).to(
         model.device
@@ -38,30 +41,26 @@ def heatmaps(
         raise BadInputError(
             "The region lies outside the part of the fixed image that the model sees; choose another region."
         )
-    alignment = result.transform.alignment
-    maps = grad_cam(
-        model.network,
-        model.volume(result.fixed, canvas),
-        model.volume(result.moving, canvas, alignment),
-        weights,
-        canvas.spacing,
-        list(stages),
-    )
-    return [
-        Heatmap(
-            stage,
-            STAGES[stage],
-            in_place(cells.cpu().numpy(), canvas, STAGES[stage], result),
-            region_words,
-            region_label,
-        )
-        for stage, cells in maps.items()
-    ]
+    asked = questions(model, result, canvas, weights, scalar)
+    found = attribution(method)
+    owners = {stage: one for one in asked for stage in one.stages}
+    if isinstance(found, ImageAttribution):
+        owners = dict.fromkeys(IMAGES, asked[0])
+    made = []
+    for one in asked:  # a stage that none owns is a module's path, or refused by the first
+        wanted = [stage for stage in stages or owners if owners.get(stage, asked[0]) is one]
+        made += [(one, m) for m in (found.maps(one.question, wanted, progress) if wanted else [])]
+    return [Heatmap(m.stage, m.grid, one.place(m), region_words, region_label, method, one.scalar) for one, m in made]
 
 
-def in_place(cells: np.ndarray, canvas: Grid, grid: str, result: RegistrationResult) -> sitk.Image:
-    """A canvas map on the fixed grid, or through the alignment on the moving one."""
-    image = canvas.image(cells.astype(np.float32))
-    if grid == "fixed":
-        return Grid.of(result.fixed).sample(image)
-    return Grid.of(result.moving).sample(image, result.transform.alignment.GetInverse())
+def questions(model: Model, result: RegistrationResult, canvas: Grid, region: torch.Tensor, scalar: str) -> list[Asked]:
+    """All that can be asked of the network; the first is also that of modules which are no stage of any."""
+    if isinstance(model.network, FireNetwork):
+        return list(FirePair(model, result, canvas, region).questions(scalar))
+    volumes = model.volume(result.fixed, canvas), model.volume(result.moving, canvas, result.transform.alignment)
+
+    def place(found: StageMap) -> sitk.Image:
+        return in_place(found.values.cpu().numpy(), canvas, found.grid, result)
+
+    question = motion_question(model.network, *volumes, scalar, region, canvas.spacing)
+    return [Asked(question, place, scalar, list(question.grids))]

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from ..progress import Progress
+from ..results.explanations import METHODS, SCALARS, USUAL_METHOD, USUAL_SCALAR
 from .verb import its_model_option, model_options, verb
 
 
@@ -15,12 +16,26 @@ from .verb import its_model_option, model_options, verb
     "stages",
     multiple=True,
     metavar="NAME",
-    help="Which part of the network (repeat for several; default: all).",
+    help="Which part of the network (repeat for several; default: all): a stage, or the path of a module inside it.",
 )
 @click.option(
     "--region",
     metavar="LABEL|MASK",
     help="A segment of the fixed segmentation, or a mask file (default: all segments).",
+)
+@click.option(
+    "--method",
+    type=click.Choice(list(METHODS)),
+    default=USUAL_METHOD,
+    show_default=True,
+    help="How. Integrated gradients and occlusion explain the images themselves, and take longer.",
+)
+@click.option(
+    "--scalar",
+    type=click.Choice(SCALARS),
+    default=USUAL_SCALAR,
+    show_default=True,
+    help="What: how far the region is displaced, or how far towards one direction of the patient.",
 )
 @click.option(
     "--component",
@@ -35,6 +50,8 @@ def explain(
     result: Path,
     stages: tuple[str, ...],
     region: str | None,
+    method: str,
+    scalar: str,
     component: int | None,
     model: str | None,
     device: str,
@@ -52,7 +69,18 @@ def explain(
     where = None
     if region is not None:
         where = int(region) if region.isdigit() else read_segmentation(region, loaded.fixed, "region")
-    maps = run(loaded, stages, where, component=component, model=model, device=device, threads=threads)
+    maps = run(
+        loaded,
+        stages,
+        where,
+        method=method,
+        scalar=scalar,
+        component=component,
+        model=model,
+        device=device,
+        threads=threads,
+        progress=progress,
+    )
     progress.report("Explaining", 1, 2)
     ResultFolder.open(result).add_heatmaps(maps)
     progress.report("Explaining", 2, 2)

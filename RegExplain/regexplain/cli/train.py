@@ -20,14 +20,13 @@ def train(config: Path, device: str, threads: int | None, progress: Progress) ->
     import torch
 
     from ..running import use_threads
-    from ..training.config import TrainingConfig
     from ..training.distributed import workers as torch_workers
-    from ..training.packaging import packaged
+    from ..training.kinds import read_task
     from ..training.trainer import Trainer
 
     torch.set_num_threads(use_threads(threads))
-    settings = TrainingConfig.read(config)
+    task, packaged = read_task(config)
     with torch_workers(device) as (workers, own_device):
-        trainer = Trainer(settings, progress if workers.first else Progress(), own_device, workers)
+        trainer = Trainer(task, progress if workers.first else Progress(), own_device, workers)
         trainer.run()
         return str(packaged(trainer)) if workers.first else ""

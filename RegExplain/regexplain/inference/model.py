@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
 import torch
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..decomposition import LatentComponents
 from ..errors import BadInputError, RegExplainError
 from ..geometry import Grid, canvas_about
 from ..images import physical_memory
-from ..intensities import network_input
+from ..intensities import SCALINGS, network_input, tissue_centre
+from ..networks.fire import FireNetwork
 from ..networks.latent import LatentNetwork
 from ..registry import COMPONENTS, WEIGHTS, ModelCard
 
+NETWORKS: dict[str, type[nn.Module]] = {"latent": LatentNetwork, "fire": FireNetwork}
 BASES = ("pca", "readable")
 BYTES_PER_CANVAS_VOXEL = 600  # activations of the shipped widths, both directions
 
@@ -26,7 +29,7 @@ BYTES_PER_CANVAS_VOXEL = 600  # activations of the shipped widths, both directio
 @dataclass
 class Model:
     card: ModelCard
-    network: LatentNetwork
+    network: Any  # of NETWORKS; torch hides what a module's own methods take and give
     device: torch.device
 
     @classmethod
@@ -39,17 +42,28 @@ class Model:
             torch.set_num_threads(threads)
         chosen = chosen_device(device)
         path = card.verified_file(WEIGHTS)
-        network = LatentNetwork(**{key: value for key, value in card.values["network"].items() if key != "type"})
+        options = dict(card.values["network"])
         try:
+            network = NETWORKS[options.pop("type")](**options)
             network.load_state_dict(load_file(str(path)))
-        except RuntimeError as error:
+        except (RuntimeError, KeyError, TypeError) as error:
             raise BadInputError(
                 f"The weights of {card.name} are not those of the network on its card; install the model again."
             ) from error
         return cls(card, network.eval().requires_grad_(False).to(chosen), chosen)
 
+    @property
+    def has_components(self) -> bool:
+        return COMPONENTS in self.card.values["files"]
+
     @cached_property
     def components(self) -> LatentComponents:
+        """Raises BadInputError where the model has none."""
+        if not self.has_components:
+            raise BadInputError(
+                f"The model {self.card.name} has no latent components: its answer does not pass through one encoding "
+                "of a whole image; explain it stage by stage instead (regexplain explain)."
+            )
         return LatentComponents.load(self.card.verified_file(COMPONENTS))
 
     def components_in(self, basis: str) -> LatentComponents:
@@ -65,11 +79,16 @@ class Model:
                 f"The canvas of {self.card.name} needs more memory than this computer has; use a "
                 "smaller model or a larger computer."
             )
-        return canvas_about(fixed, self.card.canvas_size, self.card.canvas_spacing)
+        return canvas_about(fixed, self.card.canvas_size, self.card.canvas_spacing, self.centre(fixed))
+
+    def centre(self, image: sitk.Image) -> np.ndarray:
+        """What the model's canvases lie about, LPS mm: the middle of the image, or of the tissue in it."""
+        return tissue_centre(image) if self.card.canvas_about == "tissue" else Grid.of(image).centre
 
     def volume(self, image: sitk.Image, canvas: Grid, alignment: sitk.Transform | None = None) -> Tensor:
-        """(1, 1, D, H, W): the normalised image on the canvas, 0 (its darkest) outside."""
-        return torch.from_numpy(network_input(image, canvas, alignment))[None, None].to(self.device)
+        """(1, 1, D, H, W): the scaled image on the canvas, 0 (its darkest) outside."""
+        values = network_input(image, canvas, alignment, SCALINGS[self.card.intensities])
+        return torch.from_numpy(values)[None, None].to(self.device)
 
 
 def chosen_device(name: str) -> torch.device:

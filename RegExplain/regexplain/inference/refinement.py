@@ -1,67 +1,101 @@
 """Optimisation of one pair's velocity (or gradients), from the network's answer on; no segmentation is given.
 
-What is minimised, both directions: local correlation of the images, overlap of the segmentations that the network reads
-out of each volume by itself where it has learnt to, and roughness.
+What is minimised, both directions: local correlation of the images where they are of one contrast, the difference of
+their self-similarity (MIND) where they may not be, overlap of the segmentations that the network reads out of each
+volume by itself where it has learnt to, and roughness.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ..losses.overlap import soft_dice_loss
 from ..losses.regularity import smoothness_loss
-from ..losses.similarity import local_ncc_loss
+from ..losses.similarity import local_ncc_loss, mind_ssc
+from ..networks.fire import FireNetwork
 from ..networks.latent import LatentNetwork, RegistrationOutput
 from ..progress import Progress
-from ..spatial.warp import grown, resized, warp
+from ..spatial.warp import resized, warp
 
 
 @dataclass(frozen=True)
 class Refinement:
-    """Adam with steps of `rate` canvas voxels; the weights of the three terms."""
+    """Adam with steps of `rate` canvas voxels; the weights of the terms."""
 
     rate: float = 0.1
     overlap: float = 1.0
-    similarity: float = 0.3
+    similarity: float = 0.0
+    self_similarity: float = 0.0
     smoothness: float = 0.3
 
 
+SETTINGS = {LatentNetwork: Refinement(similarity=0.3), FireNetwork: Refinement(self_similarity=1.0)}
+
+
 def refined(
-    network: LatentNetwork,
+    network: LatentNetwork | FireNetwork,
     fixed: Tensor,
     moving: Tensor,
     steps: int,
-    settings: Refinement = Refinement(),
+    settings: Refinement | None = None,
     progress: Progress | None = None,
 ) -> RegistrationOutput:
     """The network's output for fixed and moving (1, 1, D, H, W) after `steps` of optimisation of its `raw`."""
+    settings = settings or SETTINGS[type(network)]
     with torch.inference_mode(False), torch.enable_grad():
         volumes, shape = torch.cat([fixed, moving]), fixed.shape[2:]
         with torch.no_grad():
             features = network.encoder(volumes)
             output = network.registered(features, shape)
-            maps = None if network.read_out is None else grown(network.read_out(features[-1]).sigmoid(), shape)
+            evidence = Evidence.of(network, volumes, features, settings)
         raw = output.raw.clone().requires_grad_()
         optimiser = torch.optim.Adam([raw], lr=settings.rate)
         for step in range(steps):
             if progress is not None:
                 progress.report("Refining", step, steps)
             optimiser.zero_grad()
-            _loss(network, raw, volumes, maps, settings).backward()
+            moved = network.integrated(raw, raw.shape[2:], {})
+            evidence.loss(torch.cat([moved.displacement, moved.inverse]), settings).backward()
             optimiser.step()
         with torch.no_grad():
             return network.integrated(raw.detach(), shape, output.stages)
 
 
-def _loss(network: LatentNetwork, raw: Tensor, volumes: Tensor, maps: Tensor | None, settings: Refinement) -> Tensor:
-    """volumes: fixed and moving, stacked; maps: the network's own soft segmentations of them, on the same grid."""
-    both = torch.cat(network.decoder.integrate(raw, 2))
-    displacement = resized(both, volumes.shape[2:])
-    loss = settings.smoothness * smoothness_loss(both)
-    loss = loss + settings.similarity * local_ncc_loss(warp(volumes.flip(0), displacement), volumes)
-    if maps is not None:
-        loss = loss + settings.overlap * soft_dice_loss(warp(maps.flip(0), displacement), maps)
-    return loss
+class Evidence(NamedTuple):
+    """What is compared, of fixed and then moving, stacked.
+
+    volumes: (2, 1, D, H, W); maps: the network's own soft segmentations; descriptors: MIND, at half the resolution.
+    """
+
+    volumes: Tensor
+    maps: Tensor | None
+    descriptors: Tensor | None
+
+    @classmethod
+    def of(cls, network, volumes: Tensor, features: Sequence[Tensor], settings: Refinement) -> Evidence:
+        maps = descriptors = None
+        if settings.overlap and network.read_out is not None:
+            maps = network.read_out(features[-1]).sigmoid()
+        if settings.self_similarity:
+            descriptors = F.avg_pool3d(mind_ssc(volumes), 2)
+        return cls(volumes, maps, descriptors)
+
+    def loss(self, displacement: Tensor, settings: Refinement) -> Tensor:
+        """displacement: there and back, stacked, at half the resolution of the volumes."""
+        loss = settings.smoothness * smoothness_loss(displacement)
+        if settings.similarity:
+            full = resized(displacement, self.volumes.shape[2:])
+            loss = loss + settings.similarity * local_ncc_loss(warp(self.volumes.flip(0), full), self.volumes)
+        if self.descriptors is not None:
+            difference = warp(self.descriptors.flip(0), displacement) - self.descriptors
+            loss = loss + settings.self_similarity * difference.square().mean()
+        if self.maps is not None:
+            moved = resized(displacement, self.maps.shape[2:])
+            loss = loss + settings.overlap * soft_dice_loss(warp(self.maps.flip(0), moved), self.maps)
+        return loss

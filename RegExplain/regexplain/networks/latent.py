@@ -37,6 +37,7 @@ class RegistrationOutput:
     raw: Tensor
     stages: dict[str, Tensor] = field(default_factory=dict)
     read_out: Tensor | None = None  # in training: logits of the segments of fixed, then moving
+    disagreement: Tensor | None = None  # like `raw`, of a network that answers both orders by themselves
 
 
 class Residual(nn.Module):
@@ -156,7 +157,10 @@ class LatentNetwork(nn.Module):
     blocks: residual blocks of each level of the encoder; one each by default.
     segments: number of labels that a linear read-out of the encoder's finest feature must tell (of the latent itself,
     without skips); 0 for none. It teaches the encoder anatomy in training; registration does not use it.
+    STAGES: those of its output → the image that each explains; stages of one module in the order of its batch.
     """
+
+    STAGES = {"encoder-fixed": "fixed", "encoder-moving": "moving", "decoder": "fixed"}
 
     def __init__(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..results.explanations import component_of
+from ..results.explanations import METHODS, USUAL_METHOD, USUAL_SCALAR, component_of, heatmap_name
 
 ALIGNMENTS = {
     "centre": "the images' centres laid on each other",
@@ -16,7 +16,10 @@ STAGES = {
     "encoder-fixed": "encoder on the fixed image",
     "encoder-moving": "encoder on the moving image",
     "decoder": "decoder",
+    "fixed": "fixed image",
+    "moving": "moving image",
 }
+DIRECTIONS = {"left": "right", "posterior": "anterior", "superior": "inferior"}  # of a signed scalar → its opposite
 PAST_SHARE = 0.01  # of the motion: less is rounding on the way between grids
 
 
@@ -160,6 +163,32 @@ def stage(name: str) -> str:
     return STAGES.get(name, words(name).lower())
 
 
+def method(heatmap: Mapping[str, Any]) -> str:
+    """ "HiResCAM", as people call what made a heatmap."""
+    name = heatmap.get("method", USUAL_METHOD)
+    return METHODS.get(name, words(name))
+
+
+def effect(heatmap: Mapping[str, Any]) -> str:
+    """What warm and cool colours of a network's heatmap say."""
+    scalar = heatmap.get("scalar", USUAL_SCALAR)
+    if scalar in DIRECTIONS:
+        return f"warm colours drive the region towards {scalar}, cool ones towards {DIRECTIONS[scalar]}"
+    return "warm colours drive the region's displacement up, cool ones hold it down"
+
+
+def particulars(heatmap: Mapping[str, Any]) -> str:
+    """How a heatmap differs from the usual ones: " (HiResCAM, towards left)"; nothing for a usual one."""
+    found = method(heatmap) * (heatmap.get("method", USUAL_METHOD) != USUAL_METHOD) + towards(heatmap)
+    return f" ({found.removeprefix(', ')})" if found else ""
+
+
+def towards(heatmap: Mapping[str, Any]) -> str:
+    """ " ", towards left" for a signed scalar; nothing for the usual one."""
+    scalar = heatmap.get("scalar", USUAL_SCALAR)
+    return f", towards {scalar}" if scalar != USUAL_SCALAR else ""
+
+
 def words(name: str) -> str:
     """`intended_use` as a heading: "Intended use"."""
     return name.replace("_", " ").replace("-", " ").capitalize()
@@ -178,12 +207,12 @@ CAPTIONS = {
 def caption(stem: str, record: Mapping[str, Any]) -> str:
     """One sentence about the picture of that file name."""
     for heatmap in record["heatmaps"]:
-        if stem == f"heatmap-{heatmap['stage']}":
+        if stem == f"heatmap-{heatmap_name(heatmap)}":
             if component_of(heatmap["stage"]) is not None:
                 what = f"What makes the coordinate along {stage(heatmap['stage'])} large"
                 return f"{what}: warm colours raise it, cool ones lower it."
-            what = f"Grad-CAM of the {stage(heatmap['stage'])} (region explained: {heatmap['region']})"
-            return f"{what}: warm colours drive the region's displacement up, cool ones hold it down."
+            what = f"{method(heatmap)} of the {stage(heatmap['stage'])} (region explained: {heatmap['region']})"
+            return f"{what}: {effect(heatmap)}."
     for item in record["components"]["items"] if record["components"] else []:
         if stem == f"animation-component-{item['index']:02d}":
             return f"What component {item['index']} does: the fixed segmentation as it is (red) and warped (gold)."

@@ -7,7 +7,7 @@ import SimpleITK as sitk
 
 from ..geometry import Grid
 from ..registry import AXES
-from ..training.known_motions import KnownMotion, rotation
+from ..training.latent.known_motions import KnownMotion, rotation
 from ..transforms import affine
 
 ROTATION_DEG, TRANSLATION_MM, ZOOMS = 20.0, 10.0, (0.8, 1.2)  # the paper's voxels measure 1 mm

@@ -12,7 +12,7 @@ from torch import Tensor
 from ..decomposition import LatentComponents
 from ..inference.model import Model
 from ..spatial.warp import grown
-from ..training.known_motions import KnownMotion
+from ..training.latent.known_motions import KnownMotion
 from .predefined import TRANSFORMATIONS, pull_back
 from .study import Case, Study, encodings, volume
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,15 @@ import SimpleITK as sitk
 
 from ..errors import RegExplainError
 from ..motions import Motion
+
+METHODS = {  # as the command line calls them (each a file in attribution/methods/) → as people do
+    "grad-cam": "Grad-CAM",
+    "hirescam": "HiResCAM",
+    "integrated-gradients": "Integrated gradients",
+    "occlusion": "Occlusion",
+}
+SCALARS = ("magnitude", "left", "posterior", "superior")  # of the region's mean displacement, mm
+USUAL_METHOD, USUAL_SCALAR = "grad-cam", "magnitude"  # also of a row in result.json that names none
 
 
 def coordinate_stage(component: int, grid: str) -> str:
@@ -24,12 +34,18 @@ def component_of(stage: str) -> int | None:
     return int(found[1]) if found else None
 
 
+def heatmap_name(row: Mapping[str, Any]) -> str:
+    """Tells a row of result.json from the others: its stage, and its method and scalar where not the usual ones."""
+    method, scalar = row.get("method", USUAL_METHOD), row.get("scalar", USUAL_SCALAR)
+    return row["stage"] + f".{method}" * (method != USUAL_METHOD) + f".{scalar}" * (scalar != USUAL_SCALAR)
+
+
 @dataclass
 class Heatmap:
     """A signed raw attribution map (float32) on the grid of the image it explains.
 
     stage: which part of the network, or `coordinate_stage`; grid: "fixed" or "moving"; region: in words; region_label:
-    the segment, if one.
+    the segment, if one. method, scalar: of `METHODS` and `SCALARS`; a coordinate's map has neither.
     """
 
     stage: str
@@ -37,17 +53,21 @@ class Heatmap:
     image: sitk.Image
     region: str
     region_label: int | None = None
+    method: str = USUAL_METHOD
+    scalar: str = USUAL_SCALAR
 
     @property
     def file(self) -> str:
-        return f"heatmaps/{self.stage}.nii.gz"
+        return f"heatmaps/{heatmap_name(vars(self))}.nii.gz"
 
     @property
     def record(self) -> dict[str, Any]:
+        how = {"method": self.method, "scalar": self.scalar} if component_of(self.stage) is None else {}
         return {
             "stage": self.stage,
             "file": self.file,
             "grid": self.grid,
+            **how,
             "region": self.region,
             "region_label": self.region_label,
             "max_abs": float(np.abs(sitk.GetArrayViewFromImage(self.image)).max()),

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import BadInputError, RegExplainError
 from ..images import write_image
+from .explanations import heatmap_name
 
 if TYPE_CHECKING:
     from ..parts import Decomposition
@@ -56,9 +57,9 @@ class ResultFolder:
         return path
 
     def add_heatmaps(self, maps: list[Heatmap]) -> None:
-        """Write them; a map of the same stage is replaced, those of other stages stay."""
-        new = {heatmap.stage for heatmap in maps}
-        kept = [row for row in self.record["heatmaps"] if row["stage"] not in new]
+        """Write them; a map of the same stage, method and scalar is replaced, the others stay."""
+        new = {heatmap_name(heatmap.record) for heatmap in maps}
+        kept = [row for row in self.record["heatmaps"] if heatmap_name(row) not in new]
         self.record["heatmaps"] = kept + [heatmap.record for heatmap in maps]
         with self.adding() as aside:
             (aside / "heatmaps").mkdir()

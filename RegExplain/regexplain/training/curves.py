@@ -11,6 +11,7 @@ import numpy as np
 from .trainer import LOG
 
 PICTURE = "training.png"
+HELD_OUT = "held_out"  # what the names of the figures on held-out cases begin with
 PAUSE_S = 600  # a longer gap between two looks is a stopped run, not work
 
 
@@ -36,13 +37,16 @@ def draw(folder: Path) -> Path:
     rows = read(folder)
     steps = [row["step"] for row in rows]
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
-    for name in sorted(set(rows[-1]) - {"step", "time", "seconds", "held_out_dice", "latent", "total"}):
+    for name in sorted(set(rows[-1]) - {"step", "time", "seconds", "latent", "total"}):
+        if name.startswith(HELD_OUT):
+            continue
         left.plot(steps, [row[name] for row in rows], label=name.replace("_", " "), linewidth=1)
     left.set(xlabel="step", ylabel="loss (unweighted, of one batch)", yscale="log")
     left.legend(frameon=False, fontsize=8)
-    if rows[-1]["held_out_dice"] is not None:
-        right.plot(steps, [row["held_out_dice"] for row in rows], color="black", linewidth=1)
-    right.set(xlabel="step", ylabel="Dice of the held-out training cases")
+    for name in (name for name in rows[-1] if name.startswith(HELD_OUT)):
+        right.plot(steps, [row[name] for row in rows], label=name.replace("_", " "), linewidth=1)
+    right.set(xlabel="step", ylabel="of what was held out")
+    right.legend(frameon=False, fontsize=8)
     figure.savefig(folder / PICTURE, dpi=120)
     plt.close(figure)
     return folder / PICTURE

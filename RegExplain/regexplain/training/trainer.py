@@ -1,4 +1,4 @@
-"""Training of a registration network on random pairs of different subjects."""
+"""Training of a network, whatever it is trained for: a task says that."""
 
 from __future__ import annotations
 
@@ -6,22 +6,20 @@ import copy
 import json
 import math
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any, Generic, Protocol, TypeVar
 
 import torch
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 
-from ..networks.latent import LatentNetwork
 from ..progress import Progress
 from ..registry import WEIGHTS
 from . import checkpoints
-from .batches import batches, on_device
-from .cases import split
 from .config import TrainingConfig
 from .distributed import ALONE, Workers
-from .evaluation import mean_dice
-from .objective import Pairs, losses, weighted_sum
 
 WARM_UP_STEPS = 200
 AVERAGE_DECAY = 0.998
@@ -29,28 +27,49 @@ LOOK_EVERY = 250
 LOG = "log.jsonl"
 
 
-class Trainer:
+class Task(Protocol):
+    """What is trained: the network, its batches, what it is to make small, and how good it is on what is held out."""
+
+    @property
+    def config(self) -> TrainingConfig: ...
+
+    def network(self) -> nn.Module:
+        """A new one."""
+
+    def objective(self, network: nn.Module) -> nn.Module:
+        """Of a batch, the losses by name; "total" is what is made small, the others are for the log."""
+
+    def batch(self, step: int, indices: range) -> Any:
+        """Of one item an index, each made from seed, step and index alone: a resumed run sees the same."""
+
+    def look(self, average: nn.Module, device: torch.device) -> dict[str, float]:
+        """Figures of what is held out, by names that begin with "held_out": in the first, larger is better."""
+
+
+AnyTask = TypeVar("AnyTask", bound=Task)
+
+
+class Trainer(Generic[AnyTask]):
     """Owns the network, its running average (what is shipped), the optimiser and the step; resumes from its folder."""
 
     def __init__(
         self,
-        config: TrainingConfig,
+        task: AnyTask,
         progress: Progress,
         device: torch.device | str = "cpu",
         workers: Workers = ALONE,
     ):
-        torch.manual_seed(config.seed)
-        self.config, self.progress, self.workers = config, progress, workers
+        self.task, self.config, self.progress, self.workers = task, task.config, progress, workers
+        torch.manual_seed(self.config.seed)
         self.device, self.step, self.best = torch.device(device), 0, -math.inf
-        self.folder = config.path(config.output)
-        self.share = workers.share(config.batch)
-        self.network = LatentNetwork(**config.network).to(self.device)
-        if config.start_from:
-            self.network.load_state_dict(load_file(str(config.path(config.start_from))))
+        self.folder = self.config.path(self.config.output)
+        self.share = workers.share(self.config.batch)
+        self.network = task.network().to(self.device)
+        if self.config.start_from:
+            self.network.load_state_dict(load_file(str(self.config.path(self.config.start_from))))
         self.average = copy.deepcopy(self.network).requires_grad_(False).eval()
-        self.together = workers.together(self.network)
-        self.optimiser = torch.optim.Adam(self.network.parameters(), lr=config.learning_rate)
-        self.train_cases, self.held_out = split(config)
+        self.together = workers.together(task.objective(self.network))
+        self.optimiser = torch.optim.Adam(self.network.parameters(), lr=self.config.learning_rate)
 
     def run(self) -> Path:
         """Train to the configured number of steps; returns the file of the weights to ship, which `average` holds."""
@@ -58,37 +77,42 @@ class Trainer:
         resumed = checkpoints.resume(self.folder, self.network, self.average, self.optimiser)
         if resumed:
             self.step, self.best = resumed
-        for pairs in batches(self.train_cases, self.config, self.step, self.share):
-            numbers = self.train_step(on_device(pairs, self.device))
+        for batch in self._batches():
+            numbers = self.train_step(on_device(batch, self.device))
             if self.step % LOOK_EVERY == 0 or self.step == self.config.steps:
                 self._look(numbers)
-            shown = {"loss": numbers["total"]} | ({"held-out Dice": self.best} if self.best > 0 else {})
+            shown = {"loss": numbers["total"]} | ({"best held out": self.best} if math.isfinite(self.best) else {})
             self.progress.report("Training", self.step, self.config.steps, shown)
         self.average.load_state_dict(load_file(str(self.folder / WEIGHTS)))
         return self.folder / WEIGHTS
 
-    def train_step(self, pairs: Pairs) -> dict[str, float]:
+    def train_step(self, batch: Any) -> dict[str, float]:
         """One step of the optimiser; the losses and the seconds it took."""
         started = time.perf_counter()
         for group in self.optimiser.param_groups:
             group["lr"] = self.config.learning_rate * self._schedule()
         self.optimiser.zero_grad()
-        terms = self.backward(pairs)
+        terms = self.backward(batch)
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self.optimiser.step()
         self.step += 1
         self._average()
         return {name: value.item() for name, value in terms.items()} | {"seconds": time.perf_counter() - started}
 
-    def backward(self, pairs: Pairs) -> dict[str, Tensor]:
-        """Losses of this process' pairs; the gradients of all processes' mean are in the parameters afterwards."""
-        fixed, _, moving, _ = pairs
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bfloat16"):
-            output = self.together(fixed, moving, [n // self.config.loss_cell for n in fixed.shape[2:]])
-        terms = losses(output, pairs, self.config.losses)
-        total = weighted_sum(terms, self.config.losses)
-        total.backward()
-        return terms | {"total": total}
+    def backward(self, batch: Any) -> dict[str, Tensor]:
+        """Losses of this process' items; the gradients of all processes' mean are in the parameters afterwards."""
+        terms = self.together(batch)
+        terms["total"].backward()
+        return terms
+
+    def _batches(self) -> Iterator[Any]:
+        """From this step on, each made in a thread while the one before is used."""
+        with ThreadPoolExecutor(1) as maker:
+            coming = maker.submit(self.task.batch, self.step, self.share)
+            for step in range(self.step + 1, self.config.steps + 1):
+                ready = coming.result()
+                coming = maker.submit(self.task.batch, step, self.share)
+                yield ready
 
     @torch.no_grad()
     def _average(self) -> None:
@@ -101,14 +125,27 @@ class Trainer:
         return warm * 0.5 * (1 + math.cos(math.pi * self.step / self.config.steps))
 
     def _look(self, numbers: dict[str, float]) -> None:
-        """Measure the held-out cases, log, keep the state and the best; the other processes wait."""
+        """Measure what is held out, log, keep the state and the best; the other processes wait."""
         if self.workers.first:
-            dice = mean_dice(self.average, self.held_out, self.device) if self.held_out else None
-            row = {"step": self.step, "time": round(time.time(), 1), "held_out_dice": dice} | numbers
+            figures = self.task.look(self.average, self.device)
+            row = {"step": self.step, "time": round(time.time(), 1)} | figures | numbers
             with open(self.folder / LOG, "a", encoding="utf-8") as log:
                 log.write(json.dumps(row) + "\n")
-            if dice is None or dice > self.best:
-                self.best = self.best if dice is None else dice
+            figure = next(iter(figures.values()), None)
+            if figure is None or figure > self.best:
+                self.best = self.best if figure is None else figure
                 checkpoints.keep_as_best(self.folder, self.average)
             checkpoints.save(self.folder, self.step, self.best, self.network, self.average, self.optimiser)
         self.workers.wait()
+
+
+def on_device(batch: Any, device: torch.device) -> Any:
+    """Tensors, in tuples (named ones too), dictionaries or alone, moved to the device."""
+    if isinstance(batch, Tensor):
+        return batch.to(device, non_blocking=True)
+    if isinstance(batch, dict):
+        return {key: on_device(part, device) for key, part in batch.items()}
+    if isinstance(batch, tuple):
+        parts = [on_device(part, device) for part in batch]
+        return type(batch)(*parts) if hasattr(batch, "_fields") else tuple(parts)
+    return batch

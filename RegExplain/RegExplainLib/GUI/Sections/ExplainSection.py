@@ -1,6 +1,7 @@
 from slicer.i18n import tr as _
 
-from regexplain.results.explanations import component_of
+from regexplain.report import wording
+from regexplain.results.explanations import USUAL_SCALAR, component_of, heatmap_name
 
 from ...MRML.Layers import GlyphLayer, HeatmapLayer
 from .Choices import Choices
@@ -35,12 +36,16 @@ class ExplainSection:
         showState(self._ui.showArrowsCheckBox, self._arrows())
 
     def _heatmapEntries(self):
-        """The heatmaps that the registration on show has: entries of its record by stage."""
+        """The heatmaps that the registration on show has: entries of its record by `heatmap_name`."""
         result = self._session.result
-        return {entry["stage"]: entry for entry in result.record["heatmaps"]} if result is not None else {}
+        return {heatmap_name(entry): entry for entry in result.record["heatmaps"]} if result is not None else {}
 
     def _titlesOfStages(self):
-        return self._stageTitles | {s: titleOf(s) for s in self._heatmapEntries() if s not in self._stageTitles}
+        return self._stageTitles | {name: self._titleOf(entry) for name, entry in self._heatmapEntries().items()}
+
+    def _titleOf(self, entry):
+        stage = entry["stage"]
+        return self._stageTitles.get(stage, titleOf(stage)) + wording.particulars(entry)
 
     def _titlesOfRegions(self):
         """Name by label, 0 first for all that there is."""
@@ -84,10 +89,15 @@ class ExplainSection:
 
     def _explain(self):
         component = component_of(self._stages.value)
-        what = ["--stage", self._stages.value] if component is None else ["--component", str(component)]
+        what = self._whatMadeIt(self._stages.value) if component is None else ["--component", str(component)]
         if component is None and self._regions.value:
             what += ["--region", str(self._regions.value)]
         self._session.extendResult("explain", "explain", what, self._onExplained)
+
+    def _whatMadeIt(self, name):
+        """Options that make the heatmap of that name again; another stage than those on show is explained as usual."""
+        entry = self._heatmapEntries().get(name, {"stage": name})
+        return [word for key in ("stage", "method", "scalar") if key in entry for word in (f"--{key}", entry[key])]
 
     def _onExplained(self):
         layer = self._heatmap()
@@ -102,10 +112,15 @@ class ExplainSection:
             return
         entry = self._heatmapEntries()[stage]
         region = self._titlesOfRegions().get(entry["region_label"] or 0, entry["region"])
+        towards = entry.get("scalar", USUAL_SCALAR)
         text = _(
             "Heatmap for {region}: warm where the network's features move it further, cool where they hold it back."
         )
-        self._session.said.emit(text.format(region=region), [])
+        if towards != USUAL_SCALAR:
+            text = _(
+                "Heatmap for {region}: warm where the network's features move it towards {towards}, cool where away."
+            )
+        self._session.said.emit(text.format(region=region, towards=towards), [])
 
 
 def titleOf(stage):

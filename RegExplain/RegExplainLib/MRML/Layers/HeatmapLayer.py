@@ -1,4 +1,4 @@
-"""Grad-CAM as colours over the scan it belongs to."""
+"""An attribution map as colours over the scan it belongs to."""
 
 import numpy as np
 import SimpleITK as sitk
@@ -7,7 +7,7 @@ import vtk
 import slicer
 from regexplain.errors import BadInputError
 from regexplain.report import wording
-from regexplain.results.explanations import component_of
+from regexplain.results.explanations import component_of, heatmap_name
 
 from .. import Conversion
 from .Layer import Layer
@@ -20,7 +20,9 @@ DEFAULT_THRESHOLD, DEFAULT_OPACITY = 0.25, 0.5
 
 
 class HeatmapLayer(Layer):
-    """Signed Grad-CAM of one stage of the network, as the foreground of the slice views over the scan it belongs to.
+    """A signed map of one stage of the network, as the foreground of the slice views over the scan it belongs to.
+
+    stage: `heatmap_name` of its entry: the stage alone for the usual method, Grad-CAM.
 
     Warm where more of the features there means more displacement of the region, cool where less; the colour scale is
     symmetric about zero. Values below the threshold in size are clear. The volume keeps the raw values.
@@ -31,8 +33,8 @@ class HeatmapLayer(Layer):
     def __init__(self, resultNodes, stage):
         super().__init__(resultNodes)
         self.stage = stage
-        self.key, self.title = f"heatmap {stage}", f"Heatmap {titleOf(stage)}"
-        self._entry = next((entry for entry in resultNodes.record["heatmaps"] if entry["stage"] == stage), None)
+        self._entry = next((e for e in resultNodes.record["heatmaps"] if heatmap_name(e) == stage), None)
+        self.key, self.title = f"heatmap {stage}", f"Heatmap {self._titleWith(wording.particulars)}"
         self.space = self._entry["grid"] if self._entry else "fixed"
 
     @property
@@ -46,6 +48,15 @@ class HeatmapLayer(Layer):
         table = self.node("colors").CreateLookupTableCopy()
         table.SetTableRange(-self._largest, self._largest)
         return table
+
+    @property
+    def method(self):
+        """As people call it."""
+        return wording.method(self._entry)
+
+    @property
+    def pictureTitle(self):
+        return f"{self.method}, {self._titleWith(wording.towards)}"
 
     @property
     def visible(self):
@@ -82,6 +93,9 @@ class HeatmapLayer(Layer):
     def _largest(self):
         return self._entry["max_abs"] or 1.0  # a heatmap of zeros is possible, a window of none is not
 
+    def _titleWith(self, words):
+        return titleOf(self._entry["stage"]) + words(self._entry) if self._entry else titleOf(self.stage)
+
     def _composites(self):
         """Those of the slice views that show this heatmap."""
         identifier = self.volume.GetID()
@@ -106,7 +120,7 @@ class HeatmapLayer(Layer):
         display.SetAndObserveColorNodeID(colors.GetID())
         display.AutoWindowLevelOff()
         display.SetWindowLevelMinMax(-self._largest, self._largest)
-        _addLegend(display)
+        _addLegend(display, self.method)
 
     def _setVisible(self, visible):
         for composite in self.resultNodes.sliceComposites() if visible else self._composites():
@@ -114,11 +128,11 @@ class HeatmapLayer(Layer):
             composite.SetForegroundOpacity(self.opacity)
 
 
-def _addLegend(display):
+def _addLegend(display, title):
     """Slicer shows it wherever it shows the volume."""
     legend = slicer.modules.colors.logic().AddDefaultColorLegendDisplayNode(display)
     legend.SetVisibility(True)
-    legend.SetTitleText("Grad-CAM")
+    legend.SetTitleText(title)
     legend.SetNumberOfLabels(3)
     legend.SetLabelFormat("%.2g")
     legend.SetSize(0.1, 0.3)

@@ -1,5 +1,7 @@
 """What explains a registration in the scene's views: arrows, heatmaps, animations. All share `Layer`."""
 
+from regexplain.results.explanations import heatmap_name
+
 from .AnimationLayer import AnimationLayer
 from .GlyphLayer import GlyphLayer
 from .HeatmapLayer import HeatmapLayer
@@ -12,7 +14,7 @@ def availableLayers(resultNodes):
     """A layer object (added or not) for everything that the result has to show."""
     record = resultNodes.record
     layers = [GlyphLayer(resultNodes)] if resultNodes.deformation else []
-    layers += [HeatmapLayer(resultNodes, heatmap["stage"]) for heatmap in record["heatmaps"]]
+    layers += [HeatmapLayer(resultNodes, heatmap_name(heatmap)) for heatmap in record["heatmaps"]]
     if resultNodes.fixedSegmentation and record["components"]:
         layers += [AnimationLayer(resultNodes, item["index"]) for item in record["components"]["items"]]
     return layers

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..networks.latent import LatentNetwork
-from ..spatial.warp import warp
+from ...networks.latent import LatentNetwork
+from ...spatial.warp import warp
 from .augmentation import affine_displacement
 
 AXES = ("x", "y", "z")  # of the canvas, which lies along L, P, S

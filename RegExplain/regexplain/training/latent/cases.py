@@ -9,10 +9,10 @@ import SimpleITK as sitk
 import torch
 from torch import Tensor
 
-from ..evaluation import case_number, numbered_cases
-from ..geometry import canvas_about, on_canvas
-from ..intensities import network_input
-from .config import TrainingConfig
+from ...evaluation import case_number, numbered_cases
+from ...geometry import canvas_about, on_canvas
+from ...intensities import network_input
+from .config import LatentConfig
 
 
 @dataclass(eq=False)
@@ -24,13 +24,13 @@ class Case:
     segments: Tensor
 
 
-def case_files(config: TrainingConfig) -> list[tuple[Path, Path]]:
+def case_files(config: LatentConfig) -> list[tuple[Path, Path]]:
     """(image, segmentation) of the configured cases, ascending."""
     data = config.data
     return numbered_cases(config.path(data.images), config.path(data.segmentations), data.first, data.last)
 
 
-def read_case(config: TrainingConfig, image_file: Path, segmentation_file: Path) -> Case:
+def read_case(config: LatentConfig, image_file: Path, segmentation_file: Path) -> Case:
     image = sitk.ReadImage(str(image_file), sitk.sitkFloat32)
     labels = sitk.ReadImage(str(segmentation_file), sitk.sitkUInt8)
     canvas = canvas_about(image, config.canvas_size, config.canvas_spacing_mm)
@@ -39,7 +39,7 @@ def read_case(config: TrainingConfig, image_file: Path, segmentation_file: Path)
     return Case(case_number(image_file), torch.from_numpy(network_input(image, canvas))[None], torch.stack(maps))
 
 
-def split(config: TrainingConfig) -> tuple[list[Case], list[Case]]:
+def split(config: LatentConfig) -> tuple[list[Case], list[Case]]:
     """(trained on, held out)."""
     cases = [read_case(config, *files) for files in case_files(config)]
     every = config.data.held_out_every

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ..networks.latent import RegistrationOutput
-from ..spatial.warp import warp
+from ...networks.latent import RegistrationOutput
+from ...spatial.warp import warp
 from .cases import Case
 
 

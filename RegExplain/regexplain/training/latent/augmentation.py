@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from ..spatial.warp import grown, warp
+from ...spatial.warp import grown, warp
 from .config import Augmentation
 
 BENDING_KNOTS_VOX = 8

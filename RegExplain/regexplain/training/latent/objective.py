@@ -6,11 +6,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..losses.overlap import read_out_loss, soft_dice_loss
-from ..losses.regularity import folding_loss, smoothness_loss
-from ..losses.similarity import local_ncc_loss
-from ..networks.latent import RegistrationOutput
-from ..spatial.warp import warp
+from ...losses.overlap import read_out_loss, soft_dice_loss
+from ...losses.regularity import folding_loss, smoothness_loss
+from ...losses.similarity import local_ncc_loss
+from ...networks.latent import RegistrationOutput
+from ...spatial.warp import warp
 from .config import LossWeights
 
 Pairs = tuple[Tensor, Tensor, Tensor, Tensor]  # fixed, its segments, moving, its segments: volumes (B, 1, D, H, W)

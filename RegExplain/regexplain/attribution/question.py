@@ -1,0 +1,43 @@
+"""What an attribution explains: one number that a network gives for two volumes, and the activations on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor, nn
+
+from .scalars import motion_scalar
+
+
+@dataclass(frozen=True)
+class Question:
+    """`answer` takes the two volumes, (1, 1, D, H, W) each, to (the scalar, activations by stage).
+
+    The activations are (B, C, d, h, w) on cell-centred grids that span the canvas. `grids`: stage → the image that it
+    explains, "fixed" or "moving"; stages of one module stand in the order in which its batch holds them.
+    """
+
+    network: nn.Module
+    fixed: Tensor
+    moving: Tensor
+    answer: Callable[[Tensor, Tensor], tuple[Tensor, Mapping[str, Tensor]]]
+    grids: Mapping[str, str]
+
+
+def motion_question(
+    network: Any, fixed: Tensor, moving: Tensor, scalar: str, region: Tensor, spacing, inverse: bool = False
+) -> Question:
+    """Why a network moves the region (D, H, W) as it does. network: takes two volumes to a RegistrationOutput and names
+    its `STAGES`, as LatentNetwork does; scalar: see `motion_scalar`.
+
+    inverse: of the displacement of moving → fixed, on the same canvas.
+    """
+    measure = motion_scalar(scalar)
+
+    def answer(fixed: Tensor, moving: Tensor) -> tuple[Tensor, Mapping[str, Tensor]]:
+        output = network(fixed, moving)
+        return measure(output.inverse if inverse else output.displacement, region, spacing), output.stages
+
+    return Question(network, fixed, moving, answer, network.STAGES)

@@ -1,0 +1,44 @@
+"""A network of `networks/latent.py`, trained on pairs of different subjects with segmentations."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from ...networks.latent import LatentNetwork
+from .batches import batch
+from .cases import split
+from .config import LatentConfig
+from .evaluation import mean_dice
+from .objective import Pairs, losses, weighted_sum
+
+
+class LatentTask:
+    def __init__(self, config: LatentConfig):
+        self.config = config
+        self.train_cases, self.held_out = split(config)
+
+    def network(self) -> LatentNetwork:
+        return LatentNetwork(**self.config.network)
+
+    def objective(self, network: nn.Module) -> nn.Module:
+        return LatentObjective(network, self.config)
+
+    def batch(self, step: int, indices: range) -> Pairs:
+        return batch(self.train_cases, self.config, step, indices)
+
+    def look(self, average: nn.Module, device: torch.device) -> dict[str, float]:
+        return {"held_out_dice": mean_dice(average, self.held_out, device)} if self.held_out else {}
+
+
+class LatentObjective(nn.Module):
+    def __init__(self, network: nn.Module, config: LatentConfig):
+        super().__init__()
+        self.network, self.config = network, config
+
+    def forward(self, pairs: Pairs) -> dict[str, Tensor]:
+        fixed, _, moving, _ = pairs
+        with torch.autocast(fixed.device.type, torch.bfloat16, enabled=self.config.precision == "bfloat16"):
+            output = self.network(fixed, moving, [n // self.config.loss_cell for n in fixed.shape[2:]])
+        terms = losses(output, pairs, self.config.losses)
+        return terms | {"total": weighted_sum(terms, self.config.losses)}

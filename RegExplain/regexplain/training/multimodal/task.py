@@ -1,0 +1,137 @@
+"""A network of `networks/fire.py`, trained on made heads and real visits in two contrasts."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from ...networks.fire import FireNetwork
+from ...spatial.warp import warp
+from ..latent.evaluation import hard_dice
+from .anatomies import Anatomy, read_anatomies
+from .config import FireConfig, Sources
+from .heads import HeadPair, head_pair, stacked_heads
+from .objective import FireObjective, landmark_error
+from .pairs import HALF_MM, Pair, between_subjects, same_subject, stacked
+from .visits import Visit, read_visit
+
+LOOKED_AT = 8  # held-out pairs of each sort
+PRIMES = 1_000_003, 1_009
+
+
+class Subjects:
+    """Heads and visits that pairs are drawn from."""
+
+    def __init__(self, heads: list[Anatomy], visits: list[Visit]):
+        self.heads, self.visits = heads, visits
+
+    def any(self, generator: torch.Generator) -> Anatomy | Visit:
+        """A real visit in two draws of five."""
+        visit = self.visits and float(torch.rand(1, generator=generator)) < 0.4
+        return drawn(self.visits if visit else self.heads, generator)
+
+    def two_heads(self, generator: torch.Generator) -> tuple[Anatomy, Anatomy]:
+        first, second = torch.randperm(len(self.heads), generator=generator)[:2].tolist()
+        return self.heads[first], self.heads[second]
+
+
+def drawn(items, generator: torch.Generator):
+    return items[int(torch.randint(len(items), (1,), generator=generator))]
+
+
+class FireTask:
+    def __init__(self, config: FireConfig):
+        self.config = config
+        data = config.data
+        self.trained = self._subjects(data, data.trained_heads, data.trained_visits)
+        self.held_out = self._subjects(data, data.held_out_heads, data.held_out_visits)
+
+    def _subjects(self, data: Sources, heads: list[int], visits: list[str]) -> Subjects:
+        folder = self.config.path(data.visits)
+        return Subjects(
+            read_anatomies(self.config.path(data.label_maps), heads),
+            [read_visit(folder / f"{name}T1.nii.gz", folder / f"{name}FLAIR.nii.gz") for name in visits],
+        )
+
+    def network(self) -> FireNetwork:
+        return FireNetwork(**self.config.network)
+
+    def objective(self, network: nn.Module) -> nn.Module:
+        assert isinstance(network, FireNetwork)
+        return FireObjective(network, self.config)
+
+    def batch(self, step: int, indices: range) -> dict:
+        losses = self.config.losses
+        generators = [generator(self.config.seed, step, index) for index in indices]
+        batch: dict = {"synthesise": bool(losses.accuracy) and step % self.config.synthesise_every == 0}
+        if losses.known or losses.overlap:
+            batch["pairs"] = stacked([self._pair(self.trained, g) for g in generators])
+        if losses.affine:
+            batch["heads"] = stacked_heads([self._heads(self.trained, g) for g in generators])
+        return batch
+
+    def _pair(self, subjects: Subjects, g: torch.Generator) -> Pair:
+        if float(torch.rand(1, generator=g)) < self.config.between_subjects:
+            return between_subjects(*subjects.two_heads(g), g, self.config.crop)
+        return same_subject(subjects.any(g), g, self.config.crop)
+
+    def _heads(self, subjects: Subjects, g: torch.Generator) -> HeadPair:
+        if float(torch.rand(1, generator=g)) < 0.5:
+            return head_pair(*subjects.two_heads(g), g)
+        subject = subjects.any(g)
+        return head_pair(subject, subject, g)
+
+    @torch.no_grad()
+    def look(self, average: nn.Module, device: torch.device) -> dict[str, float]:
+        """Always on the same pairs of what is held out; the share of the known motion that is undone comes first."""
+        assert isinstance(average, FireNetwork)
+        figures: dict[str, float] = {}
+        if self.config.losses.known:
+            errors = [known_errors(average, self._known(k).to(device)) for k in range(LOOKED_AT)]
+            still, answered = (sum(column) / LOOKED_AT for column in zip(*errors, strict=True))
+            dice = [overlap(average, self._between(k).to(device)) for k in range(LOOKED_AT // 2)]
+            figures |= {
+                "held_out_share_undone": 1 - answered / still,
+                "held_out_error_mm": answered,
+                "held_out_dice": sum(dice) / len(dice),
+            }
+        if self.config.losses.affine:
+            heads = stacked_heads([self._heads(self.held_out, generator(0, 0, k)) for k in range(2 * LOOKED_AT)])
+            apart = torch.eye(4).expand(len(heads.fixed), 4, 4)
+            before, after = (float(landmark_error(m, heads).mean()) for m in (apart, aligned(average, heads, device)))
+            figures |= {"held_out_affine_share_undone": 1 - after / before, "held_out_affine_mm": after}
+        return figures
+
+    def _known(self, k: int) -> Pair:
+        """Of visits and heads in turn."""
+        subjects: list[Anatomy | Visit] = [*self.held_out.visits, *self.held_out.heads]
+        g = generator(1, 0, k)
+        return stacked([same_subject(subjects[k % len(subjects)], g, self.config.crop)])
+
+    def _between(self, k: int) -> Pair:
+        heads = self.held_out.heads
+        return stacked(
+            [between_subjects(heads[k % len(heads)], heads[(k + 1) % len(heads)], generator(2, 0, k), self.config.crop)]
+        )
+
+
+def generator(seed: int, step: int, index: int) -> torch.Generator:
+    return torch.Generator().manual_seed((seed * PRIMES[0] + step) * PRIMES[1] + index)
+
+
+def known_errors(network: FireNetwork, pair: Pair) -> tuple[float, float]:
+    """Mean distance from the truth of staying in place, and of the network's answer, mm."""
+    answer = network(pair.fixed, pair.moving, pair.displacement.shape[2:]).displacement
+    distances = ((guess - pair.displacement).norm(dim=1, keepdim=True) for guess in (0 * answer, answer))
+    before, after = (float((d * pair.weight).sum() / pair.weight.sum()) * HALF_MM for d in distances)
+    return before, after
+
+
+def overlap(network: FireNetwork, pair: Pair) -> float:
+    answer = network(pair.fixed, pair.moving, pair.displacement.shape[2:]).displacement
+    return hard_dice(warp(pair.moving_segments, answer)[0], pair.fixed_segments[0])
+
+
+def aligned(network: FireNetwork, heads: HeadPair, device: torch.device) -> Tensor:
+    """(B, 4, 4), one pass."""
+    return network.affine(heads.fixed.to(device), heads.moving.to(device))[0].cpu()
