@@ -16,7 +16,8 @@ import torch
 import regexplain
 from regexplain.progress import TerminalProgress
 from regexplain.training import curves
-from regexplain.training.config import TrainingConfig
+from regexplain.training.latent.config import LatentConfig
+from regexplain.training.latent.task import LatentTask
 from regexplain.training.trainer import Trainer
 
 CONFIGS = Path(regexplain.__file__).parent / "configs"
@@ -33,8 +34,8 @@ VARIANTS: dict[str, dict[str, dict]] = {
 }
 
 
-def varied(network: str, changes: dict[str, dict], steps: int, output: Path) -> TrainingConfig:
-    config = TrainingConfig.read(CONFIGS / f"{network}.json")
+def varied(network: str, changes: dict[str, dict], steps: int, output: Path) -> LatentConfig:
+    config = LatentConfig.read(CONFIGS / f"{network}.json")
     for part, values in changes.items():
         if part == "network":
             config.network |= values
@@ -55,7 +56,7 @@ def main() -> None:
     print(f"| {options.network}, {options.steps} steps | held-out Dice | seconds a step |\n|---|---|---|")
     for name in options.only:
         folder = options.output / f"{options.network} {name}"
-        Trainer(varied(options.network, VARIANTS[name], options.steps, folder), TerminalProgress()).run()
+        Trainer(LatentTask(varied(options.network, VARIANTS[name], options.steps, folder)), TerminalProgress()).run()
         rows = curves.read(folder)
         seconds = sorted(row["seconds"] for row in rows)[len(rows) // 2]
         print(f"| {name} | {rows[-1]['held_out_dice']:.3f} | {seconds:.2f} |", flush=True)

@@ -58,7 +58,7 @@ def greedy_affine(fixed: sitk.Image, moving: sitk.Image) -> sitk.Transform:
 def greedy_deformable(fixed: sitk.Image, moving: sitk.Image, settings: str) -> sitk.Transform:
     """After its own affine. Its displacement is applied first: moving point = affine(fixed point + u(fixed point))."""
     tool = _greedy(fixed, moving)
-    _run(tool, f"-i fixed moving -it affine {settings} -o warp", warp=None)
+    run_greedy(tool, f"-i fixed moving -it affine {settings} -o warp", warp=None)
     return RegistrationTransform(affine_from_ras(tool["affine"]), tool["warp"]).itk()
 
 
@@ -67,11 +67,12 @@ def _greedy(fixed: sitk.Image, moving: sitk.Image):
     from picsl_greedy import GreedyFloat3D
 
     tool = GreedyFloat3D()
-    _run(tool, f"-i fixed moving {GREEDY_AFFINE} -o affine", fixed=fixed, moving=moving, affine=None)
+    run_greedy(tool, f"-i fixed moving {GREEDY_AFFINE} -o affine", fixed=fixed, moving=moving, affine=None)
     return tool
 
 
-def _run(tool, command: str, **objects: sitk.Image | None) -> None:
+def run_greedy(tool, command: str, **objects: sitk.Image | None) -> None:
+    """objects: images that the command names; None for those that it makes."""
     tool.execute(f"-d 3 -threads 1 -V 0 {command}", out=io.StringIO(), **objects)
 
 
@@ -82,21 +83,28 @@ def affine_from_ras(matrix: np.ndarray) -> sitk.AffineTransform:
 
 
 def ants_syn(fixed: sitk.Image, moving: sitk.Image, settings: dict[str, Any]) -> sitk.Transform:
-    """Affine, then SyN. ANTsPy hands its transforms over as files."""
+    """Affine, then SyN."""
+    return ants_registered(fixed, moving, "SyN", settings)[0]
+
+
+def ants_registered(
+    fixed: sitk.Image, moving: sitk.Image, kind: str, settings: dict[str, Any]
+) -> tuple[sitk.Transform, sitk.Transform]:
+    """There and back, from a start where the world's points are. ANTsPy hands its transforms over as files."""
     import ants
 
     with TemporaryDirectory() as folder:
         found = ants.registration(
             ants.from_sitk(fixed),
             ants.from_sitk(moving),
-            "SyN",
+            kind,
             initial_transform="Identity",
             outprefix=f"{folder}/",
             write_composite_transform=True,
             random_seed=1,
             **settings,
         )
-        return sitk.ReadTransform(found["fwdtransforms"])
+        return sitk.ReadTransform(found["fwdtransforms"]), sitk.ReadTransform(found["invtransforms"])
 
 
 def regexplain_model(fixed: sitk.Image, moving: sitk.Image, model: str, refine: int) -> sitk.Transform:

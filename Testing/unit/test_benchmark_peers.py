@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
+import measuring
 import peers
 import registration_methods as methods
 import sample_pair
@@ -129,10 +130,10 @@ PEER_METHODS = [
 def test_a_peers_transform_maps_a_fixed_point_to_where_its_tissue_lies(package, kind, name, direction):
     if importlib.util.find_spec(package) is None:
         pytest.skip(f"{package} is not installed here; benchmarks/README.md sets up an environment that has it")
-    peers.use_one_thread()
+    measuring.use_one_thread()
     shift = np.array([2.0, -1.5, 1.0])
     fixed, moving = (placed(middle, DIRECTIONS[direction]) for middle in (np.zeros(3), shift))
-    with peers.quiet_libraries():
+    with measuring.quiet_libraries():
         transform = methods.all_kinds([], 0)[kind][name](fixed, moving)
     for point in ((0.0, 0.0, 0.0), (3.0, 2.0, -4.0), (-2.0, 4.0, 3.0)):
         assert transform.TransformPoint(point) == pytest.approx(point + shift, abs=0.4)

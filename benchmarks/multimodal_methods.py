@@ -1,0 +1,148 @@
+"""The methods compared on two contrasts, deformable only and on one thread; benchmarks/README.md says why so set.
+
+Each takes two images whose points lie near each other and gives the ITK transform from fixed-space to moving-space
+points (LPS mm) and how to get the one back, None where the method has none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from importlib.util import find_spec
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import SimpleITK as sitk
+
+from regexplain import register, registry
+from regexplain.errors import BadInputError
+from regexplain.geometry import Grid
+from regexplain.transforms import displacement_transform
+from registration_methods import DEFORMABLE_PEER, ants_registered, run_greedy
+
+Found = tuple[sitk.Transform, Callable[[], sitk.Transform] | None]
+Method = Callable[[sitk.Image, sitk.Image], Found]
+
+GREEDY_QUICK = "-m NMI -n 100x50x10 -s 2vox 0.5vox"
+GREEDY = "-m NMI -n 100x100x50"
+SYN: dict[str, Any] = {"syn_metric": "mattes"}
+CONTROL_POINTS_MM = 10.0
+RESOLUTIONS = 4
+
+
+def greedy(fixed: sitk.Image, moving: sitk.Image, settings: str = GREEDY) -> Found:
+    from picsl_greedy import GreedyFloat3D
+
+    tool = GreedyFloat3D()
+    run_greedy(tool, f"-i fixed moving {settings} -o warp", fixed=fixed, moving=moving, warp=None)
+
+    def back() -> sitk.Transform:
+        with TemporaryDirectory() as folder:  # its Python package takes no vector images
+            sitk.WriteImage(tool["warp"], f"{folder}/warp.mha")
+            run_greedy(tool, f"-iw {folder}/warp.mha inverse", inverse=None)
+        return displacement_transform(tool["inverse"])
+
+    return displacement_transform(tool["warp"]), back
+
+
+def ants_syn(fixed: sitk.Image, moving: sitk.Image) -> Found:
+    there, back = ants_registered(fixed, moving, "SyNOnly", SYN)
+    return there, lambda: back
+
+
+def elastix(fixed: sitk.Image, moving: sitk.Image) -> Found:
+    import itk
+
+    parameters = itk.ParameterObject.New()
+    chosen = parameters.GetDefaultParameterMap("bspline", RESOLUTIONS, CONTROL_POINTS_MM)
+    chosen["WriteResultImage"], chosen["RandomSeed"] = ["false"], ["1"]
+    parameters.AddParameterMap(chosen)
+    images = [itk_image(image) for image in (fixed, moving)]
+    _, result = itk.elastix_registration_method(*images, parameter_object=parameters, number_of_threads=1)
+    field = itk.array_from_image(itk.transformix_deformation_field(images[1], result))
+    return displacement_transform(Grid.of(fixed).image(field.astype(float), vector=True)), None
+
+
+def itk_image(image: sitk.Image):
+    """The same as an image of ITK's own Python package."""
+    import itk
+
+    other = itk.image_from_array(sitk.GetArrayFromImage(image))
+    other.SetSpacing(list(image.GetSpacing()))
+    other.SetOrigin(list(image.GetOrigin()))
+    other.SetDirection(np.array(image.GetDirection()).reshape(3, 3))
+    return other
+
+
+def convex_adam(fixed: sitk.Image, moving: sitk.Image) -> Found:
+    """It knows arrays alone: the moving image is put on the fixed one's grid, and voxels (z, y, x) come back."""
+    import torch
+    from convexAdam.convex_adam_MIND import convex_adam_pt
+
+    torch.set_num_threads(1)
+    grid = Grid.of(fixed)
+    arrays = [sitk.GetArrayFromImage(image) for image in (fixed, grid.sample(moving))]
+    voxels = convex_adam_pt(*arrays, dtype=torch.float32, device=torch.device("cpu"))
+    field = voxels[..., ::-1] * grid.spacing @ grid.axes.T
+    return displacement_transform(grid.image(field, vector=True)), None
+
+
+def regexplain_model(fixed: sitk.Image, moving: sitk.Image, model: str, refine: int, aligned: bool = False) -> Found:
+    """aligned: the images' points lie near each other already; otherwise RegExplain aligns them first, as it would."""
+    initial = sitk.Transform(3, sitk.sitkIdentity) if aligned else None
+    result = register(fixed, moving, model, initial_transform=initial, refine=refine, device="cpu", threads=1)
+    return result.transform.itk(), result.inverse_transform.itk
+
+
+def unregistered(fixed: sitk.Image, moving: sitk.Image) -> Found:
+    return sitk.Transform(3, sitk.sitkIdentity), None
+
+
+PEERS: dict[str, dict[str, Method]] = {  # by package
+    "picsl-greedy": {"greedy, NMI quick": partial(greedy, settings=GREEDY_QUICK), "greedy, NMI": greedy},
+    "antspyx": {"ANTs SyN, MI": ants_syn},
+    "itk-elastix": {"elastix B-spline, MI": elastix},
+    "convexAdam": {"convexAdam, MIND": convex_adam},
+}
+MODULES = {"picsl-greedy": "picsl_greedy", "antspyx": "ants", "itk-elastix": "itk", "convexAdam": "convexAdam"}
+
+
+def missing(model: str) -> list[str]:
+    """A sentence for each method that cannot be measured here."""
+    sentences = [f"{name} is not installed, so its rows are left out." for name in PEERS if not _has(name)]
+    try:
+        registry.card(model)
+    except BadInputError as error:
+        sentences.append(f"{error} Its rows are left out.")
+    return sentences
+
+
+def all_kinds(model: str, refine: int, only: str = "", aligned: bool = False) -> dict[str, dict[str, Method]]:
+    """The methods that are there, by kind and name; `only` those whose name has these letters, and the start."""
+    peers = {name: method for package, known in PEERS.items() if _has(package) for name, method in known.items()}
+    own: dict[str, Method] = {}
+    try:
+        registry.card(model)
+        own[f"RegExplain {model}"] = partial(regexplain_model, model=model, refine=0, aligned=aligned)
+        if refine:
+            own[f"RegExplain {model}, refined"] = partial(regexplain_model, model=model, refine=refine, aligned=aligned)
+    except BadInputError:
+        pass
+
+    def chosen(methods: dict[str, Method]) -> dict[str, Method]:
+        return {name: method for name, method in methods.items() if only.lower() in name.lower()}
+
+    return {
+        "start": {"affine" if aligned else "unregistered": unregistered},
+        DEFORMABLE_PEER: chosen(peers),
+        "RegExplain": chosen(own),
+    }
+
+
+def packages() -> list[str]:
+    return [name for name in PEERS if _has(name)]
+
+
+def _has(package: str) -> bool:
+    return find_spec(MODULES[package]) is not None
