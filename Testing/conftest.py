@@ -26,3 +26,11 @@ def pytest_collection_modifyitems(items):
 def shared_data() -> Path:
     """The folder of real images; tests that use it carry the marker real_data."""
     return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def fire_model(tmp_path_factory) -> Path:
+    """The folder of a tiny model for two contrasts, of random weights."""
+    from fire_model import write_fire_model
+
+    return write_fire_model(tmp_path_factory.mktemp("models") / "tiny-t1-flair")

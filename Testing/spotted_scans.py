@@ -34,3 +34,11 @@ def bright_spot(at: np.ndarray, grid: sitk.Image) -> sitk.Image:
     """A Gaussian spot of 2 mm at an LPS point."""
     geometry = grid.GetOrigin(), grid.GetSpacing(), grid.GetDirection()
     return sitk.GaussianSource(sitk.sitkFloat32, grid.GetSize(), [2.0] * 3, at.tolist(), 100.0, *geometry, False)
+
+
+def hot_place(heatmap: sitk.Image) -> np.ndarray:
+    """LPS mm: the middle of what is hottest in a map."""
+    values = np.maximum(sitk.GetArrayFromImage(heatmap).astype(float), 0)
+    values[values < 0.6 * values.max()] = 0
+    index = [(i * values).sum() / values.sum() for i in np.indices(values.shape)[::-1]]
+    return Grid.of(heatmap).world(np.array(index))

@@ -6,6 +6,7 @@ The names below work on SimpleITK images; torch is imported only when a model ru
     maps = regexplain.explain(result, region=1)
     motions = regexplain.components(result)
     parts = regexplain.decompose(result)
+    trust = regexplain.trust(result)
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ __all__ = [
     "explain",
     "models",
     "register",
+    "trust",
 ]
 
 _HOME = {
@@ -28,6 +30,7 @@ _HOME = {
     "explain": "explanation",
     "components": "explanation",
     "decompose": "explanation",
+    "trust": "explanation",
     "RegistrationResult": "results.registration_result",
     "BadInputError": "errors",
     "RegExplainError": "errors",

@@ -1,4 +1,7 @@
-"""Explain a finished registration: heatmaps, and what the latent components do. torch is imported only on use."""
+"""Explain a finished registration: heatmaps, what the latent components do, whether to trust it.
+
+torch is imported only on use.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,7 @@ from .results.registration_result import RegistrationResult
 from .running import out_of_memory_said, use_threads
 
 if TYPE_CHECKING:
+    from .indicators import Trust
     from .inference.model import Model
 
 DEFAULT_STRENGTHS = tuple(np.arange(-2, 2.01, 0.5).tolist())
@@ -130,8 +134,41 @@ def decompose(
         return taken_apart(pair, result.transform.displacement, anatomy, count, basis)
 
 
+def trust(
+    result: RegistrationResult,
+    *,
+    model: str | os.PathLike[str] | None = None,
+    device: str = "auto",
+    threads: int | None = None,
+) -> Trust:
+    """Symmetry, complementarity and homogeneity of a registration of two contrasts, against their usual ranges.
+
+    They are of the network's own answer, before any refining. Raises BadInputError for a model that lacks the parts.
+    """
+    threads = use_threads(threads)
+    card = _card_of(result, model)
+    if card.values["network"].get("type") != "fire":
+        raise BadInputError(
+            f"The model {card.name} has no parts for two contrasts (synthesis and discriminators), which these "
+            "indicators look at; use a result of a model such as brain-t1-flair."
+        )
+    from .inference.indicators import measured_trust
+    from .inference.model import Model
+
+    with out_of_memory_said():
+        return measured_trust(Model.load(card, device, threads), result)
+
+
 def _model_of(result: RegistrationResult, model: str | os.PathLike[str] | None, device: str, threads: int) -> Model:
-    """The very model that made the result, found by its checksum."""
+    """The very model that made the result."""
+    card = _card_of(result, model)
+    from .inference.model import Model
+
+    return Model.load(card, device, threads)
+
+
+def _card_of(result: RegistrationResult, model: str | os.PathLike[str] | None) -> registry.ModelCard:
+    """Of the very model that made the result, found by its checksum."""
     used = result.record.get("model")
     if used is None:
         raise BadInputError(
@@ -144,9 +181,7 @@ def _model_of(result: RegistrationResult, model: str | os.PathLike[str] | None, 
             f"The model {used['name']} that made this result is not installed in that version; name "
             "its file with --model."
         )
-    from .inference.model import Model
-
-    return Model.load(card, device, threads)
+    return card
 
 
 def _region(result: RegistrationResult, region: int | sitk.Image | None) -> tuple[sitk.Image, str, int | None]:

@@ -11,8 +11,6 @@ from .geometry import Grid, on_canvas
 
 FILLING_SHARE = 0.1  # of all voxels
 RINGING_SHARE = 0.1  # of the others
-TISSUE = 0.1  # of the brightest: darker is air
-TRIMMED = 0.01
 SAMPLED = 100_000  # voxels among which the most frequent value is looked for
 TISSUE = 0.1  # of the brightest: darker is air
 TRIMMED = 0.01
@@ -54,18 +52,18 @@ def _filling(values: np.ndarray) -> float | None:
 SCALINGS: dict[str, Callable[[np.ndarray], np.ndarray]] = {"normalised": normalised, "robust": robust}
 
 
-def tissue_centre(image: sitk.Image) -> np.ndarray:
-    """The middle, LPS mm, of the box along the image's axes that holds the tissue but for its outermost hundredths.
+def tissue_centre(scaled: sitk.Image) -> np.ndarray:
+    """The middle, LPS mm, of the box along an image's axes that holds its tissue but for the outermost hundredths.
 
-    It does not depend on how much air is about a head; noise and a few bright voxels do not move it.
+    scaled: to [0, 1]. It does not depend on how much air is about a head; noise and a few bright voxels do not move it.
     """
-    inside = robust(sitk.GetArrayFromImage(image)) > TISSUE
+    inside = sitk.GetArrayFromImage(scaled) > TISSUE
     middle = []
     for axis in (2, 1, 0):
         others = tuple(a for a in range(3) if a != axis)
         share = inside.sum(others).cumsum() / inside.sum()
         middle.append((np.searchsorted(share, TRIMMED) + np.searchsorted(share, 1 - TRIMMED)) / 2)
-    return Grid.of(image).world(np.array(middle))
+    return Grid.of(scaled).world(np.array(middle))
 
 
 def network_input(
@@ -78,6 +76,8 @@ def network_input(
 
     (z, y, x) float32, 0 (its darkest) outside. alignment: canvas points to points of the image.
     """
-    scaled = sitk.GetImageFromArray(scaling(sitk.GetArrayFromImage(image)))
-    scaled.CopyInformation(image)
-    return on_canvas(scaled, canvas, alignment)
+    return on_canvas(scaled_by(scaling, image), canvas, alignment)
+
+
+def scaled_by(scaling: Callable[[np.ndarray], np.ndarray], image: sitk.Image) -> sitk.Image:
+    return Grid.of(image).image(scaling(sitk.GetArrayFromImage(image)))

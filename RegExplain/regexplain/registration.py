@@ -150,7 +150,7 @@ class _Registration:
 
             assert self.model is not None
             with out_of_memory_said():
-                return align(self.model, self.fixed, self.moving), wanted
+                return align(self.model, self.fixed, self.moving, self._warn), wanted
         return alignment.registered(self.fixed, self.moving), "affine"
 
     def _load(self, card: registry.ModelCard) -> Model:
@@ -171,7 +171,7 @@ class _Registration:
 
         with out_of_memory_said():
             prediction = predict(self.model, self.fixed, self.moving, linear, self.refine, self.progress)
-        if self.model.has_components:
+        if self.model.card.has_components:
             self._place(Population.of(self.model.components), self.model.card.name, prediction.encodings)
         return prediction.displacement, prediction.inverse
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from .errors import BadInputError
 from .geometry import Grid, anatomical
+from .results.stages import STAGES
 
 FOLDER = Path(__file__).parent / "models"
 WEIGHTS, COMPONENTS, CARD = "weights.safetensors", "components.safetensors", "card.json"
@@ -46,6 +47,16 @@ class ModelCard:
     def canvas_about(self) -> str:
         """What the canvas' middle lies on: the "image"'s middle, or that of the "tissue" in it."""
         return self.values["canvas"].get("about", "image")
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """Those of its network that can be explained."""
+        return STAGES[self.values["network"]["type"]]
+
+    @property
+    def has_components(self) -> bool:
+        """Whether its answers can be taken apart into latent components."""
+        return COMPONENTS in self.values["files"]
 
     @property
     def intensities(self) -> str:

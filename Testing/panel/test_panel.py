@@ -203,10 +203,10 @@ def test_a_components_map_is_listed_shown_and_asked_for_again_by_its_component(p
     registered.node("record").SetText(json.dumps(record))
     panel.session.changed.emit()
     texts = [panel.ui.stageSelector.itemText(n) for n in range(panel.ui.stageSelector.count)]
-    assert texts[-1] == "Component 3, on the fixed scan"
+    assert texts[-1] == "Component 3 in the fixed image"
     panel.ui.stageSelector.currentIndex = len(texts) - 1
     assert HeatmapLayer(registered, "component-03-fixed").visible
-    assert "Component 3, on the fixed scan: warm where" in panel.ui.statusLabel.text
+    assert "Component 3 in the fixed image: warm where" in panel.ui.statusLabel.text
     commands = []
 
     def start(arguments, scratch):
@@ -228,7 +228,7 @@ def test_a_map_by_another_method_is_listed_by_it_and_asked_for_again_in_the_same
     registered.node("record").SetText(json.dumps(record))
     panel.session.changed.emit()
     texts = [panel.ui.stageSelector.itemText(n) for n in range(panel.ui.stageSelector.count)]
-    assert texts[0] == "Encoder, on the fixed scan" and texts[-1] == texts[0] + " (HiResCAM, towards left)"
+    assert texts[0] == "Encoder on the fixed image" and texts[-1] == texts[0] + " (HiResCAM, towards left)"
     panel.ui.stageSelector.currentIndex = len(texts) - 1
     assert HeatmapLayer(registered, "encoder-fixed.hirescam.left").visible
     assert "move it towards left" in panel.ui.statusLabel.text
@@ -241,6 +241,55 @@ def test_a_map_by_another_method_is_listed_by_it_and_asked_for_again_in_the_same
     monkeypatch.setattr(panel.session.runner, "start", start)
     panel.ui.explainButton.click()
     assert commands[0][2:] == ["--stage", "encoder-fixed", "--method", "hirescam", "--scalar", "left"]
+
+
+@pytest.fixture
+def withoutComponents(monkeypatch):
+    """The model that made the registration is of the family without latent components."""
+    from regexplain import registry
+
+    card = registry.ModelCard(Path("nowhere"), {"name": "two contrasts", "network": {"type": "fire"}, "files": {}})
+    monkeypatch.setattr(registry, "by_checksum", lambda digest: card)
+    return card
+
+
+def test_the_stages_are_those_of_the_model_that_made_the_registration(panel, withoutComponents, registered):
+    texts = [panel.ui.stageSelector.itemText(n) for n in range(panel.ui.stageSelector.count)]
+    assert len(texts) == 12 and texts[0] == "Encoder on the fixed image"
+    assert "Transformation from the moving to the fixed image" in texts and "Synthesis of the moving image" in texts
+    assert "Decoder" not in texts
+
+
+def test_a_model_without_components_has_no_motions_which_is_said_and_no_error(
+    panel, withoutComponents, registered, shown
+):
+    assert not panel.ui.animateButton.enabled and "has no latent components" in panel.ui.animateButton.toolTip
+    assert not panel.ui.componentSelector.enabled and "has none" in panel.ui.componentSelector.currentText
+    assert panel.ui.explainButton.enabled and shown == []
+
+
+def test_a_stage_with_a_number_of_its_own_says_which_and_is_asked_for_again_without_it(
+    panel, withoutComponents, registered, monkeypatch
+):
+    press(panel, panel.ui.explainButton)
+    record = registered.record
+    own = {"stage": "synthesis-fixed", "method": "grad-cam", "scalar": "synthesis", "region_label": None}
+    record["heatmaps"].append(record["heatmaps"][0] | own)
+    registered.node("record").SetText(json.dumps(record))
+    panel.session.changed.emit()
+    texts = [panel.ui.stageSelector.itemText(n) for n in range(panel.ui.stageSelector.count)]
+    assert texts.count("Synthesis of the fixed image") == 1
+    panel.ui.stageSelector.currentIndex = texts.index("Synthesis of the fixed image")
+    assert "synthetic image like the real one" in panel.ui.statusLabel.text
+    commands = []
+
+    def start(arguments, scratch):
+        commands.append(arguments)
+        shutil.rmtree(scratch)
+
+    monkeypatch.setattr(panel.session.runner, "start", start)
+    panel.ui.explainButton.click()
+    assert commands[0][2:] == ["--stage", "synthesis-fixed", "--method", "grad-cam"]
 
 
 def test_animating_plays_and_the_slider_stops_it(panel, registered):

@@ -191,7 +191,7 @@ def test_truncated_or_tampered_weights_are_refused(copied_model, damage):
 
 
 def test_an_unknown_model_is_answered_with_those_there_are():
-    with pytest.raises(BadInputError, match="no model 'spleen'; installed: hippocampus"):
+    with pytest.raises(BadInputError, match="no model 'spleen'; installed: brain-t1-flair, hippocampus"):
         registry.card("spleen")
 
 

@@ -71,7 +71,7 @@ def test_explain_and_components_add_to_it(registered):
 
 def test_models_lists_what_is_installed_and_one_card_whole():
     listed = CliRunner().invoke(main, ["models"])
-    assert listed.output.startswith("hippocampus")
+    assert listed.output.startswith("brain-t1-flair")
     card = json.loads(CliRunner().invoke(main, ["models", "hippocampus"]).output)
     for key in ("intended_use", "limits", "data", "licence", "figures", "files", "training"):
         assert card[key]

@@ -23,8 +23,8 @@ from regexplain.decomposition import LatentComponents
 from regexplain.errors import BadInputError
 from regexplain.geometry import Grid, canvas_about
 from regexplain.inference.model import Model
-from regexplain.results.explanations import component_of, coordinate_stage
 from regexplain.results.folder import ResultFolder
+from regexplain.results.stages import component_of, coordinate_stage
 from regexplain.spatial.warp import warp
 from spotted_scans import spotted_result
 

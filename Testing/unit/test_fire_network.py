@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from regexplain.inference.alignment import plausible
 from regexplain.losses.consistency import inverse_consistency_error
 from regexplain.networks.affine import AffineNetwork, carried, estimated, fitted, square_root, symmetric_fit
 from regexplain.networks.fire import FireNetwork
@@ -160,3 +161,9 @@ def test_looking_twice_is_symmetric_too():
     once, _ = LeansTowardsTheBrighter()(fixed, moving)
     assert not torch.allclose(there, once, atol=1e-2)
     assert torch.allclose((there @ back)[0], torch.eye(4), atol=1e-3)
+
+
+def test_an_affine_that_no_head_could_have_is_not_plausible():
+    assert plausible(turned(35.0, 1, (30.0, 0.0, 0.0)).numpy())
+    for wrong in (np.diag([-1.0, 1, 1, 1]), np.diag([3.0, 1, 1, 1]), np.zeros((4, 4)), np.full((4, 4), np.nan)):
+        assert not plausible(wrong)

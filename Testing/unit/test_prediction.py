@@ -33,6 +33,7 @@ class KnownNetwork(torch.nn.Module):
 
 @dataclass
 class Card:
+    canvas_about, intensities = "image", "normalised"
     canvas_size = SIZE
     canvas_spacing = SPACING
     name = "known"

@@ -5,6 +5,7 @@ import csv
 import json
 import re
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -21,6 +22,7 @@ from regexplain.geometry import Grid, centred_grid
 from regexplain.inference.model import Model
 from regexplain.networks.latent import LatentNetwork
 from regexplain.purity import Measure, Purity
+from regexplain.registry import ModelCard
 from regexplain.reproduction import claims, elementary, latent_space, predefined, spaces
 from regexplain.reproduction.anatomy_plots import PLANES, Backdrop
 from regexplain.reproduction.variance import explained
@@ -233,11 +235,8 @@ def moved_ball(name: str, at, header: str) -> np.ndarray:
     grid = centred_grid(np.array([50.0, -20.0, 7.0]), (48, 48, 48), (1.0, 1.0, 1.0), direction.ravel())
     away = np.linalg.norm(grid_points(grid) - grid.centre - canvas_axes @ at, axis=-1)
     image = grid.image((np.clip(4 - away, 0, 1) * 100).astype(np.float32))
-    model = SimpleNamespace(
-        device=torch.device("cpu"), card=SimpleNamespace(canvas_size=[64] * 3, canvas_spacing=[1.0] * 3)
-    )
-    model.canvas = lambda image: Model.canvas(model, image)
-    model.volume = lambda *arguments: Model.volume(model, *arguments)
+    card = ModelCard(Path(), {"canvas": {"size": [64] * 3, "spacing_mm": [1.0] * 3}})
+    model = Model(card, None, torch.device("cpu"))
     [motion] = [motion for motion in predefined.TRANSFORMATIONS if motion.name == name]
     case = spaces.Case(311, image, image > 1)
     volume = spaces.moved_copy(model, case, motion)[0, 0].numpy()

@@ -8,6 +8,7 @@ import vtk
 from slicer.i18n import tr as _
 
 import slicer
+from regexplain import registry
 from regexplain.errors import BadInputError
 from regexplain.results import ResultFolder
 
@@ -31,6 +32,7 @@ class Session:
         self._whenFinished = None
         self._result = None
         self._folders = {}  # by result id; a scene never keeps a path
+        self._cards = {}  # by checksum
         runner.finished.connect(self._onFinished)
         runner.failed.connect(self._onFailed)
         runner.cancelled.connect(self._onCancelled)
@@ -54,6 +56,18 @@ class Session:
         if self._result is not None and self._result.node("record") is None:
             self._result = None
         return self._result
+
+    @property
+    def card(self):
+        """The card of the model that made the registration on show; None where that very model is not installed."""
+        model = self.result.record["model"] if self.result is not None else None
+        if model is None:
+            return None
+        digest = model["sha256"]
+        if digest not in self._cards:
+            with self.messages.guard():
+                self._cards[digest] = registry.by_checksum(digest)
+        return self._cards.setdefault(digest, None)
 
     def noticeRemovedNodes(self):
         """If the registration on show was removed from the scene, show another."""

@@ -30,7 +30,8 @@ class Pictures:
         """Write what the result has of these; `report(done, total)` is called after each. Returns the names.
 
         overview.png: fixed, moving and warped moving scan. outlines.png: fixed (red) and warped (gold) segmentation.
-        glyphs-slice.png, glyphs-3d.png, heatmap-<stage>.png, animation-component-NN.png (at the largest strength).
+        glyphs-slice.png, glyphs-3d.png, heatmap-<stage>.png, trust-<map>.png,
+        animation-component-NN.png (at the largest strength).
         Layers are added where they are not, and all are hidden at the end.
         """
         jobs = {"overview.png": lambda: self._overview(resultNodes)}
@@ -53,7 +54,7 @@ class Pictures:
                 "glyphs-3d.png": lambda: self._glyphs3D(layer),
             }
         if isinstance(layer, HeatmapLayer):
-            return {f"heatmap-{layer.stage}.png": lambda: self._heatmap(layer)}
+            return {f"{layer.pictureName}.png": lambda: self._heatmap(layer)}
         if isinstance(layer, AnimationLayer):
             return {f"animation-component-{layer.componentIndex:02d}.png": lambda: self._animation(layer)}
         return {}

@@ -14,8 +14,9 @@ from torch import Tensor
 from ..decomposition import LatentComponents
 from ..errors import BadInputError
 from ..inference.model import Model
-from ..results.explanations import Heatmap, coordinate_stage
+from ..results.explanations import Heatmap
 from ..results.registration_result import RegistrationResult
+from ..results.stages import coordinate_stage
 from ..spatial.warp import grown
 from .placing import in_place
 

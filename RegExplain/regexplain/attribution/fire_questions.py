@@ -10,17 +10,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import permutations
 
 import SimpleITK as sitk
 import torch
 from torch import Tensor
 
+from ..errors import BadInputError
 from ..geometry import Grid
 from ..inference.alignment import landmark_grid
 from ..inference.model import Model
 from ..networks.fire import FireNetwork
 from ..networks.latent import RegistrationOutput
 from ..results.registration_result import RegistrationResult
+from ..results.stages import usual_scalar
 from ..spatial.transformation import velocity
 from ..spatial.warp import identity, resized, warp
 from .attribution import StageMap
@@ -28,8 +31,9 @@ from .placing import Asked, in_place
 from .question import Question, motion_question
 from .scalars import EPS_MM, mean_logit, mean_over, synthesis_agreement
 
+CLEAR = 0.9  # certainty
 IMAGES = ("fixed", "moving")
-Answer = Callable[[Tensor, Tensor], tuple[Tensor, Mapping[str, Tensor]]]
+Answered = Callable[[int, Sequence[Tensor]], tuple[Tensor, Tensor]]
 
 
 @dataclass
@@ -61,15 +65,35 @@ class FirePair:
             return features, self.network.registered(features, self.volumes[0].shape[2:])
 
     @cached_property
+    def judged(self) -> tuple[list[str], list[float]]:
+        """What the fixed and the moving image are taken for, and with what certainty.
+
+        The one of each that is likelier than the other way round, unless both look clearly like the same one.
+        """
+        with torch.no_grad():
+            shares = self.network.modalities_of(torch.cat(self.volumes)).double().cpu()
+        names = self.network.modalities
+        alike = shares.argmax(1)
+        if alike[0] == alike[1] and shares.max(1).values.min() > CLEAR:
+            return [names[int(alike[0])]] * 2, shares.max(1).values.tolist()
+        orders = {(j, k): float(shares[0, j] * shares[1, k]) for j, k in permutations(range(len(names)), 2)}
+        best = max(orders, key=lambda order: orders[order])
+        return [names[k] for k in best], [orders[best] / sum(orders.values())] * 2
+
+    @property
     def modalities(self) -> list[str]:
-        """What G takes the fixed and the moving image for."""
-        logits = self.network.modality_logits(self.seen[0])
-        return [self.network.modalities[int(k)] for k in logits.argmax(1)]
+        return self.judged[0]
 
     @cached_property
     def moving_region(self) -> Tensor:
         """The region carried to where its tissue lies in the moving image, on the canvas."""
-        return warp(self.region[None, None], self.seen[1].inverse, padding="zeros")[0, 0]
+        carried = warp(self.region[None, None], self.seen[1].inverse, padding="zeros")[0, 0]
+        if float(carried.sum()) == 0:
+            raise BadInputError(
+                "The region's tissue lies outside the part of the moving image that the model sees; choose another "
+                "region."
+            )
+        return carried
 
     def questions(self, scalar: str) -> Iterator[Asked]:
         """All of them. scalar: of the motion, see `scalars.motion_scalar`."""
@@ -77,18 +101,20 @@ class FirePair:
         yield self._motion(scalar, True, ["transformation-backward"])
         yield self._affine()
         for k, image in enumerate(IMAGES):
-            for synthetic in (False, True):
-                stage = f"discriminator-{image}" + "-synthetic" * synthetic
-                yield self._other(stage, image, self._realness(k, synthetic), "realness")
-            yield self._other(f"synthesis-{image}", image, self._agreement(k), "synthesis")
+            yield self._other(k, f"synthesis-{image}", self._agreement, "synthesis")
+        for k, image in enumerate(IMAGES):
+            yield self._other(k, f"discriminator-{image}", self._realness, "discriminators")
+            yield self._other(k, f"discriminator-{image}-synthetic", self._synthetic_realness, "discriminators")
 
     def _placed(self, found: StageMap) -> sitk.Image:
         return in_place(found.values.cpu().float().numpy(), self.canvas, found.grid, self.result)
 
     def _motion(self, scalar: str, inverse: bool, stages: list[str]) -> Asked:
-        region = self.moving_region if inverse else self.region
-        question = motion_question(self.network, *self.volumes, scalar, region, self.canvas.spacing, inverse)
-        return Asked(question, self._placed_motion, scalar, stages)
+        def ask() -> Question:
+            region = self.moving_region if inverse else self.region
+            return motion_question(self.network, *self.volumes, scalar, region, self.canvas.spacing, inverse)
+
+        return Asked(ask, self._placed_motion, scalar, stages, lambda: ("encoder", "transformation"))
 
     def _placed_motion(self, found: StageMap) -> sitk.Image:
         """T works half the way between the two images; its maps are carried to the one that they explain."""
@@ -100,33 +126,41 @@ class FirePair:
 
     def _affine(self) -> Asked:
         """How far T's affine part moves the region, beyond laying the two images' tissue on each other."""
-        grids = {"fixed": landmark_grid(self.model, self.result.fixed)}
-        grids["moving"] = landmark_grid(self.model, self.result.moving)
-        volumes = [self.model.volume(image, grids[role]) for role, image in self._images.items()]
-        region = torch.from_numpy(
-            sitk.GetArrayFromImage(grids["fixed"].sample(self.canvas.image(self.region.cpu().numpy())))
-        ).to(volumes[0])
-        size = self.network.affine.size * self.network.affine.spacing_mm
-        points = identity(region.shape, region)[0] * size / 2
+        images = {"fixed": self.result.fixed, "moving": self.result.moving}
+        grids = {role: landmark_grid(self.model, image) for role, image in images.items()}
+        extent = self.region.new_tensor(self.canvas.extent)
+        points = identity(self.region.shape, self.region)[0] * extent / 2  # mm about fixed's tissue, as landmarks are
 
         def answer(fixed: Tensor, moving: Tensor) -> tuple[Tensor, Mapping[str, Tensor]]:
             matrix, stages = self.network.affine(fixed, moving)
             moved = points @ matrix[0, :3, :3].T + matrix[0, :3, 3]
-            return mean_over(((moved - points).square().sum(3) + EPS_MM**2).sqrt(), region), stages
+            return mean_over(((moved - points).square().sum(3) + EPS_MM**2).sqrt(), self.region), stages
+
+        def ask() -> Question:
+            fixed, moving = (self.model.volume(images[role], grid) for role, grid in grids.items())
+            return Question(self.network, fixed, moving, answer, stages)
 
         def place(found: StageMap) -> sitk.Image:
             cells = grids[found.grid].image(found.values.cpu().float().numpy())
-            return Grid.of(self._images[found.grid]).sample(cells)
+            return Grid.of(images[found.grid]).sample(cells)
 
         stages = {"affine-fixed": "fixed", "affine-moving": "moving"}
-        return Asked(Question(self.network, volumes[0], volumes[1], answer, stages), place, "magnitude", list(stages))
+        return Asked(ask, place, usual_scalar("affine"), list(stages), lambda: ("affine",))
 
-    @property
-    def _images(self) -> dict[str, sitk.Image]:
-        return {"fixed": self.result.fixed, "moving": self.result.moving}
+    def _other(self, k: int, stage: str, answered: Answered, part: str) -> Asked:
+        """Of image k (0: fixed), whose scalar is `answered(k, fixed, moving)`, beside its activation."""
 
-    def _other(self, stage: str, image: str, answer: Answer, scalar: str) -> Asked:
-        return Asked(Question(self.network, *self.volumes, answer, {stage: image}), self._placed, scalar, [stage])
+        def answer(*volumes: Tensor) -> tuple[Tensor, Mapping[str, Tensor]]:
+            value, activation = answered(k, volumes)
+            return value, {stage: activation}
+
+        def ask() -> Question:
+            return Question(self.network, *self.volumes, answer, {stage: IMAGES[k]})
+
+        return Asked(ask, self._placed, usual_scalar(stage), [stage], lambda: (f"{part}.{self.modalities[k]}",))
+
+    def _region_of(self, k: int) -> Tensor:
+        return self.moving_region if k else self.region
 
     def _synthesised(self, k: int, volumes: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """(image k of the pair made from the other one, F's activation)."""
@@ -136,22 +170,16 @@ class FirePair:
         move = output.inverse if k else output.displacement
         return self.network.synthesised(source, self.modalities[k], move)
 
-    def _agreement(self, k: int) -> Answer:
-        region = (self.region, self.moving_region)[k]
+    def _agreement(self, k: int, volumes: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        image, activation = self._synthesised(k, volumes)
+        return synthesis_agreement(image, volumes[k], self._region_of(k)), activation
 
-        def answer(*volumes: Tensor) -> tuple[Tensor, Mapping[str, Tensor]]:
-            image, activation = self._synthesised(k, volumes)
-            return synthesis_agreement(image, volumes[k], region), {f"synthesis-{IMAGES[k]}": activation}
+    def _realness(self, k: int, volumes: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        return self._judged(k, volumes[k])
 
-        return answer
+    def _synthetic_realness(self, k: int, volumes: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        return self._judged(k, self._synthesised(k, volumes)[0])
 
-    def _realness(self, k: int, synthetic: bool) -> Answer:
-        region = (self.region, self.moving_region)[k]
-
-        def answer(*volumes: Tensor) -> tuple[Tensor, Mapping[str, Tensor]]:
-            image = self._synthesised(k, volumes)[0] if synthetic else volumes[k]
-            logits, activation = self.network.discriminators[self.modalities[k]](image)
-            stage = f"discriminator-{IMAGES[k]}" + "-synthetic" * synthetic
-            return mean_logit(logits, region), {stage: activation}
-
-        return answer
+    def _judged(self, k: int, image: Tensor) -> tuple[Tensor, Tensor]:
+        logits, activation = self.network.discriminators[self.modalities[k]](image)
+        return mean_logit(logits, self._region_of(k)), activation

@@ -14,9 +14,11 @@ from ..networks.fire import FireNetwork
 from ..progress import Progress
 from ..results.explanations import USUAL_METHOD, USUAL_SCALAR, Heatmap
 from ..results.registration_result import RegistrationResult
+from ..results.stages import stage_words
 from .attribution import IMAGES, ImageAttribution, StageMap
 from .fire_questions import FirePair
 from .methods import attribution
+from .modules import no_stage
 from .placing import Asked, in_place
 from .question import motion_question
 
@@ -41,20 +43,31 @@ def heatmaps(
         raise BadInputError(
             "The region lies outside the part of the fixed image that the model sees; choose another region."
         )
-    asked = questions(model, result, canvas, weights, scalar)
-    found = attribution(method)
-    owners = {stage: one for one in asked for stage in one.stages}
+    asked, found = questions(model, result, canvas, weights, scalar), attribution(method)
     if isinstance(found, ImageAttribution):
-        owners = dict.fromkeys(IMAGES, asked[0])
+        asked, plan = asked[:1], [list(stages) or list(IMAGES)]
+    else:
+        plan = planned(asked, stages)
     made = []
-    for one in asked:  # a stage that none owns is a module's path, or refused by the first
-        wanted = [stage for stage in stages or owners if owners.get(stage, asked[0]) is one]
-        made += [(one, m) for m in (found.maps(one.question, wanted, progress) if wanted else [])]
-    return [Heatmap(m.stage, m.grid, one.place(m), region_words, region_label, method, one.scalar) for one, m in made]
+    for number, (one, wanted) in enumerate((one, wanted) for one, wanted in zip(asked, plan, strict=True) if wanted):
+        if progress is not None and number:
+            progress.report(f"Explaining the {stage_words(wanted[0])}", number, sum(map(bool, plan)))
+        made += [(one, m, one.place(m)) for m in found.maps(one.ask(), wanted, progress)]
+    return [Heatmap(m.stage, m.grid, image, region_words, region_label, method, one.scalar) for one, m, image in made]
+
+
+def planned(asked: Sequence[Asked], stages: Sequence[str]) -> list[list[str]]:
+    """The stages that each question is asked about. Raises BadInputError for one that is none's."""
+    every = [stage for one in asked for stage in one.stages]
+    plan = [one.wanted(stages or every) for one in asked]
+    for stage in stages:
+        if not any(one.wanted([stage]) for one in asked):
+            raise no_stage(stage, every)
+    return plan
 
 
 def questions(model: Model, result: RegistrationResult, canvas: Grid, region: torch.Tensor, scalar: str) -> list[Asked]:
-    """All that can be asked of the network; the first is also that of modules which are no stage of any."""
+    """All that can be asked of the network, the motion of the region first."""
     if isinstance(model.network, FireNetwork):
         return list(FirePair(model, result, canvas, region).questions(scalar))
     volumes = model.volume(result.fixed, canvas), model.volume(result.moving, canvas, result.transform.alignment)
@@ -63,4 +76,5 @@ def questions(model: Model, result: RegistrationResult, canvas: Grid, region: to
         return in_place(found.values.cpu().numpy(), canvas, found.grid, result)
 
     question = motion_question(model.network, *volumes, scalar, region, canvas.spacing)
-    return [Asked(question, place, scalar, list(question.grids))]
+    tops = [stage.partition("-")[0] for stage in question.grids]
+    return [Asked(lambda: question, place, scalar, list(question.grids), lambda: tops)]

@@ -27,13 +27,17 @@ def outputs_of(network: nn.Module, paths: Iterable[str]) -> Iterator[dict[str, l
 def module_of(stage: str, network: nn.Module, grids: Mapping[str, str]) -> str:
     """The path that a stage means: a module's, or one part's of it (`encoder.refine.1-fixed`). Raises BadInputError."""
     known = dict(network.named_modules())
-    for path in (stage, stage.rpartition("-")[0]):
+    for path in (stage, stage.partition("-")[0]):
         of_it = parts(path, grids) if path in known else {}
         if of_it and stage in (path, *of_it):
             return path
-    inside = " and ".join(dict.fromkeys(name.partition("-")[0] for name in grids))
-    raise BadInputError(
-        f"There is no stage {stage!r}; the network has {', '.join(grids)}, and the paths of the modules in its "
+    raise no_stage(stage, grids)
+
+
+def no_stage(stage: str, stages: Iterable[str]) -> BadInputError:
+    inside = " and ".join(dict.fromkeys(name.partition("-")[0] for name in stages))
+    return BadInputError(
+        f"There is no stage {stage!r}; the network has {', '.join(stages)}, and the paths of the modules in its "
         f"{inside}."
     )
 
@@ -41,12 +45,12 @@ def module_of(stage: str, network: nn.Module, grids: Mapping[str, str]) -> str:
 def parts(path: str, grids: Mapping[str, str]) -> dict[str, str]:
     """The maps that a module gives, each with its grid: as many as there are stages of the part of the network that it
     lies in. The encoder sees both images, so `encoder.refine.1` gives `encoder.refine.1-fixed` and `-moving`."""
-    top = path.partition(".")[0]
-    return {
-        path + stage.removeprefix(top): grid
-        for stage, grid in grids.items()
-        if stage == top or stage.startswith(f"{top}-")
-    }
+    top, found = path.partition(".")[0], {}
+    for stage, grid in grids.items():
+        part, dash, which = stage.partition("-")
+        if top in (part, f"{part}s"):  # one of the `discriminators` is a discriminator
+            found[path + dash + which] = grid
+    return found
 
 
 def divided(calls: list[Tensor], count: int) -> list[list[Tensor]]:

@@ -11,17 +11,30 @@ import SimpleITK as sitk
 from ..geometry import Grid
 from ..results.registration_result import RegistrationResult
 from .attribution import StageMap
+from .modules import parts
 from .question import Question
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A question, how its maps are placed on the images' grids, the name of its scalar, and which stages it is for."""
+    """A question (`ask` makes it, once it is needed), how its maps are placed on the images' grids, the name of its
+    scalar, which stages it is for, and the paths of the modules within which it is for others."""
 
-    question: Question
+    ask: Callable[[], Question]
     place: Callable[[StageMap], sitk.Image]
     scalar: str
     stages: Sequence[str]
+    modules: Callable[[], Sequence[str]]
+
+    def wanted(self, stages: Sequence[str]) -> list[str]:
+        """Those of `stages` that it is for; a module by its parts (see `modules.parts`)."""
+        return [name for stage in stages for name in ([stage] if stage in self.stages else self._parts(stage))]
+
+    def _parts(self, stage: str) -> list[str]:
+        path = stage.partition("-")[0]
+        if not any(f"{path}.".startswith(f"{module}.") for module in self.modules()):
+            return []
+        return [name for name in parts(path, dict.fromkeys(self.stages, "")) if stage in (path, name)]
 
 
 def in_place(cells: np.ndarray, canvas: Grid, grid: str, result: RegistrationResult) -> sitk.Image:

@@ -13,7 +13,9 @@ from .models import models
 from .register import register
 from .reproduce import reproduce
 from .scene import scene
+from .study import study
 from .train import train
+from .trust import trust
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -22,5 +24,5 @@ def main() -> None:
     """Register two volumes and see why the network moved what it moved."""
 
 
-for verb in (register, explain, components, decompose, scene, models, train, evaluate, reproduce):
+for verb in (register, explain, components, decompose, trust, scene, models, train, evaluate, reproduce, study):
     main.add_command(verb)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -14,9 +14,9 @@ from torch import Tensor, nn
 
 from ..decomposition import LatentComponents
 from ..errors import BadInputError, RegExplainError
-from ..geometry import Grid, canvas_about
+from ..geometry import Grid, canvas_about, on_canvas
 from ..images import physical_memory
-from ..intensities import SCALINGS, network_input, tissue_centre
+from ..intensities import SCALINGS, scaled_by, tissue_centre
 from ..networks.fire import FireNetwork
 from ..networks.latent import LatentNetwork
 from ..registry import COMPONENTS, WEIGHTS, ModelCard
@@ -31,6 +31,7 @@ class Model:
     card: ModelCard
     network: Any  # of NETWORKS; torch hides what a module's own methods take and give
     device: torch.device
+    _scaled: list[tuple[sitk.Image, sitk.Image]] = field(default_factory=list, repr=False)
 
     @classmethod
     def load(cls, card: ModelCard, device: str = "auto", threads: int | None = None) -> Model:
@@ -52,14 +53,10 @@ class Model:
             ) from error
         return cls(card, network.eval().requires_grad_(False).to(chosen), chosen)
 
-    @property
-    def has_components(self) -> bool:
-        return COMPONENTS in self.card.values["files"]
-
     @cached_property
     def components(self) -> LatentComponents:
         """Raises BadInputError where the model has none."""
-        if not self.has_components:
+        if not self.card.has_components:
             raise BadInputError(
                 f"The model {self.card.name} has no latent components: its answer does not pass through one encoding "
                 "of a whole image; explain it stage by stage instead (regexplain explain)."
@@ -83,12 +80,20 @@ class Model:
 
     def centre(self, image: sitk.Image) -> np.ndarray:
         """What the model's canvases lie about, LPS mm: the middle of the image, or of the tissue in it."""
-        return tissue_centre(image) if self.card.canvas_about == "tissue" else Grid.of(image).centre
+        return tissue_centre(self.scaled(image)) if self.card.canvas_about == "tissue" else Grid.of(image).centre
 
     def volume(self, image: sitk.Image, canvas: Grid, alignment: sitk.Transform | None = None) -> Tensor:
         """(1, 1, D, H, W): the scaled image on the canvas, 0 (its darkest) outside."""
-        values = network_input(image, canvas, alignment, SCALINGS[self.card.intensities])
-        return torch.from_numpy(values)[None, None].to(self.device)
+        return torch.from_numpy(on_canvas(self.scaled(image), canvas, alignment))[None, None].to(self.device)
+
+    def scaled(self, image: sitk.Image) -> sitk.Image:
+        """`image` in the intensities that the network was trained on; those of one pair are kept, for it takes long."""
+        for original, kept in self._scaled:
+            if original is image:
+                return kept
+        made = scaled_by(SCALINGS[self.card.intensities], image)
+        self._scaled = [*self._scaled[-1:], (image, made)]
+        return made
 
 
 def chosen_device(name: str) -> torch.device:

@@ -35,7 +35,10 @@ class Refinement:
     smoothness: float = 0.3
 
 
-SETTINGS = {LatentNetwork: Refinement(similarity=0.3), FireNetwork: Refinement(self_similarity=1.0)}
+SETTINGS = {
+    LatentNetwork: Refinement(similarity=0.3),
+    FireNetwork: Refinement(overlap=0.0, self_similarity=5.0, smoothness=3.0),
+}
 
 
 def refined(

@@ -25,6 +25,7 @@ from .affine import AffineNetwork
 from .latent import SLOPE, Encoder, ReadOut, RegistrationOutput, Residual, doubling
 
 PATCH_SLOPE = 0.2
+MIDDLE = (64, 80, 64)  # canvas voxels, (z, y, x)
 NEIGHBOURS = list(product(range(3), repeat=3))  # offsets + 1 of the cells that are compared
 
 
@@ -141,7 +142,7 @@ class FireNetwork(nn.Module):
         self.transformation = Transformation(list(reversed(widths)))
         self.synthesis = nn.ModuleDict({name: Synthesis(widths[0]) for name in modalities})
         self.discriminators = nn.ModuleDict({name: Discriminator(patch_widths) for name in modalities})
-        self.modality = nn.Linear(widths[-1], len(modalities))
+        self.modality = nn.Linear(2 * sum(widths), len(modalities))
         self.read_out = ReadOut(widths[0], segments, 1) if segments else None
         self.affine = AffineNetwork(**(affine or {}))
 
@@ -167,14 +168,27 @@ class FireNetwork(nn.Module):
         output.disagreement = disagreement
         return output
 
+    def velocity(self, fixed: Tensor, moving: Tensor) -> Tensor:
+        """T's answer before integration, (B, 3, D/2, H/2, W/2) canvas voxels."""
+        features = self.encoder(torch.cat([fixed, moving]))
+        of_fixed, of_moving = zip(*(level.chunk(2) for level in features), strict=True)
+        return self.transformation(of_fixed, of_moving)[0]
+
     def integrated(self, raw: Tensor, shape, stages: dict[str, Tensor]) -> RegistrationOutput:
         """The registration of a velocity at half the canvas' resolution, on a grid of `shape` over the canvas."""
         forward, backward = velocity(raw, 2)
         return RegistrationOutput(resized(forward, shape), resized(backward, shape), raw, stages)
 
     def modality_logits(self, features: Sequence[Tensor]) -> Tensor:
-        """(B, modalities) of G's features."""
-        return self.modality(features[0].float().mean((2, 3, 4)))
+        """(B, modalities), linear in the means and spreads of G's features of crops no larger than MIDDLE."""
+        flat = [level.float().flatten(2) for level in features]
+        return self.modality(torch.cat([s for x in flat for s in (x.mean(2), x.std(2))], 1))
+
+    def modalities_of(self, volumes: Tensor) -> Tensor:
+        """(B, modalities): how likely each is, by the middle of the volumes (B, 1, D, H, W), which training saw too."""
+        starts = [max(0, (n - m) // 2) for n, m in zip(volumes.shape[2:], MIDDLE, strict=True)]
+        z, y, x = (slice(start, start + m) for start, m in zip(starts, MIDDLE, strict=True))
+        return self.modality_logits(self.encoder(volumes[:, :, z, y, x])).softmax(1)
 
     def synthesised(self, features: Tensor, modality: str, displacement: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """What G's finest features look like as `modality`, after being moved: (image, activation).

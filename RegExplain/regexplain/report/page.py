@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import registry
+from ..results.stages import stage_title, usual_scalar
 from . import wording
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ def render_report(folder: ResultFolder) -> str:
     """
     environment = templates(Path(__file__).parent)
     environment.filters |= {"mm": wording.millimetres, "percent": wording.percent, "words": wording.words}
+    environment.filters |= {"stage": stage_title, "scalar": usual_scalar, "indicator": wording.indicator}
     return environment.get_template("report.html.j2").render(
         record=folder.record,
         headline=wording.headline(folder.record),

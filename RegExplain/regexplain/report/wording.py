@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..results.explanations import METHODS, USUAL_METHOD, USUAL_SCALAR, component_of, heatmap_name
+from ..results.explanations import METHODS, USUAL_METHOD, heatmap_name
+from ..results.stages import component_of, stage_words, usual_scalar
 
 ALIGNMENTS = {
     "centre": "the images' centres laid on each other",
     "affine": "affine registration",
+    "network": "the model's own affine part",
     "given": "the transform that was given",
 }
-STAGES = {
-    "encoder-fixed": "encoder on the fixed image",
-    "encoder-moving": "encoder on the moving image",
-    "decoder": "decoder",
-    "fixed": "fixed image",
-    "moving": "moving image",
-}
 DIRECTIONS = {"left": "right", "posterior": "anterior", "superior": "inferior"}  # of a signed scalar → its opposite
+EFFECTS = {
+    "magnitude": "warm colours drive the region's displacement up, cool ones hold it down",
+    "synthesis": "warm colours bring the synthesised region nearer to the real one, cool ones take it away from it",
+    "realness": "warm colours make the region pass for real, cool ones for synthetic",
+}
 PAST_SHARE = 0.01  # of the motion: less is rounding on the way between grids
 
 
@@ -133,6 +133,50 @@ def taken_apart(decomposition: Mapping[str, Any]) -> list[str]:
     return sentences
 
 
+INDICATORS = {
+    "symmetry": (
+        "Symmetry",
+        "How far the forward and the backward map, each by itself, lie from what both say together.",
+    ),
+    "complementarity": (
+        "Complementarity",
+        "Correlation of what the network uses of the two images: 1 would be the same of both.",
+    ),
+    "homogeneity": (
+        "Homogeneity",
+        "How differently the network's judge sees the real images and those made from the other one; 0 is alike.",
+    ),
+}
+STATES = {"ok": "as usual", "unusual": "unusual", "unknown": "no reference yet, compare with care"}
+
+
+def indicator(found: Mapping[str, Any]) -> dict[str, str]:
+    """A row about one: its name, figure, usual range, verdict, where it is worst, and how to read it."""
+    name, reading = INDICATORS[found["name"]]
+    show = millimetres if found["name"] == "symmetry" else "{:.2f}".format
+    value, usual = found["value"], found["reference"]
+    verdict = STATES[found["state"]]
+    if value is None:
+        verdict = "not defined for two images that are the same"
+    return {
+        "name": name,
+        "figure": "–" if value is None else show(value),
+        "usual": "" if usual is None else f"{show(usual['p5'])} to {show(usual['p95'])}",
+        "verdict": verdict,
+        "worst": "" if found["worst"] is None else f"{show(found['worst'])} in {found['place']}",
+        "reading": reading,
+    }
+
+
+def contrasts(trust: Mapping[str, Any]) -> str:
+    """What the network takes the two images for."""
+    seen = [
+        f"the {role} image for {name} ({100 * trust['certainty'][role]:.0f} % certain)"
+        for role, name in trust["modalities"].items()
+    ]
+    return f"The network takes {' and '.join(seen)}."
+
+
 def most_in(segments: list[Mapping[str, Any]]) -> str:
     """The segment that a part moves most; nothing where there are fewer than two."""
     if len(segments) < 2:
@@ -155,14 +199,6 @@ def percent(share: float) -> str:
     return f"{100 * share:.2f} %" if 0 < share < 0.1 else f"{100 * share:.0f} %"
 
 
-def stage(name: str) -> str:
-    """ "component 3 in the fixed image" for a coordinate's map."""
-    component = component_of(name)
-    if component is not None:
-        return f"component {component} in the {name.rpartition('-')[2]} image"
-    return STAGES.get(name, words(name).lower())
-
-
 def method(heatmap: Mapping[str, Any]) -> str:
     """ "HiResCAM", as people call what made a heatmap."""
     name = heatmap.get("method", USUAL_METHOD)
@@ -171,10 +207,14 @@ def method(heatmap: Mapping[str, Any]) -> str:
 
 def effect(heatmap: Mapping[str, Any]) -> str:
     """What warm and cool colours of a network's heatmap say."""
-    scalar = heatmap.get("scalar", USUAL_SCALAR)
+    scalar = scalar_of(heatmap)
     if scalar in DIRECTIONS:
         return f"warm colours drive the region towards {scalar}, cool ones towards {DIRECTIONS[scalar]}"
-    return "warm colours drive the region's displacement up, cool ones hold it down"
+    return EFFECTS.get(scalar, EFFECTS["magnitude"])
+
+
+def scalar_of(heatmap: Mapping[str, Any]) -> str:
+    return heatmap.get("scalar", usual_scalar(heatmap["stage"]))
 
 
 def particulars(heatmap: Mapping[str, Any]) -> str:
@@ -185,8 +225,8 @@ def particulars(heatmap: Mapping[str, Any]) -> str:
 
 def towards(heatmap: Mapping[str, Any]) -> str:
     """ " ", towards left" for a signed scalar; nothing for the usual one."""
-    scalar = heatmap.get("scalar", USUAL_SCALAR)
-    return f", towards {scalar}" if scalar != USUAL_SCALAR else ""
+    scalar = scalar_of(heatmap)
+    return f", towards {scalar}" if scalar in DIRECTIONS else ""
 
 
 def words(name: str) -> str:
@@ -201,6 +241,11 @@ CAPTIONS = {
     "glyphs-slice": "Arrows from points of the fixed image to where the registration found their tissue in the aligned "
     "moving image; colours are millimetres.",
     "glyphs-3d": "The same arrows in space, with the axial slice.",
+    "trust-symmetry": "Where the forward and the backward map disagree, in millimetres.",
+    "trust-homogeneity-fixed": "Where the network's judge sees the fixed image and its copy made from the moving one "
+    "differently.",
+    "trust-homogeneity-moving": "Where the network's judge sees the moving image and its copy made from the fixed one "
+    "differently.",
 }
 
 
@@ -209,9 +254,9 @@ def caption(stem: str, record: Mapping[str, Any]) -> str:
     for heatmap in record["heatmaps"]:
         if stem == f"heatmap-{heatmap_name(heatmap)}":
             if component_of(heatmap["stage"]) is not None:
-                what = f"What makes the coordinate along {stage(heatmap['stage'])} large"
+                what = f"What makes the coordinate along {stage_words(heatmap['stage'])} large"
                 return f"{what}: warm colours raise it, cool ones lower it."
-            what = f"{method(heatmap)} of the {stage(heatmap['stage'])} (region explained: {heatmap['region']})"
+            what = f"{method(heatmap)} of the {stage_words(heatmap['stage'])} (region explained: {heatmap['region']})"
             return f"{what}: {effect(heatmap)}."
     for item in record["components"]["items"] if record["components"] else []:
         if stem == f"animation-component-{item['index']:02d}":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from textwrap import fill
 
 import numpy as np
@@ -15,6 +15,7 @@ TITLE_WIDTH = 18  # letters over a narrow panel
 BLUE, ORANGE, GREEN, PURPLE, GREY = "#0072b2", "#e69f00", "#009e73", "#cc79a7", "#767676"
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE)
 MARKERS = ("o", "s", "^", "D")
+MANY_COLOURS, MANY_MARKERS = (GREY, *COLOURS), (".", *MARKERS)
 rcParams.update({"font.size": 8, "axes.titlesize": 8, "axes.spines.top": False, "axes.spines.right": False})
 
 
@@ -90,3 +91,47 @@ def intervals(groups: Mapping[str, Sequence[tuple[float, float, float]]], names:
     axis.grid(axis="x", alpha=0.3)
     figure.legend(loc="outside upper center", ncols=len(groups), frameon=False)
     return figure
+
+
+def stepwise(
+    panels: Mapping[str, Mapping[str, tuple[Iterable[float], Sequence[Sequence[float]]]]], xlabel: str, ylabel: str
+) -> Figure:
+    """A panel a title; in it, lines by name: (x, [(value, low, high, …)]) with their intervals as bands."""
+    figure, axes = _panels(len(panels))
+    for axis, (title, lines) in zip(axes, panels.items(), strict=False):
+        for (name, (x, measures)), colour, marker in zip(lines.items(), MANY_COLOURS, MANY_MARKERS, strict=False):
+            value, low, high = np.array([tuple(m)[:3] for m in measures], float).T
+            places = list(x)
+            axis.plot(places, value, f"{marker}-", color=colour, markersize=3, label=name)
+            axis.fill_between(places, low, high, color=colour, alpha=0.15, linewidth=0)
+        axis.set(title=title, xlabel=xlabel)
+        axis.grid(alpha=0.3)
+    axes[0].set_ylabel(ylabel)
+    _legend(figure, axes)
+    return figure
+
+
+def scatters(panels: Mapping[str, Mapping[str, tuple[Sequence[float], Sequence[float]]]], ylabel: str) -> Figure:
+    """A panel for each quantity along x, its title; in it, points (x, y) by group."""
+    figure, axes = _panels(len(panels))
+    for axis, (title, groups) in zip(axes, panels.items(), strict=False):
+        for (name, (x, y)), colour, marker in zip(groups.items(), MANY_COLOURS, MANY_MARKERS, strict=False):
+            axis.plot(x, y, marker, color=colour, markersize=3, alpha=0.7, label=name)
+        axis.set_xlabel(fill(title, 2 * TITLE_WIDTH))
+        axis.grid(alpha=0.3)
+    axes[0].set_ylabel(ylabel)
+    _legend(figure, axes)
+    return figure
+
+
+def _panels(count: int, columns: int = 4) -> tuple[Figure, list]:
+    across = min(count, columns)
+    rows = -(-count // across)
+    figure = Figure(figsize=(PAGE_WIDTH_IN, 2.4 * rows + 0.4), layout="constrained")
+    return figure, list(figure.subplots(rows, across, squeeze=False).ravel())
+
+
+def _legend(figure: Figure, axes: list) -> None:
+    """One for all panels, which have the same lines."""
+    handles, names = axes[0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside upper center", ncols=min(5, len(names)), frameon=False)

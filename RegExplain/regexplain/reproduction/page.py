@@ -39,6 +39,8 @@ def _rows(path: Path) -> list[list[str]]:
 
 
 def _shown(row: dict[str, str], column: str) -> str:
+    if row[column] == "nan":
+        return "—"
     interval = [row[end] for end in (f"{column}_low", f"{column}_high") if end in row]
     return _short(row[column]) + (f" [{', '.join(map(_short, interval))}]" if interval else "")
 

@@ -46,8 +46,28 @@ class Section:
     tables: dict[str, str] = field(default_factory=dict)
 
 
+class Written:
+    """Tables and figures in the folder of a study."""
+
+    folder: Path
+
+    def write_table(self, name: str, rows: list[Row]) -> str:
+        """`tables/NAME.csv`; its header, the keys of the first row, carries the units. Returns the name."""
+        path = self.folder / "tables" / f"{name}.csv"
+        path.parent.mkdir(exist_ok=True)
+        write_csv(path, rows)
+        return name
+
+    def save_figure(self, name: str, figure: Figure) -> str:
+        """`figures/NAME.png`, the same bytes for the same numbers. Returns the name."""
+        path = self.folder / "figures" / f"{name}.png"
+        path.parent.mkdir(exist_ok=True)
+        figure.savefig(path, dpi=DOTS_PER_INCH, metadata={"Software": None})
+        return name
+
+
 @dataclass
-class Study:
+class Study(Written):
     """plain: the network without skip connections. skip: the one with them. folder: where figures and tables go."""
 
     plain: Model
@@ -70,20 +90,6 @@ class Study:
         """(L, D, H, W) in [0, 1], soft at the borders: a map a label, on the canvas of the network without skips."""
         canvas = self.plain.canvas(case.image)
         return np.stack([on_canvas(case.labels == label, canvas, pull_back) for label in self.labels])
-
-    def write_table(self, name: str, rows: list[Row]) -> str:
-        """`tables/NAME.csv`; its header, the keys of the first row, carries the units. Returns the name."""
-        path = self.folder / "tables" / f"{name}.csv"
-        path.parent.mkdir(exist_ok=True)
-        write_csv(path, rows)
-        return name
-
-    def save_figure(self, name: str, figure: Figure) -> str:
-        """`figures/NAME.png`, the same bytes for the same numbers. Returns the name."""
-        path = self.folder / "figures" / f"{name}.png"
-        path.parent.mkdir(exist_ok=True)
-        figure.savefig(path, dpi=DOTS_PER_INCH, metadata={"Software": None})
-        return name
 
 
 def read_cases(data: Path) -> tuple[list[Case], list[Case]]:

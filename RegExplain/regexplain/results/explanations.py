@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +11,7 @@ import SimpleITK as sitk
 
 from ..errors import RegExplainError
 from ..motions import Motion
+from .stages import component_of, usual_scalar
 
 METHODS = {  # as the command line calls them (each a file in attribution/methods/) → as people do
     "grad-cam": "Grad-CAM",
@@ -19,25 +19,15 @@ METHODS = {  # as the command line calls them (each a file in attribution/method
     "integrated-gradients": "Integrated gradients",
     "occlusion": "Occlusion",
 }
-SCALARS = ("magnitude", "left", "posterior", "superior")  # of the region's mean displacement, mm
-USUAL_METHOD, USUAL_SCALAR = "grad-cam", "magnitude"  # also of a row in result.json that names none
-
-
-def coordinate_stage(component: int, grid: str) -> str:
-    """The stage name of the map of an image's coordinate along a component (from 1); grid: "fixed" or "moving"."""
-    return f"component-{component:02d}-{grid}"
-
-
-def component_of(stage: str) -> int | None:
-    """The component whose coordinate a stage's map explains; None for the network's own stages."""
-    found = re.fullmatch(r"component-(\d+)-(fixed|moving)", stage)
-    return int(found[1]) if found else None
+SCALARS = ("magnitude", "left", "posterior", "superior")  # of the region's mean displacement, mm: those to choose from
+USUAL_METHOD, USUAL_SCALAR = "grad-cam", "magnitude"  # the method also of a row in result.json that names none
 
 
 def heatmap_name(row: Mapping[str, Any]) -> str:
     """Tells a row of result.json from the others: its stage, and its method and scalar where not the usual ones."""
-    method, scalar = row.get("method", USUAL_METHOD), row.get("scalar", USUAL_SCALAR)
-    return row["stage"] + f".{method}" * (method != USUAL_METHOD) + f".{scalar}" * (scalar != USUAL_SCALAR)
+    method, usual = row.get("method", USUAL_METHOD), usual_scalar(row["stage"])
+    scalar = row.get("scalar", usual)
+    return row["stage"] + f".{method}" * (method != USUAL_METHOD) + f".{scalar}" * (scalar != usual)
 
 
 @dataclass
@@ -45,7 +35,8 @@ class Heatmap:
     """A signed raw attribution map (float32) on the grid of the image it explains.
 
     stage: which part of the network, or `coordinate_stage`; grid: "fixed" or "moving"; region: in words; region_label:
-    the segment, if one. method, scalar: of `METHODS` and `SCALARS`; a coordinate's map has neither.
+    the segment, if one. method: of `METHODS`; scalar: of `SCALARS`, or its stage's own (`stages.SCALARS`); a
+    coordinate's map has neither.
     """
 
     stage: str

@@ -16,6 +16,7 @@ from ..images import write_image
 from .explanations import heatmap_name
 
 if TYPE_CHECKING:
+    from ..indicators import Trust
     from ..parts import Decomposition
     from .explanations import ComponentMotion, Heatmap
 
@@ -89,6 +90,14 @@ class ResultFolder:
             (aside / "parts").mkdir()
             for number, part in enumerate(decomposition.parts, start=1):
                 write_image(part.displacement, aside / decomposition.file(number))
+
+    def add_trust(self, trust: Trust) -> None:
+        """Write it in place of any earlier one."""
+        self.record["trust"] = trust.record
+        with self.adding() as aside:
+            (aside / "trust").mkdir()
+            for found in trust.maps:
+                write_image(found.image, aside / found.file)
 
     @contextmanager
     def adding(self) -> Iterator[Path]:

@@ -46,7 +46,8 @@ def draw(folder: Path) -> Path:
     for name in (name for name in rows[-1] if name.startswith(HELD_OUT)):
         right.plot(steps, [row[name] for row in rows], label=name.replace("_", " "), linewidth=1)
     right.set(xlabel="step", ylabel="of what was held out")
-    right.legend(frameon=False, fontsize=8)
+    if right.lines:
+        right.legend(frameon=False, fontsize=8)
     figure.savefig(folder / PICTURE, dpi=120)
     plt.close(figure)
     return folder / PICTURE

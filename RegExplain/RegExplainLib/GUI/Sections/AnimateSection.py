@@ -21,7 +21,8 @@ class AnimateSection:
     def update(self):
         parameters, components = self._session.parameterNode, self._components()
         if parameters is not None:
-            self._component.show(components or {0: _("(not computed yet)")}, parameters.component)
+            none = _("(not computed yet)") if self._hasMotions() else _("(this model has none)")
+            self._component.show(components or {0: none}, parameters.component)
         self._ui.componentSelector.enabled = bool(components)
         self._ui.componentSelector.toolTip = self._words(self._component.value) or self._listToolTip
         layer = self._layer(self._component.value)
@@ -31,8 +32,18 @@ class AnimateSection:
         text = _("Pause") if isPlaying(layer) else _("Play") if components else ""
         self._button.update("" if added else self._whyNot(), text)
 
+    def _hasMotions(self):
+        """Whether the model that made the registration on show has components; taken for granted where unknown."""
+        card = self._session.card
+        return card is None or card.has_components
+
     def _whyNot(self):
         result = self._session.result
+        if not self._hasMotions():
+            return _(
+                "The model of this registration has no latent components, so there are no motions to play; explain its "
+                "stages instead."
+            )
         if result is not None and result.record["kind"] == "deformable" and result.fixedSegmentation is None:
             return _("An animation moves the fixed segmentation; register with a segmentation of the fixed volume.")
         return self._session.whyNotExtended()

@@ -1,7 +1,8 @@
 from slicer.i18n import tr as _
 
 from regexplain.report import wording
-from regexplain.results.explanations import USUAL_SCALAR, component_of, heatmap_name
+from regexplain.results.explanations import SCALARS, heatmap_name
+from regexplain.results.stages import STAGES, component_of, stage_title
 
 from ...MRML.Layers import GlyphLayer, HeatmapLayer
 from .Choices import Choices
@@ -14,11 +15,6 @@ class ExplainSection:
     def __init__(self, ui, session):
         self._ui, self._session = ui, session
         self._button = JobButton(ui.explainButton, session, "explain", self._explain)
-        self._stageTitles = {
-            "encoder-fixed": _("Encoder, on the fixed scan"),
-            "encoder-moving": _("Encoder, on the moving scan"),
-            "decoder": _("Decoder, on the fixed scan"),
-        }
         self._stages = Choices(ui.stageSelector, self._onStagePicked)
         self._regions = Choices(ui.regionSelector, self._onRegionPicked)
         ui.showHeatmapCheckBox.connect("toggled(bool)", lambda shown: self._setShown(self._heatmap(), shown))
@@ -41,11 +37,11 @@ class ExplainSection:
         return {heatmap_name(entry): entry for entry in result.record["heatmaps"]} if result is not None else {}
 
     def _titlesOfStages(self):
-        return self._stageTitles | {name: self._titleOf(entry) for name, entry in self._heatmapEntries().items()}
-
-    def _titleOf(self, entry):
-        stage = entry["stage"]
-        return self._stageTitles.get(stage, titleOf(stage)) + wording.particulars(entry)
+        """Those that the model's card names, and those that were computed."""
+        card = self._session.card
+        own = card.stages if card is not None else STAGES["latent"]
+        computed = {name: titleOf(entry) for name, entry in self._heatmapEntries().items()}
+        return {stage: stage_title(stage) for stage in own} | computed
 
     def _titlesOfRegions(self):
         """Name by label, 0 first for all that there is."""
@@ -97,7 +93,10 @@ class ExplainSection:
     def _whatMadeIt(self, name):
         """Options that make the heatmap of that name again; another stage than those on show is explained as usual."""
         entry = self._heatmapEntries().get(name, {"stage": name})
-        return [word for key in ("stage", "method", "scalar") if key in entry for word in (f"--{key}", entry[key])]
+        words = {key: entry[key] for key in ("stage", "method", "scalar") if key in entry}
+        if words.get("scalar") not in SCALARS:  # the stage's own
+            words.pop("scalar", None)
+        return [part for key, word in words.items() for part in (f"--{key}", word)]
 
     def _onExplained(self):
         layer = self._heatmap()
@@ -108,28 +107,28 @@ class ExplainSection:
     def _sayWhatItShows(self, stage):
         if component_of(stage) is not None:
             text = _("{heatmap}: warm where the image's coordinate along that component is raised, cool where lowered.")
-            self._session.said.emit(text.format(heatmap=titleOf(stage)), [])
+            self._session.said.emit(text.format(heatmap=stage_title(stage)), [])
             return
         entry = self._heatmapEntries()[stage]
         region = self._titlesOfRegions().get(entry["region_label"] or 0, entry["region"])
-        towards = entry.get("scalar", USUAL_SCALAR)
-        text = _(
-            "Heatmap for {region}: warm where the network's features move it further, cool where they hold it back."
-        )
-        if towards != USUAL_SCALAR:
-            text = _(
-                "Heatmap for {region}: warm where the network's features move it towards {towards}, cool where away."
-            )
-        self._session.said.emit(text.format(region=region, towards=towards), [])
+        scalar = wording.scalar_of(entry)
+        self._session.said.emit(whatItShows(scalar).format(region=region, towards=scalar), [])
 
 
-def titleOf(stage):
-    """For people: a coordinate's map by its component and scan, any other stage as it is called."""
-    component = component_of(stage)
-    if component is None:
-        return stage
-    fixed, moving = _("Component {index}, on the fixed scan"), _("Component {index}, on the moving scan")
-    return (fixed if stage.endswith("fixed") else moving).format(index=component)
+def whatItShows(scalar):
+    """A sentence with places for {region} and {towards}."""
+    if scalar in wording.DIRECTIONS:
+        return _("Heatmap for {region}: warm where the network's features move it towards {towards}, cool where away.")
+    if scalar == "synthesis":
+        return _("Heatmap for {region}: warm where the features make its synthetic image like the real one, cool not.")
+    if scalar == "realness":
+        return _("Heatmap for {region}: warm where its image looks real to the network, cool where synthetic.")
+    return _("Heatmap for {region}: warm where the network's features move it further, cool where they hold it back.")
+
+
+def titleOf(entry):
+    """A computed heatmap's, with its method and direction where they are not the usual ones."""
+    return stage_title(entry["stage"]) + wording.particulars(entry)
 
 
 def showState(checkBox, layer):

@@ -7,7 +7,8 @@ import vtk
 import slicer
 from regexplain.errors import BadInputError
 from regexplain.report import wording
-from regexplain.results.explanations import component_of, heatmap_name
+from regexplain.results.explanations import heatmap_name
+from regexplain.results.stages import stage_words
 
 from .. import Conversion
 from .Layer import Layer
@@ -24,8 +25,9 @@ class HeatmapLayer(Layer):
 
     stage: `heatmap_name` of its entry: the stage alone for the usual method, Grad-CAM.
 
-    Warm where more of the features there means more displacement of the region, cool where less; the colour scale is
-    symmetric about zero. Values below the threshold in size are clear. The volume keeps the raw values.
+    Warm where more of the features there means more of what the map explains (as a rule, displacement of the region),
+    cool where less; the colour scale is symmetric about zero. Values below the threshold in size are clear. The volume
+    keeps the raw values.
     """
 
     roles = ("volume", "colors")
@@ -57,6 +59,11 @@ class HeatmapLayer(Layer):
     @property
     def pictureTitle(self):
         return f"{self.method}, {self._titleWith(wording.towards)}"
+
+    @property
+    def pictureName(self):
+        """Of the file, without its ending."""
+        return f"heatmap-{self.stage}"
 
     @property
     def visible(self):
@@ -94,7 +101,7 @@ class HeatmapLayer(Layer):
         return self._entry["max_abs"] or 1.0  # a heatmap of zeros is possible, a window of none is not
 
     def _titleWith(self, words):
-        return titleOf(self._entry["stage"]) + words(self._entry) if self._entry else titleOf(self.stage)
+        return stage_words(self._entry["stage"]) + words(self._entry) if self._entry else stage_words(self.stage)
 
     def _composites(self):
         """Those of the slice views that show this heatmap."""
@@ -146,8 +153,3 @@ def _fillColors(table, threshold):
         ramp = np.array(POSITIVE if value > 0 else NEGATIVE)
         color = [np.interp(abs(value), np.linspace(0, 1, len(ramp)), channel) for channel in ramp.T]
         table.SetColor(level, f"{value:+.3f}", *color, float(abs(value) >= threshold))
-
-
-def titleOf(stage):
-    """A stage's name as it is; "component 3 in the fixed image" for the map of a coordinate."""
-    return stage if component_of(stage) is None else wording.stage(stage)

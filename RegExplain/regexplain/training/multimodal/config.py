@@ -38,6 +38,11 @@ class LossWeights:
     generator: float = 0.0
     discriminator: float = 0.0
 
+    @property
+    def of_pairs(self) -> bool:
+        """Whether any but the landmarks' counts."""
+        return any(weight for name, weight in vars(self).items() if name != "affine")
+
 
 @dataclass(kw_only=True)
 class FireConfig(TrainingConfig):

@@ -54,7 +54,8 @@ class FireObjective(nn.Module):
         with self._precision(volumes):
             features = self.network.encoder(volumes)
             output = self.network.registered(features, [n // 2 for n in volumes.shape[2:]])
-            modality_logits = self.network.modality_logits(features)
+            # Detached: G is to see what is the same in both modalities, not what tells them apart.
+            modality_logits = self.network.modality_logits([level.detach() for level in features])
             read_out = self.network.read_out(features[-1]) if self.network.read_out is not None else None
         there, back = output.displacement, output.inverse
         modalities = torch.cat([pairs.fixed_modality, pairs.moving_modality])

@@ -64,7 +64,7 @@ class FireTask:
         losses = self.config.losses
         generators = [generator(self.config.seed, step, index) for index in indices]
         batch: dict = {"synthesise": bool(losses.accuracy) and step % self.config.synthesise_every == 0}
-        if losses.known or losses.overlap:
+        if losses.of_pairs:
             batch["pairs"] = stacked([self._pair(self.trained, g) for g in generators])
         if losses.affine:
             batch["heads"] = stacked_heads([self._heads(self.trained, g) for g in generators])
@@ -81,26 +81,31 @@ class FireTask:
         subject = subjects.any(g)
         return head_pair(subject, subject, g)
 
-    @torch.no_grad()
     def look(self, average: nn.Module, device: torch.device) -> dict[str, float]:
-        """Always on the same pairs of what is held out; the share of the known motion that is undone comes first."""
+        """Of what the losses teach; always on the same pairs of what is held out."""
         assert isinstance(average, FireNetwork)
-        figures: dict[str, float] = {}
-        if self.config.losses.known:
-            errors = [known_errors(average, self._known(k).to(device)) for k in range(LOOKED_AT)]
-            still, answered = (sum(column) / LOOKED_AT for column in zip(*errors, strict=True))
-            dice = [overlap(average, self._between(k).to(device)) for k in range(LOOKED_AT // 2)]
-            figures |= {
-                "held_out_share_undone": 1 - answered / still,
-                "held_out_error_mm": answered,
-                "held_out_dice": sum(dice) / len(dice),
-            }
-        if self.config.losses.affine:
-            heads = stacked_heads([self._heads(self.held_out, generator(0, 0, k)) for k in range(2 * LOOKED_AT)])
-            apart = torch.eye(4).expand(len(heads.fixed), 4, 4)
-            before, after = (float(landmark_error(m, heads).mean()) for m in (apart, aligned(average, heads, device)))
-            figures |= {"held_out_affine_share_undone": 1 - after / before, "held_out_affine_mm": after}
-        return figures
+        losses = self.config.losses
+        moved = self.registration_figures(average, device) if losses.known else {}
+        return moved | (self.affine_figures(average, device) if losses.affine else {})
+
+    @torch.no_grad()
+    def registration_figures(self, network: FireNetwork, device: torch.device) -> dict[str, float]:
+        """The share of known motions that is undone, the error left of them, the Dice between two subjects."""
+        errors = [known_errors(network, self._known(k).to(device)) for k in range(LOOKED_AT)]
+        still, answered = (sum(column) / LOOKED_AT for column in zip(*errors, strict=True))
+        dice = [overlap(network, self._between(k).to(device)) for k in range(LOOKED_AT // 2)]
+        return {
+            "held_out_share_undone": 1 - answered / still,
+            "held_out_error_mm": answered,
+            "held_out_dice": sum(dice) / len(dice),
+        }
+
+    @torch.no_grad()
+    def affine_figures(self, network: FireNetwork, device: torch.device) -> dict[str, float]:
+        heads = stacked_heads([self._heads(self.held_out, generator(0, 0, k)) for k in range(2 * LOOKED_AT)])
+        apart = torch.eye(4).expand(len(heads.fixed), 4, 4)
+        before, after = (float(landmark_error(m, heads).mean()) for m in (apart, aligned(network, heads, device)))
+        return {"held_out_affine_share_undone": 1 - after / before, "held_out_affine_mm": after}
 
     def _known(self, k: int) -> Pair:
         """Of visits and heads in turn."""

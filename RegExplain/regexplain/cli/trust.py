@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ..progress import Progress
+from .verb import its_model_option, model_options, verb
+
+
+@click.command()
+@click.argument("result", type=click.Path(path_type=Path))
+@its_model_option
+@model_options
+@verb
+def trust(result: Path, model: str | None, device: str, threads: int | None, progress: Progress) -> str:
+    """Three indicators of a finished registration of two contrasts, and what they warn of."""
+    from ..explanation import trust as run
+    from ..results.folder import ResultFolder
+    from ..results.registration_result import RegistrationResult
+
+    progress.report("Measuring", 0, 2)
+    found = run(RegistrationResult.load(result), model=model, device=device, threads=threads)
+    progress.report("Measuring", 1, 2)
+    ResultFolder.open(result).add_trust(found)
+    for warning in found.warnings:
+        progress.warn(warning)
+    progress.report("Measuring", 2, 2)
+    return str(result)

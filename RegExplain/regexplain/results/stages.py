@@ -1,0 +1,67 @@
+"""The stages that heatmaps explain, by name alone: which ones a network has, and what people call them."""
+
+from __future__ import annotations
+
+import re
+
+STAGES = {  # type of a network, as on its card → its stages, in the order of the way through it
+    "latent": ("encoder-fixed", "encoder-moving", "decoder"),
+    "fire": (
+        *("encoder-fixed", "encoder-moving"),
+        *("affine-fixed", "affine-moving"),
+        *("transformation-forward", "transformation-backward"),
+        *("synthesis-fixed", "synthesis-moving"),
+        *("discriminator-fixed", "discriminator-fixed-synthetic"),
+        *("discriminator-moving", "discriminator-moving-synthetic"),
+    ),
+}
+SCALARS = {"synthesis": "synthesis", "discriminator": "realness"}  # of parts that move nothing
+MOTION = "magnitude"  # of all others, as a rule
+
+WORDS = {
+    "decoder": "decoder",
+    "affine-fixed": "affine part on the fixed image",
+    "affine-moving": "affine part on the moving image",
+    "synthesis-fixed": "synthesis of the fixed image",
+    "synthesis-moving": "synthesis of the moving image",
+    "discriminator-fixed-synthetic": "discriminator on the synthetic fixed image",
+    "discriminator-moving-synthetic": "discriminator on the synthetic moving image",
+    "fixed": "fixed image",
+    "moving": "moving image",
+}
+PLACES = {
+    "fixed": "on the fixed image",
+    "moving": "on the moving image",
+    "forward": "from the fixed to the moving image",
+    "backward": "from the moving to the fixed image",
+}
+
+
+def coordinate_stage(component: int, grid: str) -> str:
+    """The stage name of the map of an image's coordinate along a component (from 1); grid: "fixed" or "moving"."""
+    return f"component-{component:02d}-{grid}"
+
+
+def component_of(stage: str) -> int | None:
+    """The component whose coordinate a stage's map explains; None for the network's own stages."""
+    found = re.fullmatch(r"component-(\d+)-(fixed|moving)", stage)
+    return int(found[1]) if found else None
+
+
+def usual_scalar(stage: str) -> str:
+    """The number that a stage explains where none is named."""
+    return SCALARS.get(re.split(r"[-.]", stage)[0], MOTION)
+
+
+def stage_words(stage: str) -> str:
+    """ "encoder on the fixed image"; "component 3 in the fixed image" for a coordinate's map; a module by its path."""
+    component, (part, _, place) = component_of(stage), stage.rpartition("-")
+    if component is not None:
+        return f"component {component} in the {place} image"
+    return WORDS.get(stage) or (f"{part} {PLACES[place]}" if place in PLACES else stage)
+
+
+def stage_title(stage: str) -> str:
+    """The same, where a line begins with it."""
+    words = stage_words(stage)
+    return words[:1].upper() + words[1:]

@@ -1,0 +1,91 @@
+"""Every indicator of ordinary pairs, and of the pairs that say what it is where nothing is to be found.
+
+one modality   the same motion between two images of one contrast: both streams of G are told the same
+shuffled       one stream (or direction, or image) of a pair beside the other one of the pair before it
+identical      an image beside itself: nothing moves, and the maps of what moves are 0
+"""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from ..reproduction.study import Row, Section
+from .measures import divergence
+from .pairs import ALIGNED, LABELS, NATIVE, RMS_MM, WIDTH_MM, Pair
+from .run import Run, column, estimate
+from .seeing import METHODS, TRANSFORMATION, Seen, indicators, of_directions, of_streams, on_fixed, realness, seen
+
+OWN, ONE_MODALITY, SHUFFLED, IDENTICAL = "ordinary", "one modality", "shuffled", "identical"
+TEXT = (
+    f"{ALIGNED}: a patient's T1 or FLAIR is fixed, the other one is moved by a smooth random field (Gaussian noise of "
+    f"{WIDTH_MM:g} mm, {RMS_MM:g} mm root mean square in the tissue). {NATIVE}: likewise, of a native visit that was "
+    f"laid on itself rigidly. {LABELS}: T1- and FLAIR-like images drawn from label maps, with their own known motion. "
+    "The error is how far a point of the tissue ends from itself when it goes to the moving image by the registration "
+    "and back by the known motion. Intervals draw the pairs anew; as they come from few heads, they say how sure the "
+    "figures are of these heads, not of others. What the model was trained on is on its card."
+)
+
+
+def ordinary(run: Run) -> tuple[list[Row], Section]:
+    """(a row a pair and kind with the columns of `indicators`, of which shuffled pairs have those that compare maps;
+    the page's part)."""
+    rows: list[Row] = []
+    before: tuple[Pair, Seen] | None = None
+    for number, pair in enumerate(run.each("Ordinary pairs", run.pairs)):
+        found = seen(run.network, pair)
+        rows.append(_row(run, pair, OWN, found))
+        one = pair.of_one_modality()
+        rows.append(_row(run, one, ONE_MODALITY, seen(run.network, one)))
+        if number < len(run.probed):
+            same = pair.identical()
+            rows.append(_row(run, same, IDENTICAL, seen(run.network, same)))
+        if before:
+            rows.append(
+                _names(pair, SHUFFLED) | {"error_before_mm": float("nan")} | _shuffled(run, pair, found, *before)
+            )
+        before = pair, found
+    columns = list(rows[0])
+    rows = [{name: row.get(name, float("nan")) for name in columns} for row in rows]
+    run.write_table("pairs", rows)
+    return rows, section(run, [row for row in rows if row["kind"] == OWN])
+
+
+def section(run: Run, rows: list[Row]) -> Section:
+    table = []
+    for source in dict.fromkeys(column(rows, "source")):
+        row: Row = {"source": source, "pairs": len(column(rows, "pair", source=source))}
+        for name in ("error_before_mm", "error_mm", "moved_mm"):
+            row |= estimate(rows, name, source=source).named(name)
+        table.append(row)
+    return Section("The pairs", TEXT, {}, {run.write_table("pairs-summary", table): "Mean over the pairs."})
+
+
+def _row(run: Run, pair: Pair, kind: str, found: Seen) -> Row:
+    largest = max(float(m.abs().max()) for maps in found.maps.values() for m in maps.values())
+    start = {"error_before_mm": pair.mean_mm(pair.undo), "largest_map": largest}
+    return _names(pair, kind) | start | indicators(run.network, pair, found)
+
+
+def _names(pair: Pair, kind: str) -> Row:
+    return {"pair": pair.name, "source": pair.source, "kind": kind}
+
+
+def _shuffled(run: Run, pair: Pair, found: Seen, other: Pair, others: Seen) -> dict[str, float]:
+    made: dict[str, float] = {}
+    inside = pair.inside * other.inside
+    for method in METHODS:
+        pairs = [by_modality(pair, found, method), by_modality(other, others, method)]
+        streams = pairs[0]["T1"], pairs[1]["FLAIR"]
+        made |= of_streams(method, *streams, inside)
+        there, back = found.maps[method][TRANSFORMATION[0]], others.maps[method][TRANSFORMATION[1]]
+        made |= of_directions(method, there, back, found.half * others.half)
+    modality = pair.modalities[0]
+    same = other.fixed if other.modalities[0] == modality else other.moving
+    _, own = realness(run.network, modality, pair.fixed, pair.inside)
+    _, its = realness(run.network, modality, same, other.inside)
+    return made | {f"divergence_{m}": divergence(own[m], its[m], inside) for m in METHODS}
+
+
+def by_modality(pair: Pair, found: Seen, method: str) -> dict[str, Tensor]:
+    """G's map of each modality's stream, on the fixed image."""
+    return dict(zip(pair.modalities, on_fixed(found, method), strict=True))

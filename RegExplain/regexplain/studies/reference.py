@@ -1,0 +1,50 @@
+"""The usual ranges of the three indicators that `regexplain trust` shows, over ordinary pairs, by its own measures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..attribution.fire_questions import FirePair
+from ..geometry import Grid
+from ..indicators import KEYS
+from ..inference.indicators import Indicators, head
+from ..reproduction.study import Row, Section, canvas_grid
+from .pairs import Pair
+from .run import Run
+
+TEXT = (
+    "The three indicators as regexplain trust measures them, over the ordinary pairs. reference.json holds the "
+    "median and the 5th and 95th percentile, for the model's card: outside of these a pair is unusual."
+)
+
+
+def reference(run: Run) -> tuple[dict[str, dict[str, float]], Section]:
+    canvas = canvas_grid(run.model)
+    rows: list[Row] = [
+        {"pair": pair.name, "source": pair.source, **measured(run, pair, canvas)}
+        for pair in run.each("Reference ranges", run.pairs)
+    ]
+    run.write_table("indicators", rows)
+    ranges = {key: spread([row[key] for row in rows]) for key in KEYS.values()}
+    table = [{"indicator": key, **found} for key, found in ranges.items()]
+    return ranges, Section(
+        "Reference ranges", TEXT, {}, {run.write_table("reference", table): f"Over {len(rows)} pairs."}
+    )
+
+
+def measured(run: Run, pair: Pair, canvas: Grid) -> dict[str, float]:
+    nothing: Any = None  # the pair is on the canvas already, there are no images to read it from
+    seen = FirePair(run.model, nothing, canvas, head(pair.fixed))
+    seen.volumes = (pair.fixed, pair.moving)
+    found = Indicators(seen)
+    values = (found.symmetry()[0], found.complementarity()[0], found.homogeneity()[0])
+    names = ("symmetry", "complementarity", "homogeneity")
+    return {KEYS[name]: float("nan") if value is None else value for name, value in zip(names, values, strict=True)}
+
+
+def spread(values: list[float]) -> dict[str, float]:
+    known = np.array([value for value in values if np.isfinite(value)])
+    median, low, high = np.percentile(known, (50, 5, 95)) if len(known) else (float("nan"),) * 3
+    return {"median": float(median), "p5": float(low), "p95": float(high)}

@@ -1,0 +1,61 @@
+"""What the experiments of a study share: the model, the pairs, and the folder that is being written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ..inference.model import Model
+from ..networks.fire import FireNetwork
+from ..progress import Progress
+from ..reproduction.study import Row, Written
+from .measures import Estimate, mean_of
+from .pairs import Pair
+
+PROBED = 8  # pairs of the experiments that take many passes each
+Item = TypeVar("Item")
+
+
+@dataclass(eq=False)
+class Run(Written):
+    """pairs: ordinary ones, the heads in turn."""
+
+    model: Model
+    pairs: list[Pair]
+    folder: Path
+    progress: Progress
+
+    @property
+    def network(self) -> FireNetwork:
+        return self.model.network
+
+    @property
+    def probed(self) -> list[Pair]:
+        return self.pairs[:PROBED]
+
+    def each(self, stage: str, items: Iterable[Item]) -> Iterator[Item]:
+        """The items, with progress."""
+        known = list(items)
+        for number, item in enumerate(known, start=1):
+            yield item
+            self.progress.report(stage, number, len(known))
+
+
+def column(rows: Iterable[Row], name: str, **chosen: Any) -> list[Any]:
+    """Of the rows in which these other columns have these values."""
+    return [row[name] for row in rows if all(row[key] == value for key, value in chosen.items())]
+
+
+def estimate(rows: Iterable[Row], name: str, **chosen: Any) -> Estimate:
+    return mean_of(column(rows, name, **chosen))
+
+
+def difference(rows: list[Row], name: str, first: dict[str, Any], second: dict[str, Any]) -> Estimate:
+    """Mean over the pairs that are in both of first − second."""
+    values = [
+        {row["pair"]: row[name] for row in rows if all(row[key] == value for key, value in chosen.items())}
+        for chosen in (first, second)
+    ]
+    return mean_of([values[0][pair] - values[1][pair] for pair in values[0] if pair in values[1]])

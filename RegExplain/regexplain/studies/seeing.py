@@ -1,0 +1,169 @@
+"""One pair through the network: its answer, the maps of G, T and D, and the indicators that are read off them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..attribution.attribution import StageAttribution
+from ..attribution.methods import grad_cam, hirescam
+from ..attribution.scalars import mean_logit, motion_scalar
+from ..losses.consistency import inverse_consistency_error
+from ..networks.fire import FireNetwork
+from ..networks.latent import RegistrationOutput
+from ..spatial.transformation import velocity
+from ..spatial.warp import compose, grown, resized, warp
+from .measures import correlation, divergence, top_overlap
+from .pairs import Pair
+
+METHODS: dict[str, StageAttribution] = {"grad-cam": grad_cam.METHOD, "hirescam": hirescam.METHOD}
+STAGES = tuple(FireNetwork.STAGES)
+ENCODER, TRANSFORMATION = STAGES[:2], STAGES[2:]
+Maps = dict[str, dict[str, Tensor]]  # method → stage → (D, H, W) on the canvas, signed and raw
+
+
+@dataclass(eq=False)
+class Seen:
+    """features: G's finest of fixed and moving. half: (D, H, W), the tissue half the way between the two."""
+
+    output: RegistrationOutput
+    features: tuple[Tensor, Tensor]
+    maps: Maps
+    half: Tensor
+
+
+def seen(network: FireNetwork, pair: Pair) -> Seen:
+    """The maps of the mean displacement over the tissue; T's backward map, of the inverse over where it lies."""
+    shape = pair.fixed.shape[2:]
+    with torch.no_grad():
+        features = list(network.encoder(torch.cat([pair.fixed, pair.moving])))
+    features[-1] = features[-1].detach().requires_grad_()
+    with torch.enable_grad():
+        output = network.registered(features, shape)
+        measure = motion_scalar("magnitude")
+        there = measure(output.displacement, pair.inside, pair.spacing)
+        carried = warp(pair.inside[None, None], output.inverse.detach(), padding="zeros")[0, 0]
+        back = measure(output.inverse, carried, pair.spacing)
+        forward = [output.stages[stage] for stage in STAGES[:3]]
+        gradients = [*torch.autograd.grad(there, forward, retain_graph=True)]
+        gradients += torch.autograd.grad(back, [output.stages[STAGES[3]]])
+    maps: Maps = {}
+    for name, method in METHODS.items():
+        cells = [method.cells(output.stages[s].detach(), g) for s, g in zip(STAGES, gradients, strict=True)]
+        maps[name] = {s: grown(c[None, None], shape)[0, 0] for s, c in zip(STAGES, cells, strict=True)}
+    _, halfway = velocity(output.raw.detach() / 2, 2)
+    half = warp(pair.inside[None, None], resized(halfway, shape), padding="zeros")[0, 0]
+    return Seen(without_graph(output), tuple(features[-1].detach().chunk(2)), maps, half)
+
+
+def without_graph(output: RegistrationOutput) -> RegistrationOutput:
+    assert output.disagreement is not None
+    return RegistrationOutput(
+        output.displacement.detach(),
+        output.inverse.detach(),
+        output.raw.detach(),
+        disagreement=output.disagreement.detach(),
+    )
+
+
+@torch.no_grad()
+def answer(network: FireNetwork, fixed: Tensor, moving: Tensor) -> RegistrationOutput:
+    return network(fixed, moving)
+
+
+def on_fixed(found: Seen, method: str) -> tuple[Tensor, Tensor]:
+    """G's maps of fixed and of moving, the latter carried to the fixed image by T's answer."""
+    of_fixed, of_moving = (found.maps[method][stage] for stage in ENCODER)
+    return of_fixed, warp(of_moving[None, None], found.output.displacement)[0, 0]
+
+
+def indicators(network: FireNetwork, pair: Pair, found: Seen) -> dict[str, float]:
+    """Columns of a table: the error, and what a user who does not know it could look at."""
+    made = {"error_mm": pair.error_mm(found.output.displacement)}
+    made |= {"moved_mm": pair.mean_mm(found.output.displacement)}
+    for method in METHODS:
+        streams = on_fixed(found, method)
+        made |= of_streams(method, *streams, pair.inside)
+        there, back = (found.maps[method][stage] for stage in TRANSFORMATION)
+        made |= of_directions(method, there, back, found.half)
+    return made | consistency(pair, found) | homogeneity(network, pair, found)
+
+
+def of_streams(method: str, a: Tensor, b: Tensor, inside: Tensor) -> dict[str, float]:
+    """Of G's two maps. signed: their correlation; complementarity and top_overlap: how far their sizes agree.
+
+    T is antisymmetric in the two images, so streams that say the same have maps of opposite signs.
+    """
+    return {
+        f"complementarity_{method}": correlation(a.abs(), b.abs(), inside),
+        f"top_overlap_{method}": top_overlap(a.abs(), b.abs(), inside),
+        f"streams_signed_{method}": correlation(a, b, inside),
+    }
+
+
+def of_directions(method: str, there: Tensor, back: Tensor, half: Tensor) -> dict[str, float]:
+    """Of T's two maps, in the same way."""
+    return {
+        f"symmetry_{method}": correlation(there.abs(), back.abs(), half),
+        f"directions_signed_{method}": correlation(there, back, half),
+    }
+
+
+def consistency(pair: Pair, found: Seen) -> dict[str, float]:
+    """disagreement: of T's two orders. two_orders: the inverse consistency error of the two taken as two registrations,
+    which is the papers'. inverse_consistency: of what the model gives, small by construction."""
+    output, shape = found.output, pair.fixed.shape[2:]
+    assert output.disagreement is not None
+    there, back = (
+        resized(velocity(v, 2)[0], shape) for v in (output.raw + output.disagreement, output.disagreement - output.raw)
+    )
+    exact = inverse_consistency_error(output.displacement, output.inverse, pair.spacing)[0]
+    full = grown(output.disagreement, shape)  # canvas voxels on any grid
+    return {
+        "disagreement_mm": pair.mean_mm(full, found.half),
+        "two_orders_mm": pair.mean_mm(compose(back, there)),
+        "inverse_consistency_mm": float(exact[pair.inside > 0.5].mean()),
+    }
+
+
+def homogeneity(network: FireNetwork, pair: Pair, found: Seen) -> dict[str, float]:
+    """How far D's maps of a real image are from those of its synthesis from the other one, mean of the two images."""
+    moves = found.output.displacement, found.output.inverse
+    regions = pair.inside, warp(pair.inside[None, None], found.output.inverse, padding="zeros")[0, 0]
+    rows = []
+    for k, real in enumerate((pair.fixed, pair.moving)):
+        with torch.no_grad():
+            synthetic, _ = network.synthesised(found.features[1 - k], pair.modalities[k], moves[k])
+        rows.append(compared(network, pair.modalities[k], real, synthetic, regions[k]))
+    return {name: (rows[0][name] + rows[1][name]) / 2 for name in rows[0]}
+
+
+def compared(network: FireNetwork, modality: str, real: Tensor, other: Tensor, region: Tensor) -> dict[str, float]:
+    """D's maps of two images of one modality at the same place: divergence by method, and mean |Δ patch logit|."""
+    logits, maps = zip(*(realness(network, modality, image, region) for image in (real, other)), strict=True)
+    made = {f"divergence_{m}": divergence(maps[0][m], maps[1][m], region) for m in METHODS}
+    return made | {"logit_difference": float(mean_logit((logits[0] - logits[1]).abs(), region))}
+
+
+def realness(network: FireNetwork, modality: str, image: Tensor, region: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    """(D's patch logits, its map of the mean of them over the region by method)."""
+    with torch.enable_grad():
+        logits, activation = network.discriminators[modality](image.detach().requires_grad_())
+        (gradient,) = torch.autograd.grad(mean_logit(logits, region), [activation])
+    made = {}
+    for name, method in METHODS.items():
+        cells = method.cells(activation.detach(), gradient)
+        made[name] = grown(cells[None, None], image.shape[2:])[0, 0]
+    return logits.detach(), made
+
+
+def changed(before: Seen, after: Seen, pair: Pair, stages: Sequence[str] = STAGES) -> dict[str, float]:
+    """kept_METHOD: the mean over the stages of the correlation of each map with what it was."""
+    made = {}
+    for method in METHODS:
+        kept = [correlation(before.maps[method][s], after.maps[method][s], pair.inside) for s in stages]
+        made[f"kept_{method}"] = float(sum(kept) / len(kept))
+    return made
