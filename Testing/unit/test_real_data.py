@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from regexplain import register
+from regexplain import register, registry
 from regexplain.evaluation import EvaluationConfig, evaluated
 from regexplain.images import read_volume
 from regexplain.progress import Progress
@@ -50,11 +50,18 @@ def visits(shared_data):
     return [read_volume(folder / f"visit{n}_T1.nii.gz") for n in (1, 2)]
 
 
-def test_two_visits_of_a_head_are_aligned_affinely_and_it_is_said(visits):
+@pytest.mark.parametrize("kind", ["affine", "deformable"])
+def test_two_visits_of_a_head_are_registered_however_they_are_stored(visits, kind, tmp_path, monkeypatch):
+    """By the model that fits heads, and affinely, with a warning, where no model fits."""
+    if kind == "affine":
+        monkeypatch.setattr(registry, "FOLDER", tmp_path)
     fixed, moving = visits
     result = register(fixed, moving)
-    assert result.record["kind"] == "affine"
-    assert "affine registration only" in result.record["warnings"][0]
+    assert result.record["kind"] == kind
+    if kind == "affine":
+        assert "affine registration only" in result.record["warnings"][0]
+    else:
+        assert result.record["model"]["name"] == "brain-t1-flair"
     masks = [head_mask(image) for image in visits]
     before = overlap(*masks, sitk.Transform(3, sitk.sitkIdentity))
     after = overlap(*masks, result.transform.itk())
