@@ -60,7 +60,8 @@ def elastix(fixed: sitk.Image, moving: sitk.Image) -> Found:
     parameters.AddParameterMap(chosen)
     images = [itk_image(image) for image in (fixed, moving)]
     _, result = itk.elastix_registration_method(*images, parameter_object=parameters, number_of_threads=1)
-    field = itk.array_from_image(itk.transformix_deformation_field(images[1], result))
+    with TemporaryDirectory() as scratch:  # or the field is also written to wherever this runs
+        field = itk.array_from_image(itk.transformix_deformation_field(images[1], result, output_directory=scratch))
     return displacement_transform(Grid.of(fixed).image(field.astype(float), vector=True)), None
 
 
