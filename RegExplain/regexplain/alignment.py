@@ -33,7 +33,7 @@ def registered(fixed: sitk.Image, moving: sitk.Image) -> sitk.AffineTransform:
         sitk.CenteredTransformInitializer(f, m, sitk.Euler3DTransform(), how)
         for how in (sitk.CenteredTransformInitializerFilter.GEOMETRY, sitk.CenteredTransformInitializerFilter.MOMENTS)
     ]
-    method = _method()
+    method = mutual_information([4, 2, 1], [2, 1, 0])
     best: tuple[float, sitk.Transform] | None = None
     for start in starts:
         rigid = sitk.Euler3DTransform(start)
@@ -98,7 +98,8 @@ def in_world(local: np.ndarray, fixed: Grid, moving: Grid) -> sitk.AffineTransfo
     return affine(world[:3, :3], world[:3, 3])
 
 
-def _method() -> sitk.ImageRegistrationMethod:
+def mutual_information(shrink: list[int], smoothing: list[float]) -> sitk.ImageRegistrationMethod:
+    """With fixed seeds; by level, coarsest first: the shrink factor, and the blur in cells."""
     method = sitk.ImageRegistrationMethod()
     method.SetMetricAsMattesMutualInformation(32)
     method.SetMetricSamplingStrategy(method.RANDOM)
@@ -106,6 +107,6 @@ def _method() -> sitk.ImageRegistrationMethod:
     method.SetInterpolator(sitk.sitkLinear)
     method.SetOptimizerAsRegularStepGradientDescent(1.0, 1e-3, 150, gradientMagnitudeTolerance=1e-6)
     method.SetOptimizerScalesFromPhysicalShift()
-    method.SetShrinkFactorsPerLevel([4, 2, 1])
-    method.SetSmoothingSigmasPerLevel([2, 1, 0])
+    method.SetShrinkFactorsPerLevel(shrink)
+    method.SetSmoothingSigmasPerLevel(smoothing)
     return method

@@ -20,11 +20,10 @@ from regexplain.attribution.placing import in_place
 from regexplain.errors import BadInputError
 from regexplain.geometry import Grid, canvas_about
 from regexplain.inference.model import NETWORKS
-from regexplain.networks.fire import FireNetwork
+from regexplain.networks.fire import FireNetwork, half_way
 from regexplain.networks.latent import LatentNetwork
 from regexplain.results.explanations import heatmap_name
 from regexplain.results.stages import STAGES, stage_title, stage_words
-from regexplain.spatial.transformation import velocity
 from regexplain.spatial.warp import grown, warp
 from spotted_scans import hot_place, spotted_result
 
@@ -176,7 +175,7 @@ def test_heat_lies_on_its_cause_at_every_stage(method):
 WRONGS = {
     "T's maps are left half the way": (FirePair, "_placed_motion", FirePair._placed, "transformation-forward"),
     "T's maps are carried the other way": (
-        *(fire_questions, "velocity", lambda raw, cell: velocity(-raw, cell)),
+        *(fire_questions, "half_way", lambda output: half_way(output)[::-1]),
         "transformation-backward",
     ),
     "x flipped": (fire_questions, "in_place", lambda c, *to: in_place(np.flip(c, 2), *to), "encoder-fixed"),

@@ -20,11 +20,10 @@ from ..errors import BadInputError
 from ..geometry import Grid
 from ..inference.alignment import landmark_grid
 from ..inference.model import Model
-from ..networks.fire import FireNetwork
+from ..networks.fire import FireNetwork, half_way
 from ..networks.latent import RegistrationOutput
 from ..results.registration_result import RegistrationResult
 from ..results.stages import usual_scalar
-from ..spatial.transformation import velocity
 from ..spatial.warp import identity, resized, warp
 from .attribution import StageMap
 from .placing import Asked, in_place
@@ -119,7 +118,7 @@ class FirePair:
     def _placed_motion(self, found: StageMap) -> sitk.Image:
         """T works half the way between the two images; its maps are carried to the one that they explain."""
         if found.stage.startswith("transformation"):
-            there, back = velocity(self.seen[1].raw / 2, 2)
+            there, back = half_way(self.seen[1])
             half = resized(there if found.grid == "fixed" else back, found.values.shape)
             found = found._replace(values=warp(found.values[None, None], half)[0, 0])
         return self._placed(found)

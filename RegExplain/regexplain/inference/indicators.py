@@ -21,8 +21,8 @@ from ..attribution.scalars import mean_over, millimetres
 from ..errors import BadInputError
 from ..indicators import KEYS, Indicator, Modality, Trust, TrustMap, direction_words
 from ..intensities import TISSUE
+from ..networks.fire import half_way
 from ..results.registration_result import RegistrationResult
-from ..spatial.transformation import velocity
 from ..spatial.warp import grown, resized, warp
 from .model import Model
 
@@ -72,7 +72,7 @@ class Indicators:
         output, shape = self.pair.seen[1], self.pair.region.shape
         assert output.disagreement is not None
         lengths = millimetres(output.disagreement, self.pair.canvas.spacing).norm(dim=0)
-        half, _ = velocity(output.raw / 2, 2)
+        half, _ = half_way(output)
         return warp(grown(lengths[None, None], shape), resized(half, shape))[0, 0]
 
     def symmetry(self) -> Measure:

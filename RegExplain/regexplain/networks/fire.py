@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from ..spatial.transformation import velocity
 from ..spatial.warp import grown, resized, warp
 from .affine import AffineNetwork
-from .latent import SLOPE, Encoder, ReadOut, RegistrationOutput, Residual, doubling
+from .latent import SLOPE, Encoder, ReadOut, RegistrationNetwork, RegistrationOutput, Residual, doubling
 
 PATCH_SLOPE = 0.2
 MIDDLE = (64, 80, 64)  # canvas voxels, (z, y, x)
@@ -112,7 +112,24 @@ class Discriminator(nn.Module):
         return self.logit(x).float(), x
 
 
-class FireNetwork(nn.Module):
+def of_each(features: Sequence[Tensor]) -> list[tuple[Tensor, ...]]:
+    """[those of fixed, those of moving], of features that hold both, stacked in this order."""
+    return list(zip(*(level.chunk(2) for level in features), strict=True))
+
+
+def half_way(output: RegistrationOutput) -> tuple[Tensor, Tensor]:
+    """Displacements, in cells of 2 voxels: from fixed to half the way between the two images, and from moving there."""
+    return velocity(output.raw / 2, 2)
+
+
+def each_order(output: RegistrationOutput) -> tuple[Tensor, Tensor]:
+    """What T says of (fixed, moving) and of (moving, fixed), each by itself: displacements in cells of 2 voxels."""
+    assert output.disagreement is not None
+    there, back = output.disagreement + output.raw, output.disagreement - output.raw
+    return velocity(there, 2)[0], velocity(back, 2)[0]
+
+
+class FireNetwork(RegistrationNetwork):
     """widths: channels of G's levels, the finest (half the canvas' resolution) first.
 
     modalities: their names, in the order of `modality`'s logits. segments: labels that a linear read-out of G's finest
@@ -126,6 +143,8 @@ class FireNetwork(nn.Module):
         "transformation-forward": "fixed",
         "transformation-backward": "moving",
     }
+
+    integrate = staticmethod(velocity)
 
     def __init__(
         self,
@@ -146,17 +165,8 @@ class FireNetwork(nn.Module):
         self.read_out = ReadOut(widths[0], segments, 1) if segments else None
         self.affine = AffineNetwork(**(affine or {}))
 
-    def forward(self, fixed: Tensor, moving: Tensor, shape=None) -> RegistrationOutput:
-        """Both (B, 1, D, H, W) in [0, 1]; the displacements on a grid of `shape` (D, H, W), by default theirs."""
-        features = self.encoder(torch.cat([fixed, moving]))
-        output = self.registered(features, shape or fixed.shape[2:])
-        if self.training and self.read_out is not None:
-            output.read_out = self.read_out(features[-1])
-        return output
-
     def registered(self, features: Sequence[Tensor], shape) -> RegistrationOutput:
-        """From G's features of fixed and moving, stacked in this order, coarsest level first."""
-        of_fixed, of_moving = zip(*(level.chunk(2) for level in features), strict=True)
+        of_fixed, of_moving = of_each(features)
         raw, disagreement, (there, back) = self.transformation(of_fixed, of_moving)
         stages = {
             "encoder-fixed": of_fixed[-1],
@@ -170,14 +180,7 @@ class FireNetwork(nn.Module):
 
     def velocity(self, fixed: Tensor, moving: Tensor) -> Tensor:
         """T's answer before integration, (B, 3, D/2, H/2, W/2) canvas voxels."""
-        features = self.encoder(torch.cat([fixed, moving]))
-        of_fixed, of_moving = zip(*(level.chunk(2) for level in features), strict=True)
-        return self.transformation(of_fixed, of_moving)[0]
-
-    def integrated(self, raw: Tensor, shape, stages: dict[str, Tensor]) -> RegistrationOutput:
-        """The registration of a velocity at half the canvas' resolution, on a grid of `shape` over the canvas."""
-        forward, backward = velocity(raw, 2)
-        return RegistrationOutput(resized(forward, shape), resized(backward, shape), raw, stages)
+        return self.transformation(*of_each(self.encoder(torch.cat([fixed, moving]))))[0]
 
     def modality_logits(self, features: Sequence[Tensor]) -> Tensor:
         """(B, modalities), linear in the means and spreads of G's features of crops no larger than MIDDLE."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -151,7 +152,33 @@ class ReadOut(nn.Module):
         return cells.permute(0, 1, 5, 2, 6, 3, 7, 4).reshape(b, -1, d * s, h * s, w * s)
 
 
-class LatentNetwork(nn.Module):
+class RegistrationNetwork(nn.Module):
+    """What the families of networks have in common. `encoder` gives features, coarsest level first; `read_out` may be
+    None; `integrate`: see `spatial.transformation`."""
+
+    encoder: Any  # torch hides what a part of a module takes and gives
+    read_out: Any
+    integrate: Any
+
+    def forward(self, fixed: Tensor, moving: Tensor, shape=None) -> RegistrationOutput:
+        """Both (B, 1, D, H, W), intensities in [0, 1]; the displacements on a grid of `shape`, by default theirs."""
+        features = self.encoder(torch.cat([fixed, moving]))
+        output = self.registered(features, shape or fixed.shape[2:])
+        if self.training and self.read_out is not None:
+            output.read_out = self.read_out(features[-1])
+        return output
+
+    def registered(self, features: Sequence[Tensor], shape) -> RegistrationOutput:
+        """From the encoder's features of fixed and moving, stacked in this order, coarsest level first."""
+        raise NotImplementedError
+
+    def integrated(self, raw: Tensor, shape, stages: dict[str, Tensor]) -> RegistrationOutput:
+        """The registration of a raw output at half the canvas' resolution, on a grid of `shape` (D, H, W) over it."""
+        forward, backward = self.integrate(raw, 2)
+        return RegistrationOutput(resized(forward, shape), resized(backward, shape), raw, stages)
+
+
+class LatentNetwork(RegistrationNetwork):
     """widths: channels of each level, so the latent grid is 2^len(widths) times coarser than the canvas.
 
     blocks: residual blocks of each level of the encoder; one each by default.
@@ -190,21 +217,11 @@ class LatentNetwork(nn.Module):
         raw, activation = self.decoder(z, finer)
         return self.integrated(raw, shape, {"decoder": activation})
 
-    def integrated(self, raw: Tensor, shape, stages: dict[str, Tensor]) -> RegistrationOutput:
-        """The registration of a decoder's raw output, on a grid of `shape` (D, H, W) over the canvas."""
-        forward, backward = self.decoder.integrate(raw, 2)
-        return RegistrationOutput(resized(forward, shape), resized(backward, shape), raw, stages)
-
-    def forward(self, fixed: Tensor, moving: Tensor, shape=None) -> RegistrationOutput:
-        """Both (B, 1, D, H, W); the displacements on a grid of `shape`, by default theirs."""
-        features = self.encoder(torch.cat([fixed, moving]))
-        output = self.registered(features, shape or fixed.shape[2:])
-        if self.training and self.read_out is not None:
-            output.read_out = self.read_out(features[-1])
-        return output
+    @property
+    def integrate(self) -> Any:
+        return self.decoder.integrate
 
     def registered(self, features: Sequence[Tensor], shape) -> RegistrationOutput:
-        """From the encoder's features of fixed and moving, stacked in this order, coarsest level first."""
         (encoded_fixed, encoded_moving), *finer = (level.chunk(2) for level in features)
         output = self.decode(encoded_moving - encoded_fixed, shape, [(m, f) for f, m in finer])
         output.stages |= {"encoder-fixed": encoded_fixed, "encoder-moving": encoded_moving}

@@ -12,9 +12,8 @@ from ..attribution.attribution import StageAttribution
 from ..attribution.methods import grad_cam, hirescam
 from ..attribution.scalars import mean_logit, motion_scalar
 from ..losses.consistency import inverse_consistency_error
-from ..networks.fire import FireNetwork
+from ..networks.fire import FireNetwork, each_order, half_way
 from ..networks.latent import RegistrationOutput
-from ..spatial.transformation import velocity
 from ..spatial.warp import compose, grown, resized, warp
 from .measures import correlation, divergence, top_overlap
 from .pairs import Pair
@@ -54,7 +53,8 @@ def seen(network: FireNetwork, pair: Pair) -> Seen:
     for name, method in METHODS.items():
         cells = [method.cells(output.stages[s].detach(), g) for s, g in zip(STAGES, gradients, strict=True)]
         maps[name] = {s: grown(c[None, None], shape)[0, 0] for s, c in zip(STAGES, cells, strict=True)}
-    _, halfway = velocity(output.raw.detach() / 2, 2)
+    with torch.no_grad():
+        _, halfway = half_way(output)
     half = warp(pair.inside[None, None], resized(halfway, shape), padding="zeros")[0, 0]
     return Seen(without_graph(output), tuple(features[-1].detach().chunk(2)), maps, half)
 
@@ -117,9 +117,7 @@ def consistency(pair: Pair, found: Seen) -> dict[str, float]:
     which is the papers'. inverse_consistency: of what the model gives, small by construction."""
     output, shape = found.output, pair.fixed.shape[2:]
     assert output.disagreement is not None
-    there, back = (
-        resized(velocity(v, 2)[0], shape) for v in (output.raw + output.disagreement, output.disagreement - output.raw)
-    )
+    there, back = (resized(order, shape) for order in each_order(output))
     exact = inverse_consistency_error(output.displacement, output.inverse, pair.spacing)[0]
     full = grown(output.disagreement, shape)  # canvas voxels on any grid
     return {

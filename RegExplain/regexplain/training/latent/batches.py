@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ..drawing import generator
 from .augmentation import augmented
 from .cases import Case
 from .config import LatentConfig
@@ -16,10 +17,10 @@ def pair(cases: list[Case], config: LatentConfig, step: int, index: int) -> tupl
 
     Drawn from seed, step and the pair's place in the batch alone: the same in a resumed run, and wherever it is made.
     """
-    generator = torch.Generator().manual_seed((config.seed * 1_000_003 + step) * 1_009 + index)
-    chosen = [cases[i] for i in torch.randperm(len(cases), generator=generator)[:2].tolist()]
+    drawn = generator(config.seed, step, index)
+    chosen = [cases[i] for i in torch.randperm(len(cases), generator=drawn)[:2].tolist()]
     volumes, segments = (torch.stack([getattr(case, part) for case in chosen]) for part in ("volume", "segments"))
-    return augmented(volumes, segments, config.augmentation, generator)
+    return augmented(volumes, segments, config.augmentation, drawn)
 
 
 def batch(cases: list[Case], config: LatentConfig, step: int, indices: range) -> Pairs:

@@ -16,9 +16,8 @@ from ...losses.overlap import read_out_loss, soft_dice_loss
 from ...losses.regularity import smoothness_loss
 from ...losses.synthesis import accuracy_loss, alignment_loss, cycle_loss, feature_loss
 from ...networks.affine import Landmarks, affine_between, fitted
-from ...networks.fire import FireNetwork
+from ...networks.fire import FireNetwork, each_order
 from ...networks.latent import RegistrationOutput
-from ...spatial.transformation import velocity
 from ...spatial.warp import warp
 from .config import FireConfig
 from .heads import HeadPair
@@ -121,13 +120,6 @@ class FireObjective(nn.Module):
             "discriminator": discriminator_loss(real_logits, fake_logits),
             "generator": generator_loss(passed_logits),
         }
-
-
-def each_order(output: RegistrationOutput) -> tuple[Tensor, Tensor]:
-    """What T says of (fixed, moving) and of (moving, fixed), each by itself: displacements in cells of 2 voxels."""
-    assert output.disagreement is not None
-    there, back = output.disagreement + output.raw, output.disagreement - output.raw
-    return velocity(there, 2)[0], velocity(back, 2)[0]
 
 
 def overlap_loss(output: RegistrationOutput, pairs: Pair) -> Tensor:

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from ...networks.fire import FireNetwork
 from ...spatial.warp import warp
+from ..drawing import generator
 from ..latent.evaluation import hard_dice
 from .anatomies import Anatomy, read_anatomies
 from .config import FireConfig, Sources
@@ -16,7 +17,6 @@ from .pairs import HALF_MM, Pair, between_subjects, same_subject, stacked
 from .visits import Visit, read_visit
 
 LOOKED_AT = 8  # held-out pairs of each sort
-PRIMES = 1_000_003, 1_009
 
 
 class Subjects:
@@ -118,10 +118,6 @@ class FireTask:
         return stacked(
             [between_subjects(heads[k % len(heads)], heads[(k + 1) % len(heads)], generator(2, 0, k), self.config.crop)]
         )
-
-
-def generator(seed: int, step: int, index: int) -> torch.Generator:
-    return torch.Generator().manual_seed((seed * PRIMES[0] + step) * PRIMES[1] + index)
 
 
 def known_errors(network: FireNetwork, pair: Pair) -> tuple[float, float]:

@@ -10,7 +10,7 @@ import SimpleITK as sitk
 import torch
 from torch import Tensor
 
-from ...alignment import SAMPLED, SEED
+from ...alignment import mutual_information
 from ...geometry import Grid, canvas_about, on_canvas, smoothed_for
 from ...images import read_volume
 from ...intensities import network_input, robust
@@ -53,16 +53,8 @@ def read_visit(t1_file: str | Path, flair_file: str | Path) -> Visit:
 
 def rigidly_registered(fixed: sitk.Image, moving: sitk.Image) -> sitk.Transform:
     """Fixed to moving points, LPS mm, by mutual information from where the headers lay the two; always the same."""
-    method = sitk.ImageRegistrationMethod()
-    method.SetMetricAsMattesMutualInformation(32)
-    method.SetMetricSamplingStrategy(method.RANDOM)
-    method.SetMetricSamplingPercentage(SAMPLED, SEED)
-    method.SetInterpolator(sitk.sitkLinear)
+    method = mutual_information([2, 1], [1, 0])
     method.SetNumberOfThreads(1)  # the same sums in the same order
-    method.SetOptimizerAsRegularStepGradientDescent(1.0, 1e-3, 150, gradientMagnitudeTolerance=1e-6)
-    method.SetOptimizerScalesFromPhysicalShift()
-    method.SetShrinkFactorsPerLevel([2, 1])
-    method.SetSmoothingSigmasPerLevel([1, 0])
     coarse = [_coarse(image) for image in (fixed, moving)]
     rigid = sitk.Euler3DTransform()
     rigid.SetCenter(tuple(Grid.of(coarse[0]).centre))
