@@ -32,6 +32,14 @@ class RegExplain(ScriptedLoadableModule):
             "The shipped model was trained on the hippocampus images of the Medical Segmentation Decathlon "
             "(Antonelli et al., Nature Communications 13:4128, 2022; CC BY-SA 4.0)."
         )
+        slicer.app.connect("startupCompleted()", offerSampleData)
+
+
+def offerSampleData():
+    """The pair that ships with the module, in Slicer's module Sample Data."""
+    from RegExplainLib.GUI.SamplePair import registerSampleData
+
+    registerSampleData()
 
 
 class RegExplainWidget(ScriptedLoadableModuleWidget):

@@ -6,14 +6,11 @@ import unittest
 from pathlib import Path
 
 import slicer
-from regexplain.images import read_segmentation, read_volume
 
 from .GUI.InstallLogic import TORCH, isMet
-from .MRML import Conversion
 from .MRML.Layers import AnimationLayer, GlyphLayer, HeatmapLayer
 from .MRML.ResultNodes import ResultNodes
 
-SAMPLES = Path(__file__).resolve().parents[1] / "Resources" / "SampleData"
 PATIENCE_S = 300
 
 
@@ -42,7 +39,7 @@ class SelfTest(unittest.TestCase):
         self.assertEqual(result.record["kind"], "deformable")
         self.assertGreater(result.record["dice"]["after"], result.record["dice"]["before"])
         self.press(self.panel.ui.explainButton)
-        self.press(self.panel.ui.animateButton)
+        self.press(self.panel.ui.componentsButton)
         stage = self.panel.session.parameterNode.stage
         for layer in (GlyphLayer(result), HeatmapLayer(result, stage), AnimationLayer(result, 1)):
             self.assertTrue(layer.added, layer.title)
@@ -55,15 +52,7 @@ class SelfTest(unittest.TestCase):
         self.assertEqual(self.panel.session.parameterNode.stage, stage)
 
     def chooseSamplePair(self):
-        parameters = self.panel.session.parameterNode
-        for role in ("fixed", "moving"):
-            volume = read_volume(SAMPLES / f"{role}.nii.gz")
-            labels = read_segmentation(SAMPLES / f"{role}_segmentation.nii.gz", volume)
-            setattr(parameters, role, Conversion.addVolume(slicer.mrmlScene, volume, f"Sample {role}"))
-            segmentation = Conversion.addSegmentation(
-                slicer.mrmlScene, labels, f"Sample {role} segmentation", (0.5, 0.7, 0.5)
-            )
-            setattr(parameters, f"{role}Segmentation", segmentation)
+        self.panel.ui.samplePairButton.click()
 
     def press(self, button):
         """Start a job and wait until it ends."""

@@ -7,6 +7,7 @@ The names below work on SimpleITK images; torch is imported only when a model ru
     motions = regexplain.components(result)
     parts = regexplain.decompose(result)
     trust = regexplain.trust(result)
+    result = regexplain.explain_transform(transform, fixed, moving)
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ __all__ = [
     "components",
     "decompose",
     "explain",
+    "explain_transform",
     "models",
     "register",
     "trust",
@@ -31,6 +33,7 @@ _HOME = {
     "components": "explanation",
     "decompose": "explanation",
     "trust": "explanation",
+    "explain_transform": "transform_explanation",
     "RegistrationResult": "results.registration_result",
     "BadInputError": "errors",
     "RegExplainError": "errors",

@@ -170,6 +170,11 @@ def _model_of(result: RegistrationResult, model: str | os.PathLike[str] | None, 
 def _card_of(result: RegistrationResult, model: str | os.PathLike[str] | None) -> registry.ModelCard:
     """Of the very model that made the result, found by its checksum."""
     used = result.record.get("model")
+    if used is None and result.record["kind"] == "deformable":
+        raise BadInputError(
+            "This transform was made elsewhere: no network made it, so there is nothing more to explain; register the "
+            "two images here for that."
+        )
     if used is None:
         raise BadInputError(
             "This registration is affine only: no network made it, so there is nothing to explain; "

@@ -81,6 +81,17 @@ def fitted_segmentation(labels: sitk.Image, image: sitk.Image, role: str = "segm
     return fitted
 
 
+def read_vectors(path: str | Path, role: str) -> sitk.Image:
+    """A 3-D image of three numbers a voxel. Raises BadInputError."""
+    image = _read(Path(path), role)
+    if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 3:
+        raise BadInputError(
+            f"The {role} {Path(path).name} is an image, but no displacement field, one vector a voxel, as ITK and "
+            "ANTs write it (in NIfTI: 5-D, with the intent vector); give a field, or a transform file."
+        )
+    return image
+
+
 def labels_of(segmentation: sitk.Image) -> list[int]:
     """The labels that occur, ascending, without 0."""
     return [int(v) for v in np.unique(sitk.GetArrayViewFromImage(segmentation)) if v]

@@ -52,6 +52,11 @@ def _filling(values: np.ndarray) -> float | None:
 SCALINGS: dict[str, Callable[[np.ndarray], np.ndarray]] = {"normalised": normalised, "robust": robust}
 
 
+def tissue(image: sitk.Image) -> np.ndarray:
+    """(z, y, x) bool: what is brighter than air."""
+    return robust(sitk.GetArrayFromImage(image)) > TISSUE
+
+
 def tissue_centre(scaled: sitk.Image) -> np.ndarray:
     """The middle, LPS mm, of the box along an image's axes that holds its tissue but for the outermost hundredths.
 

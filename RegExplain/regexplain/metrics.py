@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import SimpleITK as sitk
 
 from .geometry import Grid, centred_grid
-from .transforms import RegistrationTransform
+from .images import labels_of
+from .transforms import sampled
+
+if TYPE_CHECKING:
+    from .results.registration_result import RegistrationResult
 
 LOG_FLOOR = 1e-9
 
@@ -43,7 +48,7 @@ def jacobian(transform: sitk.Transform, fixed: Grid) -> np.ndarray:
     ITK's filter differentiates along the grid's axes but takes the vectors as they are: right only for an image
     that lies straight in the world; so the vectors are put into the grid's own axes first. The determinant is the same.
     """
-    vectors = sitk.GetArrayFromImage(_field(transform, fixed)) @ fixed.axes
+    vectors = sitk.GetArrayFromImage(sampled(transform, fixed)) @ fixed.axes
     straight = centred_grid(np.zeros(3), fixed.size, fixed.spacing, np.eye(3).ravel())
     return sitk.GetArrayFromImage(sitk.DisplacementFieldJacobianDeterminant(straight.image(vectors, vector=True)))
 
@@ -59,43 +64,84 @@ def jacobian_summary(determinant: np.ndarray) -> dict[str, float]:
 
 def inverse_consistency(forward: sitk.Transform, back: sitk.Transform, fixed: Grid, moving: Grid) -> dict[str, float]:
     """|back(forward(x)) − x| in mm over the fixed voxels whose image lies inside the moving grid."""
+    error = inverse_error(forward, back, fixed, moving)
+    return spread(error[~np.isnan(error)])
+
+
+def inverse_error(forward: sitk.Transform, back: sitk.Transform, fixed: Grid, moving: Grid) -> np.ndarray:
+    """(z, y, x), mm: the same of each fixed voxel; NaN where its image lies outside the moving grid."""
     there_and_back = sitk.CompositeTransform([back, forward])
     # Copies, not views: a view does not keep its image alive, and these images are nobody else's.
-    error = np.linalg.norm(sitk.GetArrayFromImage(_field(there_and_back, fixed)), axis=-1)
+    error = np.linalg.norm(sitk.GetArrayFromImage(sampled(there_and_back, fixed)), axis=-1)
     inside = sitk.GetArrayFromImage(fixed.sample(_ones(moving), forward, nearest=True)) > 0
-    return spread(error[inside])
+    return np.where(inside, error, np.nan)
 
 
 def segment_table(
-    fixed: sitk.Image, maps: dict[str, sitk.Image] | None, millimetres: np.ndarray
+    fixed: sitk.Image, maps: dict[str, sitk.Image] | None, millimetres: np.ndarray, determinant: np.ndarray
 ) -> list[dict[str, Any]]:
-    """A row a label of the fixed segmentation: Dice with each of `maps` (label maps on the fixed grid), and mm."""
+    """A row a label of the fixed segmentation: Dice with each of `maps` (label maps on the fixed grid), mm, det J."""
     target = sitk.GetArrayViewFromImage(fixed)
     rows = []
     for label in np.unique(target[target > 0]).tolist():
-        scores = None
+        scores, inside = None, target == label
         if maps is not None:
             scores = {name: dice(target, sitk.GetArrayViewFromImage(other), label) for name, other in maps.items()}
-        rows.append({"label": label, "dice": scores, "displacement_mm": spread(millimetres[target == label])})
+        volumes = determinant[inside]
+        rows.append(
+            {
+                "label": label,
+                "dice": scores,
+                "displacement_mm": spread(millimetres[inside]),
+                "jacobian": {
+                    "mean": float(volumes.mean()),
+                    "min": float(volumes.min()),
+                    "share_folded": float((volumes <= 0).mean()),
+                },
+            }
+        )
     return rows
 
 
-def transform_numbers(
-    transform: RegistrationTransform, back: RegistrationTransform, fixed: Grid, moving: Grid
+def record_numbers(
+    result: RegistrationResult, before: sitk.Transform | None, warn: Callable[[str], None]
 ) -> dict[str, Any]:
-    """The parts of the record that need no segmentation."""
-    forward = transform.itk()
-    return {
-        "displacement_mm": spread(lengths(transform.displacement, fixed)),
-        "jacobian": jacobian_summary(jacobian(forward, fixed)),
-        "inverse_consistency_mm": inverse_consistency(forward, back.itk(), fixed, moving),
+    """The parts of the record that are measured, whatever made the transform.
+
+    before: what the two images are laid on each other by when nothing is done yet; None is as their headers say.
+    """
+    fixed, moving, forward = Grid.of(result.fixed), Grid.of(result.moving), result.transform.itk()
+    millimetres, determinant = lengths(result.transform.displacement, fixed), jacobian(forward, fixed)
+    numbers: dict[str, Any] = {
+        "displacement_mm": spread(millimetres),
+        "jacobian": jacobian_summary(determinant),
+        "inverse_consistency_mm": inverse_consistency(forward, result.inverse_transform.itk(), fixed, moving),
+        "segments": [],
+        "dice": None,
     }
+    if result.fixed_segmentation is not None:
+        maps = _label_maps(result, before, warn)
+        rows = segment_table(result.fixed_segmentation, maps, millimetres, determinant)
+        numbers["segments"] = rows
+        numbers["dice"] = maps and {name: float(np.mean([row["dice"][name] for row in rows])) for name in maps}
+    folded = numbers["jacobian"]["share_folded"]
+    if folded > 0:
+        warn(f"{100 * folded:.2f} % of the voxels fold over; do not trust the result there.")
+    return numbers
 
 
-def _field(transform: sitk.Transform, grid: Grid) -> sitk.Image:
-    return sitk.TransformToDisplacementField(
-        transform, sitk.sitkVectorFloat64, grid.size, grid.origin, grid.spacing, grid.direction
-    )
+def _label_maps(
+    result: RegistrationResult, before: sitk.Transform | None, warn: Callable[[str], None]
+) -> dict[str, sitk.Image] | None:
+    """The moving segmentation on the fixed grid at each step; None without one."""
+    fixed, moving = result.fixed_segmentation, result.moving_segmentation
+    if fixed is None or moving is None:
+        return None
+    for label in sorted(set(labels_of(fixed)) ^ set(labels_of(moving))):
+        which = "fixed" if label in labels_of(fixed) else "moving"
+        warn(f"Segment {label} is only in the {which} segmentation.")
+    steps = {"before": before, "aligned": result.transform.alignment, "after": result.transform.itk()}
+    return {name: Grid.of(fixed).sample(moving, step, nearest=True) for name, step in steps.items()}
 
 
 def _ones(grid: Grid) -> sitk.Image:

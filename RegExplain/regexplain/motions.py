@@ -29,8 +29,10 @@ STILL_MM = 0.005  # what moves less is said hardly to move
 NAMED_SHARE = 0.25  # of the motion: from here on, a kind of it belongs to its name
 TOLD_SHARE = 0.02  # … and to its sentence
 LEADING = 0.5  # of the largest part of a vector: smaller ones are not told
+ROUNDING = 1e-9
 UNIFORM_SHARE = 0.8  # of a stretch, from which it counts as one zoom
 STRETCHES_TOLD = 2  # of three zooms and three shears
+HALF_TURN_DEG = 179.999
 OBLIQUE_DEG = 5.0  # from an anatomical axis, below which that axis is named without more
 UNEVEN = 1.2  # one place bends more than the others when its root mean square is this many times theirs
 
@@ -40,7 +42,7 @@ class Motion:
     """The affine motion nearest to a displacement field, p → centroid + R S (p − centroid) + translation.
 
     rotation R and stretch S, (3, 3) each: the polar factors (S symmetric: zooms along L, P, S on its diagonal, shears
-    off it; R below 180°). shares: of the field's mean square, summing to 1 (all 0 for no motion), of `translation`,
+    off it; R up to 180°). shares: of the field's mean square, summing to 1 (all 0 for no motion), of `translation`,
     `rotation`, `stretch` and `bending`, which is what no affine motion explains. Translation, linear part and bending
     are orthogonal, so their shares are exact; R and S divide the linear part as the mean squares of R − I and
     R (S − I), "first turned, then stretched along the turned axes". rms_mm: root mean square of the field, bending_mm:
@@ -63,6 +65,9 @@ class Motion:
         sine = np.array([r[2, 1] - r[1, 2], r[0, 2] - r[2, 0], r[1, 0] - r[0, 1]]) / 2
         length = np.linalg.norm(sine)
         angle = np.degrees(np.arctan2(length, (np.trace(r) - 1) / 2))
+        if angle > HALF_TURN_DEG:  # the sine vanishes, but not the axis
+            axis = (r + np.eye(3))[:, np.diag(r).argmax()]
+            return axis / np.linalg.norm(axis) * angle * (-1 if axis @ sine < 0 else 1)
         return sine / length * angle if length else np.zeros(3)
 
     @property
@@ -106,6 +111,12 @@ class Motion:
         if share >= TOLD_SHARE and self.bending_place:
             rest += f", most in {self.bending_place}"
         return f"From the fixed to the moving image{f', per {per},' if per else ''} tissue {listed(told)}{rest}."
+
+    @property
+    def parts(self) -> dict[str, str | None]:
+        """A phrase for each kind of motion, however small its share; None for one that hardly moves anything."""
+        sizes = {kind: self.rms_mm * float(np.sqrt(share)) for kind, share in self.shares.items()}
+        return {kind: self._phrase(kind) if size >= STILL_MM else None for kind, size in sizes.items()}
 
     def _strongest(self, least: float) -> list[str]:
         """The kinds with that share, at least the one with the largest, by falling share."""
@@ -237,7 +248,8 @@ def strongest_place(
 def leading(values: Sequence[float] | np.ndarray) -> list[int]:
     """Where the values are that tell: the largest in size, and those at least half as large; largest first."""
     sizes = np.abs(values)
-    return [int(i) for i in np.argsort(-sizes, kind="stable") if sizes[i] >= LEADING * sizes.max() and sizes[i] > 0]
+    least = LEADING * sizes.max() * (1 - ROUNDING)
+    return [int(i) for i in np.argsort(-sizes, kind="stable") if sizes[i] >= least and sizes[i] > 0]
 
 
 def directions(vector: np.ndarray) -> list[str]:

@@ -13,7 +13,7 @@ import SimpleITK as sitk
 from . import __version__, alignment, metrics, registry
 from .errors import BadInputError
 from .geometry import Grid
-from .images import check_volume, fitted_segmentation, labels_of, without_metadata
+from .images import check_volume, fitted_segmentation, without_metadata
 from .population import Population
 from .progress import Progress
 from .results.folder import SCHEMA_VERSION
@@ -214,35 +214,13 @@ class _Registration:
             },
             "settings": {"device": self.device, "threads": self.threads, "seed": alignment.SEED, "refine": self.refine},
             "alignment": {"kind": kind} | alignment.described(transform.alignment, grids["fixed"]),
-            "dice": None,
-            "segments": [],
             "population": self.population,
             "heatmaps": [],
             "components": None,
-        } | metrics.transform_numbers(transform, result.inverse_transform, grids["fixed"], grids["moving"])
-        if self.fixed_segmentation is not None:
-            record |= self._segment_numbers(result)
-        if record["jacobian"]["share_folded"] > 0:
-            self._warn(
-                f"{100 * record['jacobian']['share_folded']:.2f} % of the voxels fold over; do not "
-                "trust the result there."
-            )
+        }
+        record |= metrics.record_numbers(result, self.initial, self._warn)
         self.seconds["total"] = round(time.perf_counter() - self.started, 3)
         return record | {"seconds": self.seconds, "warnings": self.warnings}
-
-    def _segment_numbers(self, result: RegistrationResult) -> dict[str, Any]:
-        assert self.fixed_segmentation is not None
-        fixed, moving = self.fixed_segmentation, self.moving_segmentation
-        millimetres = metrics.lengths(result.transform.displacement, self.grids["fixed"])
-        if moving is None:
-            return {"segments": metrics.segment_table(fixed, None, millimetres)}
-        for label in sorted(set(labels_of(fixed)) ^ set(labels_of(moving))):
-            which = "fixed" if label in labels_of(fixed) else "moving"
-            self._warn(f"Segment {label} is only in the {which} segmentation.")
-        transforms = {"before": self.initial, "aligned": result.transform.alignment, "after": result.transform.itk()}
-        maps = {name: self.grids["fixed"].sample(moving, step, nearest=True) for name, step in transforms.items()}
-        rows = metrics.segment_table(fixed, maps, millimetres)
-        return {"segments": rows, "dice": {name: float(np.mean([row["dice"][name] for row in rows])) for name in maps}}
 
 
 def _first(reasons: list[str]) -> str:

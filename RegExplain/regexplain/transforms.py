@@ -134,6 +134,13 @@ def displacement_transform(displacement: sitk.Image) -> sitk.DisplacementFieldTr
     return sitk.DisplacementFieldTransform(sitk.Cast(sitk.Image(displacement), sitk.sitkVectorFloat64))
 
 
+def sampled(transform: sitk.Transform, grid: Grid) -> sitk.Image:
+    """transform(point) − point for each point of `grid`: a vector image, float64, LPS mm."""
+    return sitk.TransformToDisplacementField(
+        transform, sitk.sitkVectorFloat64, grid.size, grid.origin, grid.spacing, grid.direction
+    )
+
+
 def grid_points(grid: Grid) -> np.ndarray:
     """(z, y, x, 3), LPS mm of every voxel centre."""
     x, y, z = (np.arange(n) for n in grid.size)

@@ -1,15 +1,28 @@
-"""A component's warp on the fixed segmentation: red as it is, gold as the component has it."""
+"""A motion on the fixed segmentation: red as it is, gold where the arrows of the motion point."""
 
+import json
 import time
 
 import numpy as np
 import pytest
 
 import slicer
-from mrml.checks import GOLD, LPS, RED, check_gold_outline, inside_points, like, surface_points, through_nodes
-from RegExplainLib.MRML.Layers import AnimationLayer
+from mrml.checks import (
+    GOLD,
+    LPS,
+    RED,
+    check_gold_outline,
+    inside_points,
+    like,
+    points_of,
+    surface_points,
+    through_nodes,
+)
+from RegExplainLib.MRML.Layers import AnimationLayer, PartAnimationLayer, RegistrationAnimationLayer
 from RegExplainLib.MRML.Layers.AnimationLayer import backAndForth
-from synthetic_result import STRENGTHS, canvas_of
+from RegExplainLib.MRML.Layers.RegistrationAnimationLayer import FRAME_LIMIT_VOXELS, scaledFrames
+from RegExplainLib.MRML.ResultNodes import ResultNodes
+from synthetic_result import SEGMENT_CENTRES, SEGMENT_RADII, STRENGTHS, canvas_of, phantom_intensity
 
 
 @pytest.fixture(params=[1, 2])
@@ -38,17 +51,91 @@ def test_any_choice_of_strengths_makes_a_loop(strengths, frames):
     assert backAndForth(strengths) == frames
 
 
-def test_each_frame_pulls_back_by_its_components_displacement(layer, truth):
+def test_each_frame_moves_a_point_to_the_tip_of_its_components_arrow(layer, truth):
     points = inside_points(canvas_of(truth.fixed), 100)
     for strength in STRENGTHS:
         layer.setStrength(strength)
+        assert layer.strength == strength
         expected = points + truth.component_displacement(layer.componentIndex, strength, points)
-        np.testing.assert_allclose(through_nodes(points, None, layer.warp), expected, atol=0.05)
+        np.testing.assert_allclose(through_nodes(points, layer.warp, None), expected, atol=0.05)
+
+
+def test_gold_moves_as_the_component_is_called(result, truth):
+    """Component 1 pushes towards left: the patient's left is the side of larger L."""
+    layer = AnimationLayer(result, 1).add()
+    layer.setStrength(2.0)
+    still = surface_points(result.fixedSegmentation)
+    moved = through_nodes(still, layer.warp, None) - still
+    assert moved[:, 0].min() > 1.0 and np.abs(moved[:, 1:]).max() < 0.01
 
 
 def test_the_gold_outline_lies_where_the_component_puts_it(views, layer, truth):
     for view in views[::2] if layer.componentIndex == 2 else views[:2]:
-        check_gold_outline(layer, truth, view, 2.0)
+        check_gold_outline(
+            layer, lambda points: truth.component_displacement(layer.componentIndex, 2.0, points), truth, view, 2.0
+        )
+
+
+def test_a_registration_is_played_from_nothing_to_all_of_it(views, result, truth):
+    layer = RegistrationAnimationLayer(result).add()
+    assert layer.strengths == list(range(0, 101, 10)) and layer.strength == 0
+    points = inside_points(truth.fixed, 100)
+    for percent in (0, 50, 100):
+        layer.setStrength(percent)
+        expected = points + percent / 100 * truth.displacement(points)
+        np.testing.assert_allclose(through_nodes(points, layer.warp, None), expected, atol=0.15)
+    check_gold_outline(layer, truth.displacement, truth, views[0], 100)
+    surface = surface_points(layer.node("segmentation"))
+    aligned = through_nodes(surface, layer.warp, None) - truth.centre
+    radii = np.linalg.norm((aligned - SEGMENT_CENTRES[1]) / SEGMENT_RADII[1], axis=1)
+    np.testing.assert_allclose(radii, 1, atol=0.2)  # in 3D it has the moving scan's shape
+
+
+def test_the_frames_of_a_large_field_are_few_vectors_and_true():
+    geometry = np.array([[0, -1.5, 0, 10], [1, 0, 0, -20], [0, 0, 2, 5], [0, 0, 0, 1]], float)  # axes turned
+    slopes = np.array([[0.02, 0.01, 0], [0, -0.03, 0.01], [0.01, 0, 0.02]])
+    z, y, x = np.meshgrid(*(np.arange(n) for n in (60, 90, 110)), indexing="ij")
+    points = np.stack([x, y, z], axis=-1) @ geometry[:3, :3].T + geometry[:3, 3]
+    frames = scaledFrames(points @ slopes.T, geometry)
+    assert list(frames) == list(range(0, 101, 10))
+    size = np.array(frames[50].GetDisplacementGrid().GetDimensions()) - 2  # a layer of zeros is round it
+    assert 0.1 * FRAME_LIMIT_VOXELS < size.prod() <= FRAME_LIMIT_VOXELS
+    for point in points[5:-5:16, 5:-5:16, 5:-5:16].reshape(-1, 3):
+        np.testing.assert_allclose(frames[50].TransformPoint(point), point + 0.5 * slopes @ point, atol=1e-3)
+
+
+def test_the_scan_moves_with_the_outline_if_asked_and_comes_back(views, result, truth):
+    layer, view = RegistrationAnimationLayer(result).add(), views[0]
+    layer.setStrength(100)
+    layer.setImageShown(True)
+    for segmentation in (result.fixedSegmentation, layer.node("segmentation")):
+        segmentation.SetDisplayVisibility(False)
+    fixed, image = result.fixed.GetID(), layer.node("image").GetID()
+    assert {composite.GetBackgroundVolumeID() for composite in result.sliceComposites()} == {image}
+    view.fit(truth.centre * LPS)
+    moved = view.render()[60:440:8, 60:440:8, 0].astype(float)
+    pixels = np.stack(np.meshgrid(np.arange(60, 440, 8), np.arange(60, 440, 8), indexing="ij"), -1).reshape(-1, 2)
+    local = points_of(pixels, view) - truth.centre
+    assert np.corrcoef(moved.ravel(), phantom_intensity(local))[0, 1] > 0.99
+    layer.show()
+    layer.hide()
+    assert {composite.GetBackgroundVolumeID() for composite in result.sliceComposites()} == {fixed}
+    layer.show()
+    layer.setImageShown(False)
+    assert layer.visible and not layer.imageShown
+    assert {composite.GetBackgroundVolumeID() for composite in result.sliceComposites()} == {fixed}
+
+
+def test_a_part_of_a_registration_is_played_alone(scene, copied, truth):
+    record = json.loads((copied / "result.json").read_text(encoding="utf-8"))
+    record["decomposition"] = {"parts": [{"file": "components/component-02/strength+2.00.nii.gz"}]}
+    (copied / "result.json").write_text(json.dumps(record))
+    result = ResultNodes.load(copied)
+    layer = next(layer for layer in result.layers() if isinstance(layer, PartAnimationLayer)).add()
+    points = inside_points(canvas_of(truth.fixed), 100)
+    layer.setStrength(50)
+    expected = points + 0.5 * truth.component_displacement(2, 2.0, points)
+    np.testing.assert_allclose(through_nodes(points, layer.warp, None), expected, atol=0.05)
 
 
 def test_at_strength_zero_gold_covers_red_and_at_the_largest_they_differ(views, result, truth):
@@ -83,18 +170,20 @@ def test_only_one_gold_segmentation_is_seen_at_a_time(result):
     assert not result.warpedSegmentation.GetDisplayVisibility()
 
 
-def test_playing_steps_through_the_frames_and_hiding_stops_it(layer):
-    layer.setPlaying(True)
-    assert played(layer) >= 3
-    layer.hide()
-    assert not layer.browser.GetPlaybackActive() and played(layer) == 1
+def test_playing_steps_through_the_frames_and_hiding_stops_it(layer, result):
+    for played in (layer, RegistrationAnimationLayer(result).add()):
+        played.show()
+        played.setPlaying(True)
+        assert played.playing and seen(played) >= 3
+        played.hide()
+        assert not played.playing and seen(played) == 1
 
 
-def played(layer):
+def seen(layer):
     """How many frames are seen within half a second."""
-    seen, end = set(), time.monotonic() + 0.6
+    frames, end = set(), time.monotonic() + 0.6
     while time.monotonic() < end:
         slicer.modules.sequences.logic().UpdateAllProxyNodes()
-        seen.add(layer.browser.GetSelectedItemNumber())
+        frames.add(layer.browser.GetSelectedItemNumber())
         time.sleep(0.02)
-    return len(seen)
+    return len(frames)

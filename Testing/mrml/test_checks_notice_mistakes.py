@@ -7,6 +7,7 @@ import SimpleITK as sitk
 from mrml import checks
 from regexplain.transforms import read_transform
 from RegExplainLib.MRML import Conversion
+from RegExplainLib.MRML.ArrowField import arrowField
 from RegExplainLib.MRML.Layers import AnimationLayer, GlyphLayer, HeatmapLayer
 from RegExplainLib.MRML.ResultNodes import ResultNodes
 
@@ -78,7 +79,7 @@ def test_wrong_arrows_are_noticed(scene, copied, truth, spoil):
 
 def test_arrows_of_the_inverse_are_noticed(result, truth):
     layer = GlyphLayer(result).add()
-    layer.node("transform").SetAndObserveTransformFromParent(Conversion.copyOfGrid(result.deformation))
+    layer.node("transform").SetAndObserveTransformFromParent(arrowField(result.deformation, "moving"))
     with pytest.raises(AssertionError):
         checks.check_arrows(layer, truth)
 
@@ -116,4 +117,6 @@ def test_a_gold_outline_in_the_wrong_place_is_noticed(views, copied, truth, spoi
     sitk.WriteImage(spoil(sitk.ReadImage(path)), path)
     layer = AnimationLayer(ResultNodes.load(copied), 1).add()
     with pytest.raises(AssertionError):
-        checks.check_gold_outline(layer, truth, views[0], 2.0)
+        checks.check_gold_outline(
+            layer, lambda points: truth.component_displacement(1, 2.0, points), truth, views[0], 2.0
+        )

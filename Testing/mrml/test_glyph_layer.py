@@ -2,8 +2,20 @@
 
 import numpy as np
 import pytest
+import vtk
+from vtk.util.numpy_support import vtk_to_numpy
 
-from mrml.checks import LPS, arrows_2d, arrows_3d, check_arrows, points_of
+import slicer
+from mrml.checks import (
+    LPS,
+    arrows_2d,
+    arrows_3d,
+    check_arrows,
+    check_arrows_back,
+    check_arrows_of_segment,
+    points_of,
+)
+from regexplain.errors import BadInputError
 from RegExplainLib.MRML.Layers import GlyphLayer
 from RegExplainLib.MRML.Layers.GlyphLayer import niceCeiling
 from RegExplainLib.MRML.ResultNodes import ResultNodes
@@ -89,3 +101,112 @@ def test_without_a_segmentation_the_3d_arrows_lie_in_the_axial_slice(pictures, s
     bases, tips = arrows_3d(layer)
     assert len(bases) > 20 and np.abs(bases[:, 2] - slicePoint[2]).max() < 1e-3
     np.testing.assert_allclose((tips - bases) * LPS, truth.displacement(bases * LPS), atol=0.1)
+
+
+def test_towards_the_fixed_scan_every_arrow_ends_where_it_began_towards_the_moving_one(result, truth):
+    layer = GlyphLayer(result).add()
+    layer.setTowards("fixed")
+    check_arrows_back(layer, truth)
+    layer.setTowards("moving")
+    check_arrows(layer, truth)
+
+
+@pytest.mark.parametrize("towards", ["moving", "fixed"])
+@pytest.mark.parametrize("label", [1, 2])
+def test_the_arrows_of_a_segment_are_all_there_true_and_alone(result, truth, label, towards):
+    layer = GlyphLayer(result).add()
+    layer.setSpacing(3.0)
+    layer.setThreshold(0.2)
+    layer.setTowards(towards)
+    layer.setSegment(label)
+    check_arrows_of_segment(layer, truth, label)
+
+
+def test_a_segment_that_is_not_there_is_refused_and_nothing_changes(result, truth):
+    layer = GlyphLayer(result).add()
+    with pytest.raises(BadInputError, match="no segment 7"):
+        layer.setSegment(7)
+    assert layer.segment is None
+    check_arrows(layer, truth)
+
+
+def test_shorter_arrows_than_the_threshold_are_hidden(result):
+    layer = GlyphLayer(result).add()
+    layer.setThreshold(2.5)
+    bases, tips = arrows_3d(layer)
+    assert len(bases) > 10 and np.linalg.norm(tips - bases, axis=1).min() > 2.49
+    layer.setThreshold(0)
+    assert len(arrows_3d(layer)[0]) > 2 * len(bases)
+
+
+def drawn_2d(layer, view):
+    """(RAS points (N, 3), their lengths in mm (N,)) of what Slicer draws in a slice."""
+    drawn = vtk.vtkPolyData()
+    slicer.vtkSlicerTransformLogic.GetVisualization2d(drawn, layer.displayNode, view.sliceNode)
+    return (vtk_to_numpy(a) for a in (drawn.GetPoints().GetData(), drawn.GetPointData().GetScalars()))
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_contour_lines_run_where_the_displacement_has_their_length(pictures, result, truth, number):
+    layer, view = GlyphLayer(result).add(), pictures.sliceViews[number]
+    view.fit((truth.centre + BUMP_OFFSET) * LPS)
+    layer.setForm("contours")
+    layer.setSpacing(2.0)
+    layer.setThreshold(1.5)
+    points, levels = drawn_2d(layer, view)
+    assert set(np.round(levels, 3)) == {2.0, 3.0, 4.0}
+    np.testing.assert_allclose(np.linalg.norm(truth.displacement(points * LPS), axis=1), levels, atol=0.15)
+
+
+def test_the_bent_grid_is_a_straight_one_with_every_point_moved_along_the_slice(pictures, result, truth):
+    layer, view = GlyphLayer(result).add(), pictures.sliceViews[0]
+    view.fit((truth.centre + BUMP_OFFSET) * LPS)
+    layer.setForm("grid")
+    bent, _ = drawn_2d(layer, view)
+    layer.setScale(0)
+    straight, _ = drawn_2d(layer, view)
+    normal = np.array([view.sliceNode.GetSliceToRAS().GetElement(row, 2) for row in range(3)])
+    vectors = truth.displacement(straight * LPS) * LPS
+    np.testing.assert_allclose(bent - straight, vectors - np.outer(vectors @ normal, normal), atol=0.1)
+    assert np.linalg.norm(bent - straight, axis=1).max() > 3
+
+
+def test_settings_are_read_back_from_the_nodes(result):
+    layer, other = GlyphLayer(result).add(), GlyphLayer(result)
+    usual = (other.towards, other.scale, other.segment, other.form)
+    assert usual == ("moving", 1, None, "arrows") and other.threshold == pytest.approx(0.1 * other.maxMm)
+    layer.setTowards("fixed")
+    layer.setSpacing(4.5)
+    layer.setScale(2.5)
+    layer.setThreshold(0.7)
+    layer.setSegment(2)
+    layer.setForm("contours")
+    settings = (other.towards, other.spacing, other.scale, other.threshold, other.segment, other.form)
+    assert settings == ("fixed", 4.5, 2.5, 0.7, 2, "contours")
+
+
+@pytest.mark.parametrize("segment", [None, 1])
+def test_settings_and_arrows_come_back_with_a_saved_scene(scene, truth, result, tmp_path, segment):
+    layer = GlyphLayer(result).add()
+    layer.setTowards("fixed")
+    layer.setSpacing(3.0)
+    layer.setSegment(segment)
+    assert scene.WriteToMRB(str(tmp_path / "scene.mrb"))
+    scene.Clear(False)
+    assert scene.ReadFromMRB(str(tmp_path / "scene.mrb"))
+    layer = GlyphLayer(ResultNodes.find(scene)[0])
+    assert (layer.towards, layer.spacing, layer.segment, layer.form) == ("fixed", 3.0, segment, "arrows")
+    bases, tips = arrows_3d(layer)
+    inside = truth.label_at(tips * LPS) == 1
+    assert inside.sum() > 20
+    misses = tips * LPS + truth.displacement(tips * LPS) - bases * LPS
+    assert np.linalg.norm(misses[inside], axis=1).max() < 0.3  # Slicer interpolates what it reads cubically
+    layer.setTowards("moving")
+    check_arrows(layer, truth) if segment is None else check_arrows_of_segment(layer, truth, segment)
+
+
+def test_slicer_shows_a_colour_bar_in_millimetres_with_the_arrows(result):
+    layer = GlyphLayer(result).add()
+    legend = slicer.modules.colors.logic().GetColorLegendDisplayNode(layer.node("transform"))
+    assert legend.GetVisibility() and legend.GetTitleText() == "mm"
+    assert legend.GetPrimaryDisplayNode() is layer.displayNode and layer.displayNode.GetScalarRange() == (0.0, 5.0)

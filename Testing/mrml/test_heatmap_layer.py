@@ -140,3 +140,49 @@ def test_the_map_of_a_components_coordinate_is_a_heatmap_with_a_readable_title(s
     assert layer.title == "Heatmap component 3 in the fixed image"
     assert layer.add().volume.GetName() == layer.title
     assert np.allclose(layer.hottestPoint(), truth.hottest["decoder"][1] * LPS, atol=1e-3)
+
+
+def test_with_positive_values_only_the_cool_ones_are_clear_and_come_back(views, result, truth):
+    layer = HeatmapLayer(result, "decoder").add()
+    array = slicer.util.arrayFromVolume(layer.volume)
+    k, j, i = np.unravel_index(np.argmin(array), array.shape)
+    coldest = np.array(truth.fixed.TransformIndexToPhysicalPoint([int(i), int(j), int(k)])) * LPS
+    views[0].fit(coldest)
+    row, column = (round(n) for n in views[0].toPixel(coldest))
+    seen = {}
+    for only in (False, True):
+        layer.setPositiveOnly(only)
+        assert HeatmapLayer(result, "decoder").positiveOnly == only
+        red, _, blue = views[0].render()[row, column].astype(int)
+        seen[only] = blue - red > 20
+    assert seen == {False: True, True: False}
+    layer.setThreshold(0.1)
+    table = layer.node("colors").GetLookupTable()
+    assert [table.GetTableValue(level)[3] for level in (0, 127, 255)] == [0.0, 0.0, 1.0]
+
+
+def test_the_region_that_was_asked_about_is_outlined_on_the_scan_of_the_map(layer, truth):
+    layer.add()
+    segmentation = layer.resultNodes.node(f"{STAGES[layer.stage]}Segmentation")
+    names = [
+        layer.region.GetSegmentation().GetNthSegmentID(n)
+        for n in range(layer.region.GetSegmentation().GetNumberOfSegments())
+    ]
+    assert names == ["Segment_1"] and layer.region.GetDisplayVisibility()
+    outlined, whole = [0.0] * 6, [0.0] * 6
+    layer.region.GetRASBounds(outlined)
+    segmentation.GetRASBounds(whole)
+    centre = np.add(outlined[::2], outlined[1::2]) / 2 * LPS
+    fixed = truth.centre + (0, -7, 0)
+    expected = fixed if STAGES[layer.stage] == "fixed" else truth.moving_points(fixed[None])[0]
+    assert np.linalg.norm(centre - expected) < 6 and np.ptp(whole) >= np.ptp(outlined)
+    layer.hide()
+    assert not layer.region.GetDisplayVisibility()
+
+
+def test_a_question_about_the_whole_image_has_no_outline(scene, copied):
+    record = json.loads((copied / "result.json").read_text(encoding="utf-8"))
+    for entry in record["heatmaps"]:
+        entry |= {"region": "whole image", "region_label": None}
+    (copied / "result.json").write_text(json.dumps(record))
+    assert HeatmapLayer(ResultNodes.load(copied), "decoder").add().region is None

@@ -5,15 +5,25 @@ import pytest
 import slicer
 from mrml.checks import node_ids
 from regexplain.errors import BadInputError
-from RegExplainLib.MRML.Layers import AnimationLayer, GlyphLayer, HeatmapLayer
+from RegExplainLib.MRML.Layers import (
+    AnimationLayer,
+    GlyphLayer,
+    HeatmapLayer,
+    InverseConsistencyLayer,
+    JacobianLayer,
+    RegistrationAnimationLayer,
+)
 from RegExplainLib.MRML.ResultNodes import ResultNodes
 from RegExplainLib.MRML.Tags import taggedNodes
 from synthetic_result import write_synthetic_result
 
 KINDS = {
     "glyphs": GlyphLayer,
+    "jacobian": JacobianLayer,
+    "inverse consistency": InverseConsistencyLayer,
     "heatmap decoder": lambda result: HeatmapLayer(result, "decoder"),
     "heatmap encoder-moving": lambda result: HeatmapLayer(result, "encoder-moving"),
+    "animation registration": RegistrationAnimationLayer,
     "animation 2": lambda result: AnimationLayer(result, 2),
 }
 
@@ -28,10 +38,34 @@ def layer(request, result):
     return KINDS[request.param](result)
 
 
+def test_a_layer_of_a_scene_that_was_saved_and_reopened_leaves_nothing_behind(scene, result, tmp_path):
+    counts = {}
+    for layer in result.layers():
+        before = node_ids(scene)
+        layer.add().hide()
+        counts[layer.key] = len(node_ids(scene) - before)
+    assert scene.WriteToMRB(str(tmp_path / "scene.mrb"))
+    scene.Clear(False)
+    assert scene.ReadFromMRB(str(tmp_path / "scene.mrb"))
+    [reopened] = ResultNodes.find(scene)
+    for layer in reopened.layers():
+        layer.show()
+        layer.hide()
+        before = node_ids(scene)
+        layer.remove()
+        storage = {name for name in before - node_ids(scene) if "Storage" in name}  # a saved node has one more
+        assert len(before - node_ids(scene)) - len(storage) == counts.pop(layer.key)
+    assert not counts
+
+
 def test_a_result_offers_every_layer_that_it_has(result):
     stages = ["heatmap encoder-fixed", "heatmap encoder-moving", "heatmap decoder"]
-    assert [layer.key for layer in result.layers()] == ["glyphs", *stages, "animation 1", "animation 2"]
-    assert len({layer.title for layer in result.layers()}) == 6
+    assert [layer.key for layer in result.layers()] == [
+        *("glyphs", "jacobian", "inverse consistency"),
+        *stages,
+        *("animation registration", "animation 1", "animation 2"),
+    ]
+    assert len({layer.title for layer in result.layers()}) == 9
 
 
 def test_an_added_layer_is_shown_and_hides_and_shows_again(layer):
@@ -53,6 +87,26 @@ def test_removing_a_layer_leaves_the_scene_as_it_was(scene, layer):
     layer.remove()
     layer.hide()
     assert node_ids(scene) == before and not layer.added
+
+
+CHANGES = {
+    "glyphs": lambda layer: (layer.setTowards("fixed"), layer.setSegment(1), layer.setForm("grid")),
+    "heatmap decoder": lambda layer: (layer.setPositiveOnly(True), layer.setThreshold(0.6)),
+    "animation registration": lambda layer: (layer.setImageShown(True), layer.setStrength(70)),
+    "animation 2": lambda layer: (layer.setImageShown(True), layer.setPlaying(True)),
+}
+
+
+@pytest.mark.parametrize("layer", CHANGES, indirect=True)
+def test_a_layer_that_was_changed_and_hidden_leaves_nothing_behind(scene, layer):
+    before, shown = node_ids(scene), [c.GetBackgroundVolumeID() for c in layer.resultNodes.sliceComposites()]
+    layer.add()
+    CHANGES[layer.key](layer)
+    layer.hide()
+    layer.show()
+    layer.remove()
+    assert node_ids(scene) == before
+    assert [c.GetBackgroundVolumeID() for c in layer.resultNodes.sliceComposites()] == shown
 
 
 def test_adding_twice_adds_once(scene, layer):
@@ -109,10 +163,12 @@ def test_layers_on_the_other_scan_and_of_the_same_kind_are_hidden(result):
     ("lacking", "kind", "says"),
     [
         ({"kind": "affine"}, "glyphs", "register with a model"),
+        ({"kind": "affine"}, "animation registration", "register with a model"),
         ({"heatmaps": False}, "heatmap decoder", "run Explain"),
         ({"components": 0}, "animation 2", "run Components"),
         ({"components": 1}, "animation 2", "run Components"),
         ({"segmentations": False}, "animation 2", "register with a segmentation"),
+        ({"segmentations": False}, "animation registration", "register with a segmentation"),
     ],
 )
 def test_a_layer_that_lacks_something_says_what_to_do_and_adds_nothing(scene, tmp_path, lacking, kind, says):
@@ -127,6 +183,8 @@ def test_a_layer_that_lacks_something_says_what_to_do_and_adds_nothing(scene, tm
 @pytest.mark.parametrize(
     ("kind", "file"),
     [
+        ("jacobian", "fixed.nii.gz"),
+        ("inverse consistency", "inverse_transform.h5"),
         ("heatmap decoder", "heatmaps/decoder.nii.gz"),
         ("animation 2", "components/component-02/strength+1.00.nii.gz"),
     ],

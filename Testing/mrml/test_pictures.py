@@ -38,7 +38,7 @@ def counts(picture):
 
 
 def test_the_pictures_are_large_enough_to_read(drawn):
-    assert len(drawn) == 9
+    assert len(drawn) == 12
     for name, picture in drawn.items():
         assert picture.shape == (500, 500 if name == "glyphs-3d.png" else 1500, 3)
         assert picture.std() > 10
@@ -56,8 +56,8 @@ def test_outlines_are_red_and_gold(drawn):
 
 
 def test_animations_show_red_and_gold_apart(drawn):
-    for index in (1, 2):
-        assert min(counts(drawn[f"animation-component-0{index}.png"])) > 300
+    for name in ("component-01", "component-02", "registration"):
+        assert min(counts(drawn[f"animation-{name}.png"])) > 300
 
 
 def test_the_arrows_are_in_colour_from_blue_to_yellow(drawn):

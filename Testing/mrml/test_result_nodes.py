@@ -70,7 +70,7 @@ def test_a_result_without_segmentations_has_none(scene, tmp_path):
     truth = write_synthetic_result(tmp_path / "bare", segmentations=False, heatmaps=False, components=0)
     result = ResultNodes.load(truth.folder)
     assert (result.fixedSegmentation, result.movingSegmentation, result.warpedSegmentation) == (None, None, None)
-    assert [layer.key for layer in result.layers()] == ["glyphs"]
+    assert [layer.key for layer in result.layers()] == ["glyphs", "jacobian", "inverse consistency"]
 
 
 def test_removing_a_result_leaves_the_scene_as_it_was(scene, truth):

@@ -20,7 +20,8 @@ from synthetic_result import STAGES, canvas_of
 PICTURES = {
     *("overview.png", "outlines.png", "glyphs-slice.png", "glyphs-3d.png"),
     *(f"heatmap-{stage}.png" for stage in STAGES),
-    *("animation-component-01.png", "animation-component-02.png"),
+    *("jacobian.png", "inverse-consistency.png"),
+    *("animation-registration.png", "animation-component-01.png", "animation-component-02.png"),
 }
 
 
@@ -52,7 +53,7 @@ def reopened(made, scene):
 
 def test_every_layer_is_in_the_file(reopened):
     layers = reopened.layers()
-    assert len(layers) == 6 and all(layer.added for layer in layers)
+    assert len(layers) == 9 and all(layer.added for layer in layers)
     assert [layer.key for layer in layers if layer.visible] == ["glyphs"]
     for layer in layers:
         layer.show()
@@ -85,7 +86,7 @@ def test_the_animation_still_plays_the_same_warps(reopened, truths):
     for strength in (0.0, 1.0, 2.0, -2.0):
         layer.setStrength(strength)
         expected = points + truth.component_displacement(1, strength, points)
-        np.testing.assert_allclose(through_nodes(points, None, layer.warp), expected, atol=0.05)
+        np.testing.assert_allclose(through_nodes(points, layer.warp, None), expected, atol=0.05)
         assert layer.node("segmentation").GetParentTransformNode() is layer.warp
         moved = through_nodes(still, layer.warp, None)
         assert np.linalg.norm(moved - still, axis=1).max() == pytest.approx(1.5 * abs(strength), abs=0.2)

@@ -3,8 +3,9 @@
     fake_worker.py BEHAVIOUR TEMPLATES [PID FILE] VERB ...
 
 TEMPLATES is a folder of synthetic results to copy from. Behaviours: good makes what the verb makes; affine the same
-where no model fits; garbage the same among noise; error, silent and killed fail so; hang never ends, has a child,
-ignores requests to end, and writes both process ids to the file.
+where no model fits; garbage the same among noise; error, memory, full (disk), silent and killed fail so; nowhere and
+half say that they are done; flood says too much; hang never ends, has a child, ignores requests to end, and writes both
+process ids to the file.
 """
 
 import json
@@ -30,15 +31,77 @@ def say(event, **values):
 
 def make(templates, verb, arguments, kind="deformable"):
     """What the verb makes; returns the path that it reports."""
-    if verb == "register":
+    if verb in ("register", "explain-transform"):
         output = Path(arguments[arguments.index("--output") + 1])
         shutil.copytree(templates / (kind if "--fixed-segmentation" in arguments else f"{kind}-bare"), output)
         addToRecord(output, {"warnings": ["Segment 3 is only in the fixed segmentation."]})
+        if verb == "explain-transform":
+            addToRecord(output, {"model": None, "transform": {"words": "Tissue moves 5.0 mm towards left."}})
         return output
-    output, part = Path(arguments[0]), {"explain": "heatmaps", "components": "components"}[verb]
-    shutil.copytree(templates / "full" / part, output / part, dirs_exist_ok=True)
-    addToRecord(output, {part: json.loads((templates / "full" / "result.json").read_text(encoding="utf-8"))[part]})
+    output = Path(arguments[0])
+    full = json.loads((templates / "full" / "result.json").read_text(encoding="utf-8"))
+    if verb == "decompose":
+        copyPart(templates, output, "components")
+        addToRecord(output, {"decomposition": decomposition(full["components"]["items"])})
+    elif verb == "trust":
+        addToRecord(output, {"trust": TRUST})
+    else:
+        part = {"explain": "heatmaps", "components": "components"}[verb]
+        copyPart(templates, output, part)
+        addToRecord(output, {part: full[part]})
     return output
+
+
+def copyPart(templates, output, part):
+    shutil.copytree(templates / "full" / part, output / part, dirs_exist_ok=True)
+
+
+def decomposition(items):
+    """Each component as a part, moving less than the one before."""
+    spread = {"mean": 2.0, "p95": 3.0, "max": 4.0}
+    parts = [
+        {
+            "component": item["index"],
+            "fixed_sd": item["fixed_sd"],
+            "moving_sd": item["moving_sd"],
+            "name": f"moves {3 - n} mm towards left",
+            "words": f"Tissue moves {3 - n} mm.",
+            "moved_mm": {"mean": 3.0 - n, "p95": 4.0 - n, "max": 5.0 - n},
+            "segments": [],
+            "remaining_mm": {"mean": 1.0 / n, "p95": 2.0, "max": 3.0},
+            "file": item["fields"][-1]["file"],
+        }
+        for n, item in enumerate(items, 1)
+    ]
+    remaining = {"components": spread, "latent": spread}
+    return {
+        "basis": "pca",
+        "anatomy": "all segments",
+        "components": len(items),
+        "whole_mm": spread,
+        "parts": parts,
+        "remaining_mm": remaining,
+        "sum_of_parts_mm": spread,
+    }
+
+
+TRUST = {
+    "indicators": [
+        {
+            "name": "symmetry",
+            "value": 0.6,
+            "p95": 1.2,
+            "worst": 2.3,
+            "place": "the left hippocampus",
+            "reference": {"median": 0.2, "p5": 0.1, "p95": 0.4},
+            "state": "unusual",
+        }
+    ],
+    "modalities": {"fixed": "T1", "moving": "FLAIR"},
+    "certainty": {"fixed": 0.99, "moving": 0.98},
+    "maps": [],
+    "warnings": ["Forward and backward maps disagree in the left hippocampus: 2.3 mm there."],
+}
 
 
 def addToRecord(folder, values):
@@ -83,6 +146,47 @@ def silent(templates, verb, arguments):
     sys.exit(3)
 
 
+def memory(templates, verb, arguments):
+    say("error", message="There was not enough memory; close other programs, crop the images, or use --device cpu.")
+    sys.exit(1)
+
+
+def full(templates, verb, arguments):
+    """Of a disk: writing ends half-way."""
+    target = output(verb, arguments)
+    beside(target).mkdir()
+    say("error", message=f"Writing the result to {target} failed (No space left on device); free space there.")
+    sys.exit(1)
+
+
+def nowhere(templates, verb, arguments):
+    """Says it is done, and there is nothing."""
+    say("finished", result=str(output(verb, arguments)) + " that is not there")
+
+
+def half(templates, verb, arguments):
+    """Says it is done, and the result cannot be read."""
+    target = make(templates, verb, arguments)
+    (target / "fixed.nii.gz").write_bytes(b"no image")
+    say("finished", result=str(target))
+
+
+def output(verb, arguments):
+    return Path(arguments[arguments.index("--output") + 1] if "--output" in arguments else arguments[0])
+
+
+def beside(path):
+    """Where a verb writes before it is sure."""
+    return path.with_name(f".{path.name}.aside")
+
+
+def flood(templates, verb, arguments):
+    """Says far more than anybody reads."""
+    for done in range(20_000):
+        say("progress", stage="Registering", done=done, total=20_000)
+    good(templates, verb, arguments)
+
+
 def killed(templates, verb, arguments):
     os.kill(os.getpid(), signal.SIGKILL)
 
@@ -92,9 +196,10 @@ def hang(templates, verb, arguments):
     child = subprocess.Popen(
         [sys.executable, "-c", "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"]
     )
-    partial = Path(arguments[arguments.index("--output") + 1])
+    partial = beside(output(verb, arguments))
     partial.mkdir()
     (partial / "half").write_text("written")
+    say("progress", stage="Registering", done=1, total=2)
     Path(sys.argv[3]).write_text(f"{os.getpid()} {child.pid}")
     time.sleep(60)
 

@@ -92,6 +92,15 @@ def volumes(panel):
     return parameters.fixed, parameters.moving
 
 
+@pytest.fixture
+def registered(panel, volumes, worker):
+    """A finished registration with a segmentation of two named segments."""
+    panel.session.parameterNode.fixedSegmentation = addSegmentation("Structures", volumes[0], ["Head", "Tail"])
+    press(panel, panel.ui.registerButton)
+    assert panel.session.result is not None, panel.ui.statusLabel.text
+    return panel.session.result
+
+
 @pytest.fixture(scope="session")
 def templates(tmp_path_factory):
     """The synthetic results that the fake worker copies."""
@@ -158,6 +167,12 @@ def press(panel, button, seconds=20):
     assert button.enabled, button.toolTip
     button.click()
     waitUntil(lambda: not panel.session.job, seconds)
+
+
+def jobFolders():
+    import slicer
+
+    return sorted(Path(slicer.app.temporaryPath).glob("RegExplain-job-*"))
 
 
 def isAlive(processId):

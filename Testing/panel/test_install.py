@@ -36,6 +36,7 @@ def computer(monkeypatch, host):
     monkeypatch.setattr(slicer.util, "pip_install", pipInstall)
     monkeypatch.setitem(sys.modules, "PyTorchUtils", types.SimpleNamespace(PyTorchUtilsLogic=PyTorchUtilsLogic))
     computer = types.SimpleNamespace(versions=versions, asked=[], answer=True)
+    monkeypatch.setattr(InstallLogic.InstallAdvice, "canReach", lambda host, port: True)
     computer.logic = InstallLogic.InstallLogic(lambda question: computer.asked.append(question) or computer.answer)
     return computer
 
@@ -76,6 +77,66 @@ def test_an_installation_that_fails_is_one_sentence(computer, monkeypatch, faili
     monkeypatch.setattr(slicer.util, "pip_install", lambda requirements: 1 / 0 if failing == "raises" else None)
     with pytest.raises(RegExplainError, match="try again"):
         computer.logic.ensure()
+
+
+@pytest.mark.parametrize(
+    ("reachable", "proxies", "words"),
+    [
+        (False, {}, "connect to the internet"),
+        (False, {"https": "http://proxy:8080"}, "HTTPS_PROXY"),
+        (True, {}, "Python console"),
+    ],
+)
+def test_after_a_failure_it_says_the_way_on(computer, monkeypatch, reachable, proxies, words):
+    import slicer
+    from regexplain.errors import RegExplainError
+    from RegExplainLib.GUI import InstallAdvice
+
+    monkeypatch.setattr(InstallAdvice, "canReach", lambda host, port: reachable)
+    monkeypatch.setattr(InstallAdvice, "getproxies", lambda: proxies)
+    monkeypatch.setattr(slicer.util, "pip_install", lambda requirements: 1 / 0)
+    with pytest.raises(RegExplainError, match=words):
+        computer.logic.ensure()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("sys.version_info", (3, 9, 10), "has Python 3.9, and RegExplain needs 3.10"),
+        ("os.access", lambda path, mode: False, "cannot be written to"),
+        ("shutil.disk_usage", lambda path: types.SimpleNamespace(free=1_500_000_000), "Only 1.5 GB are free"),
+    ],
+)
+def test_what_makes_installing_impossible_is_said_before_anything_is_asked(computer, monkeypatch, name, value, words):
+    from regexplain.errors import RegExplainError
+
+    monkeypatch.setattr(f"RegExplainLib.GUI.InstallAdvice.{name}", value)
+    with pytest.raises(RegExplainError, match=words):
+        computer.logic.ensure()
+    assert computer.asked == [] and computer.versions == {}
+
+
+def test_a_pytorch_that_others_use_is_not_replaced_unasked(computer):
+    computer.versions["torch"] = "1.13.1"
+    computer.answer = False
+    computer.logic.ensure()
+    assert "1.13.1" in computer.asked[0] and "other extensions" in computer.asked[0]
+    assert computer.versions == {"torch": "1.13.1"}
+
+
+def test_the_progress_of_installing_is_shown(computer, panel, volumes, monkeypatch):
+    from RegExplainLib.GUI import InstallLogic
+
+    seen = []
+    logic = InstallLogic.InstallLogic(computer.logic._ask, lambda *values: seen.append(values[0]))
+    assert logic.ensure() is True
+    assert seen == ["Installing PyTorch", "Installing click, safetensors, Jinja2"]
+
+
+def test_nobody_is_asked_for_a_connection_that_is_not_there(host):
+    from RegExplainLib.GUI.InstallAdvice import canReach
+
+    assert canReach("name.invalid", 443) is False
 
 
 def test_registering_asks_first_and_starts_nothing_where_declined(computer, panel, volumes, shown, monkeypatch):

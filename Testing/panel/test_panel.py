@@ -9,30 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from panel.fixtures import addSegmentation, addVolume, isAlive, press, waitUntil
-
-
-def jobFolders():
-    import slicer
-
-    return sorted(Path(slicer.app.temporaryPath).glob("RegExplain-job-*"))
-
-
-@pytest.fixture
-def registered(panel, volumes, worker):
-    """A finished registration with a segmentation of two named segments."""
-    panel.session.parameterNode.fixedSegmentation = addSegmentation("Structures", volumes[0], ["Head", "Tail"])
-    press(panel, panel.ui.registerButton)
-    assert panel.session.result is not None, panel.ui.statusLabel.text
-    return panel.session.result
-
+from panel.fixtures import addSegmentation, addVolume, jobFolders, press, waitUntil
 
 # Choosing ------------------------------------------------------------------------------------------------------------
 
 
 def test_the_buttons_say_what_they_wait_for(panel):
-    for button in (panel.ui.registerButton, panel.ui.explainButton, panel.ui.animateButton):
-        assert not button.enabled
+    ui = panel.ui
+    for button in (ui.registerButton, ui.explainButton, ui.animateButton, ui.trustButton, ui.reportButton):
+        assert not button.enabled and button.toolTip.endswith(".")
     assert "fixed and a moving volume" in panel.ui.registerButton.toolTip
     assert "Register two volumes" in panel.ui.explainButton.toolTip
 
@@ -69,21 +54,9 @@ def test_every_installed_model_is_offered(panel):
 
 
 def test_every_control_has_a_tooltip(panel):
-    controls = [
-        w
-        for w in vars(panel.ui).values()
-        if w.className()
-        in (
-            "QPushButton",
-            "QComboBox",
-            "QCheckBox",
-            "qMRMLNodeComboBox",
-            "ctkSliderWidget",
-            "QPlainTextEdit",
-            "QProgressBar",
-        )
-    ]
-    assert len(controls) > 15
+    passive = ("QLabel", "qMRMLWidget", "ctkCollapsibleButton")
+    controls = [w for w in vars(panel.ui).values() if w.className() not in passive]
+    assert len(controls) > 45
     for control in controls:
         if not control.name.startswith("qt_"):
             assert control.toolTip.strip(), control.name
@@ -144,7 +117,7 @@ def test_the_progress_and_the_log_are_seen(panel, volumes, worker):
         lambda *values: seen.append((values, panel.ui.progressBar.isVisibleTo(panel.ui.RegExplain)))
     )
     press(panel, panel.ui.registerButton)
-    assert seen == [(("Registering", 1, 2), True), (("Registering", 2, 2), True)]
+    assert seen == [(("Registering", 1, 2), True), (("Registering", 2, 2), True), (("Loading", 0, 0), True)]
     assert panel.ui.progressBar.isVisibleTo(panel.ui.RegExplain) is False
     log = panel.ui.logText.toPlainText()
     assert log.startswith("regexplain register ") and "Registering: 2/2" in log
@@ -263,9 +236,11 @@ def test_the_stages_are_those_of_the_model_that_made_the_registration(panel, wit
 def test_a_model_without_components_has_no_motions_which_is_said_and_no_error(
     panel, withoutComponents, registered, shown
 ):
-    assert not panel.ui.animateButton.enabled and "has no latent components" in panel.ui.animateButton.toolTip
-    assert not panel.ui.componentSelector.enabled and "has none" in panel.ui.componentSelector.currentText
-    assert panel.ui.explainButton.enabled and shown == []
+    ui = panel.ui
+    assert not ui.componentsButton.enabled and "has no latent components" in ui.componentsButton.toolTip
+    assert not ui.decomposeButton.enabled and "has no latent components" in ui.decomposeButton.toolTip
+    assert [ui.componentSelector.itemText(n) for n in range(ui.componentSelector.count)] == ["The whole registration"]
+    assert ui.explainButton.enabled and shown == []
 
 
 def test_a_stage_with_a_number_of_its_own_says_which_and_is_asked_for_again_without_it(
@@ -295,7 +270,7 @@ def test_a_stage_with_a_number_of_its_own_says_which_and_is_asked_for_again_with
 def test_animating_plays_and_the_slider_stops_it(panel, registered):
     from RegExplainLib.MRML.Layers import AnimationLayer
 
-    press(panel, panel.ui.animateButton)
+    press(panel, panel.ui.componentsButton)
     layer = AnimationLayer(registered, 1)
     assert layer.visible and layer.browser.GetPlaybackActive() and panel.ui.animateButton.text == "Pause"
     assert "50 % of variation" in panel.ui.componentSelector.currentText
@@ -303,12 +278,12 @@ def test_animating_plays_and_the_slider_stops_it(panel, registered):
     assert not layer.browser.GetPlaybackActive() and panel.ui.animateButton.text == "Play"
     assert layer.strengths[layer.browser.GetSelectedItemNumber()] == 1.5
     panel.ui.animateButton.click()
-    panel.ui.componentSelector.currentIndex = 1
+    panel.ui.componentSelector.currentIndex += 1
     assert AnimationLayer(registered, 2).visible and not layer.visible
 
 
 def test_the_components_are_listed_by_what_they_do(panel, registered):
-    press(panel, panel.ui.animateButton)
+    press(panel, panel.ui.componentsButton)
     selector = panel.ui.componentSelector
     assert selector.currentText == "1: 0.2 mm per SD (50 % of variation)"  # a result from before components had names
     assert "direction in which the training cases differ" in selector.toolTip
@@ -318,14 +293,14 @@ def test_the_components_are_listed_by_what_they_do(panel, registered):
     panel.session.changed.emit()
     assert selector.currentText == "1: turns anterior towards left by 3.1° per SD (50 % of variation)"
     assert selector.toolTip.startswith("<p>Tissue turns. The gold outline")
-    selector.currentIndex = 1
+    selector.currentIndex += 1
     assert "direction in which the training cases differ" in selector.toolTip
 
 
 def test_the_slider_goes_with_the_animation(panel, registered):
     from RegExplainLib.MRML.Layers import AnimationLayer
 
-    press(panel, panel.ui.animateButton)
+    press(panel, panel.ui.componentsButton)
     layer = AnimationLayer(registered, 1)
     layer.setFrame(2)
     assert panel.ui.strengthSlider.value == layer.strengths[2] != 0
@@ -359,180 +334,31 @@ def test_the_inputs_stay_as_they_were(panel, volumes, worker):
         )
 
 
-def test_nothing_blocks_while_the_worker_runs(panel, volumes, worker, tmp_path):
+def longestStep(seconds):
+    """Of the main thread in that time, in seconds."""
     import slicer
 
-    worker("hang", tmp_path / "pids")
-    panel.ui.registerButton.click()
-    longest, end = 0, time.monotonic() + 1
+    longest, end = 0, time.monotonic() + seconds
     while time.monotonic() < end:
         began = time.monotonic()
         slicer.app.processEvents()
         longest = max(longest, time.monotonic() - began)
-    panel.session.runner.cancel()
-    waitUntil(lambda: not panel.session.job)
-    assert longest < 0.1
+    return longest
 
 
-# When it goes wrong --------------------------------------------------------------------------------------------------
+def test_nothing_blocks_while_the_worker_runs(panel, volumes, worker, tmp_path):
+    """What blocks does so every time; another program on this computer does not."""
+    steps = []
+    while not steps or (min(steps) >= 0.1 and len(steps) < 4):
+        worker("hang", tmp_path / "pids")
+        panel.ui.registerButton.click()
+        steps.append(longestStep(1))
+        panel.session.cancel()
+        waitUntil(lambda: not panel.session.job)
+    assert min(steps) < 0.1, steps
 
 
-def nodeCount():
-    import slicer
-
-    return slicer.mrmlScene.GetNumberOfNodes()
-
-
-def test_the_workers_error_is_shown_once(panel, volumes, worker, shown):
-    worker("error")
-    before = nodeCount()
-    press(panel, panel.ui.registerButton)
-    assert shown == ["The fixed image has the same value (0) in every voxel; check that the right file was given."]
-    assert "Nothing in your scene was changed" in panel.ui.statusLabel.text
-    assert nodeCount() == before and jobFolders() == []
-    assert panel.ui.registerButton.enabled and panel.ui.registerButton.text == "Register"
-
-
-@pytest.mark.parametrize(("behaviour", "words"), [("silent", "exit code 3"), ("killed", "lack of memory")])
-def test_a_worker_that_dies_is_one_sentence_with_what_to_do(panel, volumes, worker, shown, behaviour, words):
-    worker(behaviour)
-    press(panel, panel.ui.registerButton)
-    [sentence] = shown
-    assert words in sentence and "try again" in sentence
-    assert jobFolders() == []
-
-
-def test_garbage_on_the_workers_output_goes_to_the_log(panel, volumes, worker, shown):
-    worker("garbage")
-    press(panel, panel.ui.registerButton)
-    assert shown == [] and panel.session.result is not None
-    log = panel.ui.logText.toPlainText()
-    assert "not text" in log and "party" in log and "W\ufffdrnung" in log and "and no line end" in log
-
-
-def test_a_python_that_cannot_be_started_is_said(panel, volumes, worker, shown, monkeypatch):
-    from RegExplainLib.GUI import WorkerProcess
-
-    monkeypatch.setattr(WorkerProcess, "workerCommand", lambda: ["/nowhere/PythonSlicer"])
-    press(panel, panel.ui.registerButton)
-    assert len(shown) == 1 and "could not be started" in shown[0]
-    assert panel.ui.registerButton.enabled
-
-
-def test_input_that_cannot_be_written_starts_no_job(panel, volumes, worker, shown):
-    import slicer
-
-    panel.session.parameterNode.fixed = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Nothing in it")
-    press(panel, panel.ui.registerButton)
-    assert len(shown) == 1 and "holds no image" in shown[0]
-    assert jobFolders() == []
-
-
-def test_a_result_that_cannot_be_loaded_leaves_the_panel_usable(panel, volumes, worker, shown, monkeypatch):
-    from RegExplainLib.MRML.ResultNodes import ResultNodes
-
-    monkeypatch.setattr(ResultNodes, "load", lambda *_: 1 / 0)
-    press(panel, panel.ui.registerButton)
-    assert len(shown) == 1 and "unexpected" in shown[0]
-    assert panel.ui.registerButton.enabled and panel.session.result is None
-
-
-# Cancelling ----------------------------------------------------------------------------------------------------------
-
-
-needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
-
-
-def hanging(panel, worker, tmp_path):
-    """Start a job that never ends; returns the process ids of the worker and of its child."""
-    pids = tmp_path / "pids"
-    worker("hang", pids)
-    panel.ui.registerButton.click()
-    waitUntil(lambda: pids.exists() and len(pids.read_text(encoding="utf-8").split()) == 2)
-    return [int(pid) for pid in pids.read_text(encoding="utf-8").split()]
-
-
-@needs_proc
-def test_cancel_ends_the_worker_and_its_child_within_two_seconds(panel, volumes, worker, tmp_path):
-    processes = hanging(panel, worker, tmp_path)
-    before = nodeCount()
-    assert all(map(isAlive, processes)) and panel.ui.registerButton.text == "Cancel"
-    assert not panel.ui.explainButton.enabled
-    panel.ui.registerButton.click()
-    began = time.monotonic()
-    waitUntil(lambda: not panel.session.job and not any(map(isAlive, processes)), 2)
-    assert time.monotonic() - began < 2
-    assert "Cancelled" in panel.ui.statusLabel.text and panel.ui.registerButton.text == "Register"
-    assert jobFolders() == [] and nodeCount() == before
-
-
-@needs_proc
-def test_a_launcher_between_slicer_and_python_makes_no_difference(panel, volumes, worker, tmp_path, monkeypatch):
-    """PythonSlicer starts Python as its child."""
-    from RegExplainLib.GUI import WorkerProcess
-
-    worker("hang", tmp_path / "pids")
-    command = WorkerProcess.workerCommand()
-    monkeypatch.setattr(
-        WorkerProcess, "workerCommand", lambda: ["/bin/sh", "-c", '"$@" & wait $!; exit $?', "launcher", *command]
-    )
-    panel.ui.registerButton.click()
-    waitUntil(
-        lambda: (tmp_path / "pids").exists() and len((tmp_path / "pids").read_text(encoding="utf-8").split()) == 2
-    )
-    processes = [int(pid) for pid in (tmp_path / "pids").read_text(encoding="utf-8").split()]
-    panel.ui.registerButton.click()
-    waitUntil(lambda: not panel.session.job and not any(map(isAlive, processes)), 2)
-
-
-@needs_proc
-def test_cancel_at_once_leaves_no_process(panel, volumes, worker, tmp_path):
-    worker("hang", tmp_path / "pids")
-    panel.ui.registerButton.click()
-    panel.ui.registerButton.click()
-    waitUntil(lambda: not panel.session.job, 3)
-    time.sleep(0.3)
-    if (tmp_path / "pids").exists():
-        assert not any(isAlive(pid) for pid in (tmp_path / "pids").read_text(encoding="utf-8").split())
-
-
-@needs_proc
-def test_closing_the_module_ends_the_worker_before_it_returns(module, panel, volumes, worker, tmp_path):
-    processes = hanging(panel, worker, tmp_path)
-    module.close()
-    waitUntil(lambda: not any(map(isAlive, processes)), 1)
-    assert jobFolders() == []
-
-
-@needs_proc
-def test_closing_the_scene_cancels_the_job(panel, volumes, worker, tmp_path, shown):
-    import slicer
-
-    processes = hanging(panel, worker, tmp_path)
-    slicer.mrmlScene.Clear(False)
-    waitUntil(lambda: not panel.session.job and not any(map(isAlive, processes)), 2)
-    assert shown == [] and not panel.ui.registerButton.enabled
-    assert panel.session.parameterNode is not None and panel.session.result is None
-
-
-# The scene changes under it ------------------------------------------------------------------------------------------
-
-
-def test_changed_and_deleted_inputs_do_not_disturb_a_running_job(panel, volumes, worker, shown):
-    import slicer
-
-    panel.ui.registerButton.click()
-    panel.session.parameterNode.moving = None
-    slicer.mrmlScene.RemoveNode(volumes[0])
-    waitUntil(lambda: not panel.session.job)
-    assert shown == [] and panel.session.result is not None
-
-
-def test_a_result_deleted_during_its_explanation_is_dropped_quietly(panel, registered, shown):
-    panel.ui.explainButton.click()
-    registered.remove()
-    waitUntil(lambda: not panel.session.job)
-    assert shown == [] and panel.session.result is None and not panel.ui.explainButton.enabled
+# The scene changes ---------------------------------------------------------------------------------------------------
 
 
 def test_a_newer_result_takes_the_older_ones_place_and_gives_it_back(panel, registered, worker):

@@ -38,3 +38,24 @@ def test_the_real_worker_is_cancelled_within_two_seconds(panel, volumes):
     panel.ui.registerButton.click()
     waitUntil(lambda: not panel.session.job, 2)
     assert "Cancelled" in panel.ui.statusLabel.text
+
+
+def test_a_transform_made_elsewhere_is_measured_the_right_way_round(panel, shown, monkeypatch, tmp_path):
+    """Without torch, and with a temporary folder of spaces and foreign letters. Arrows go from fixed to moving."""
+    import vtk
+
+    import slicer
+
+    folder = tmp_path / "Größe 中文 mit Leerzeichen"
+    folder.mkdir()
+    monkeypatch.setattr(slicer.app, "temporaryPath", str(folder))
+    panel.session._installLogic.ensure = lambda: True
+    panel.ui.samplePairButton.click()
+    node, toParent = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "Theirs"), vtk.vtkMatrix4x4()
+    toParent.SetElement(0, 3, 3.0)  # the moving scan goes 3 mm to the right, to lie on the fixed one
+    node.SetMatrixTransformToParent(toParent)
+    panel.ui.transformSelector.setCurrentNode(node)
+    press(panel, panel.ui.explainTransformButton, 120)
+    assert shown == [] and "3.0 mm towards left" in panel.ui.statusLabel.text
+    assert panel.session.result.record["segments"][0]["dice"] is not None
+    assert panel.ui.reportButton.enabled and panel.ui.segmentTable.rowCount == 2

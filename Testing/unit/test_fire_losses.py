@@ -9,9 +9,11 @@ import torch.nn.functional as F
 from regexplain.losses.adversarial import discriminator_loss, generator_loss
 from regexplain.losses.consistency import inverse_consistency_error, inverse_consistency_loss
 from regexplain.losses.displacement import known_displacement_loss
-from regexplain.losses.similarity import mind_loss, mind_ssc
+from regexplain.losses.similarity import mind_loss, mutual_information_loss
 from regexplain.losses.synthesis import accuracy_loss, alignment_loss, cycle_loss, feature_loss
 from regexplain.losses.weighting import weighted_mean
+from regexplain.spatial.self_similarity import mind_ssc
+from regexplain.spatial.warp import warp
 
 
 def along_x(*values: float) -> torch.Tensor:
@@ -304,3 +306,35 @@ def test_the_slope_of_equal_images_is_zero_and_that_of_constant_ones_finite():
 def test_the_slope_of_mind_is_that_of_its_values():
     image, target = random(1, 1, 5, 5, 5).double(), random(1, 1, 5, 5, 5, seed=1).double()
     assert torch.autograd.gradcheck(lambda x: mind_loss(x, target), image.requires_grad_())
+
+
+def halves(size: int = 4096) -> tuple[torch.Tensor, torch.Tensor]:
+    """One value in the first half, another one in the second; and everywhere."""
+    return (torch.arange(size) < size // 2).float().view(1, 1, 1, 1, -1), torch.ones(1, 1, 1, 1, size, dtype=torch.bool)
+
+
+def test_two_halves_that_tell_each_other_have_one_bit_in_common_whatever_their_brightness():
+    image, everywhere = halves()
+    for other in (image, 1 - image, 0.3 + 0.4 * image):
+        assert mutual_information_loss(other, image, everywhere).item() == pytest.approx(-math.log(2), abs=0.01)
+    quarters = (torch.arange(4096) % 2048 < 1024).float().view(1, 1, 1, 1, -1)
+    assert mutual_information_loss(quarters, image, everywhere).item() == pytest.approx(0, abs=0.01)
+
+
+def test_mutual_information_counts_only_where_it_is_asked_for():
+    image, everywhere = halves()
+    other = torch.where(torch.arange(4096) % 2048 < 1024, image, 1 - image)
+    where = everywhere & (torch.arange(4096) % 2048 < 1024)
+    assert mutual_information_loss(other, image, where).item() == pytest.approx(-math.log(2), abs=0.01)
+    assert mutual_information_loss(other, image, everywhere).item() == pytest.approx(0, abs=0.01)
+
+
+def test_mutual_information_falls_as_two_contrasts_part_and_its_slope_leads_back():
+    where = torch.ones(1, 1, 32, 32, 32, dtype=torch.bool)
+    losses = [mutual_information_loss(*reversed(contrasts(shift)), where, 32).item() for shift in (-2, -1, 0, 1, 2)]
+    assert losses == sorted(losses[:3], reverse=True) + sorted(losses[3:])
+    t1, flair = contrasts(1)
+    back = torch.zeros(1, requires_grad=True)  # how far along x the FLAIR image is fetched from
+    shift = torch.cat([back, torch.zeros(2)]).view(1, 3, 1, 1, 1).expand(1, 3, 32, 32, 32)
+    mutual_information_loss(warp(flair, shift), t1, where, 32).backward()
+    assert back.grad.item() < 0  # further on: the FLAIR head lies one voxel further along x

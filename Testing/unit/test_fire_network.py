@@ -9,7 +9,8 @@ import torch
 from regexplain.inference.alignment import plausible
 from regexplain.losses.consistency import inverse_consistency_error
 from regexplain.networks.affine import AffineNetwork, carried, estimated, fitted, square_root, symmetric_fit
-from regexplain.networks.fire import FireNetwork
+from regexplain.networks.fire import FireNetwork, brightness, closeness, learnt, likeness
+from regexplain.spatial.self_similarity import mind_ssc
 from regexplain.spatial.warp import grown
 
 SHAPE = (32, 48, 32)
@@ -19,7 +20,13 @@ SHAPE = (32, 48, 32)
 def network() -> FireNetwork:
     """Random weights, its velocity large enough that tissue moves."""
     torch.manual_seed(0)
-    made = FireNetwork(widths=(4, 6, 8), segments=2, patch_widths=(4, 4, 4), affine={"widths": (4, 6), "size": 16})
+    made = FireNetwork(
+        widths=(4, 6, 8),
+        segments=2,
+        patch_widths=(4, 4, 4),
+        affine={"widths": (4, 6), "size": 16},
+        looks=(1, 1, 2),
+    )
     for part in made.transformation.part:
         torch.nn.init.normal_(part.weight, std=0.1)
     torch.nn.init.normal_(made.affine.heat.weight, std=20.0)  # landmarks well apart
@@ -59,6 +66,45 @@ def test_an_identical_pair_stays_exactly_where_it_is_and_its_maps_are_the_same(n
     assert torch.equal(output.displacement, torch.zeros_like(output.displacement))
     for one, other in (("encoder-fixed", "encoder-moving"), ("transformation-forward", "transformation-backward")):
         assert torch.equal(output.stages[one], output.stages[other])
+
+
+@pytest.mark.parametrize("compared", [likeness, closeness])
+@pytest.mark.parametrize(("axis", "neighbour"), [(4, 14), (3, 16), (2, 22)])
+def test_the_neighbour_that_a_cell_is_most_like_is_where_its_tissue_went(compared, axis, neighbour):
+    """Moved by one cell towards larger x, y or z; of the 27 neighbours x runs fastest, and number 13 is in place."""
+    features = torch.rand(1, 12, 8, 8, 8, generator=torch.Generator().manual_seed(5))
+    inner = (..., slice(2, -2), slice(2, -2), slice(2, -2))
+    assert (compared(features, features)[inner].argmax(1) == 13).all()
+    assert (compared(features, features.roll(1, axis))[inner].argmax(1) == neighbour).all()
+
+
+def test_the_features_end_with_the_self_similarity_of_the_image_on_the_same_cells(network):
+    image = volume(6)
+    described = mind_ssc(image)
+    for level, features in enumerate(reversed(network.encoder(image))):
+        described = torch.nn.functional.avg_pool3d(described, 2)
+        assert torch.allclose(features[:, -12:], described, atol=1e-6)
+        assert features.shape[1] == (4, 6, 8)[level] + 12
+        assert learnt(features).shape[1] == (4, 6, 8)[level]
+
+
+def test_structures_are_as_bright_as_they_are_beside_one_another():
+    """Two halves of brightness 0.2 and 0.6, of one size, and a structure that is not there."""
+    image = torch.full((1, 1, 16, 16, 16), 0.2)
+    image[..., 8:] = 0.6
+    structures = torch.zeros(1, 3, 16, 16, 16)
+    structures[:, 0, :, :, :8] = 1
+    structures[:, 1, :, :, 8:] = 1
+    found = brightness(image, structures)
+    assert torch.allclose(found, torch.tensor([[-2.0, 2.0, 0.0]]), atol=0.02)
+    assert torch.allclose(brightness(image + 0.1, structures), found, atol=1e-4)
+
+
+def test_every_look_adds_to_the_answer_so_far_and_the_finest_level_is_looked_at_twice(network):
+    features = [network.encoder(volume(k)) for k in (1, 2)]
+    answers = network.transformation(*features).answers
+    assert [a.shape[-1] for a in answers] == [4, 8, 16, 16]
+    assert not torch.equal(answers[2], answers[3])
 
 
 def test_the_two_directions_undo_each_other(network):

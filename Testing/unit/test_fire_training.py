@@ -1,12 +1,14 @@
 """The training of a network for two contrasts: all of its losses, on made heads, to a model that registers."""
 
 import json
+from dataclasses import fields
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
 import torch
 from click.testing import CliRunner
+from torch.nn.functional import avg_pool3d
 
 import fire_model
 from made_heads import head_codes
@@ -20,7 +22,8 @@ from regexplain.training.config import read_values
 from regexplain.training.kinds import read_task
 from regexplain.training.multimodal.config import LossWeights
 from regexplain.training.multimodal.heads import HeadPair
-from regexplain.training.multimodal.objective import frozen, landmark_error, landmark_loss
+from regexplain.training.multimodal.objective import frozen, landmark_error, landmark_loss, on_the_way_loss
+from regexplain.training.multimodal.pairs import Pair
 from regexplain.training.trainer import Trainer
 
 EVERYTHING = {name: 0.1 for name in vars(LossWeights())}
@@ -84,6 +87,9 @@ def test_every_loss_teaches_something_and_only_its_own_part(config_file):
     parts = {
         "affine": ["affine"],
         "known": ["encoder", "transformation"],
+        "on_the_way": ["encoder", "transformation"],
+        "disagreement": ["encoder", "transformation"],
+        "alignment": ["encoder"],
         "modality": ["modality"],
         "read_out": ["encoder", "read_out"],
         "inverse_consistency": ["encoder", "transformation"],
@@ -109,6 +115,22 @@ def test_a_batch_depends_on_seed_step_and_place_alone(config_file):
     assert torch.equal(both["pairs"].moving[1:], second["pairs"].moving)
     assert torch.equal(both["heads"].fixed[1:], second["heads"].fixed)
     assert not torch.equal(both["pairs"].fixed, task.batch(4, range(2))["pairs"].fixed)
+
+
+def test_every_look_is_compared_with_the_true_velocity_the_later_the_more():
+    """Off by one voxel of 2 mm along x everywhere at the first look, on cells twice as large, and right at the last."""
+    pair = Pair(**dict.fromkeys((field.name for field in fields(Pair)), torch.zeros(1)))
+    pair.velocity, pair.weight = torch.rand(1, 3, 8, 8, 8), torch.ones(1, 1, 8, 8, 8)
+    right = pair.velocity
+    wrong = avg_pool3d(right, 2)
+    wrong[:, 0] += 1
+    assert on_the_way_loss([right], pair).item() == pytest.approx(0, abs=1e-6)
+    assert on_the_way_loss([wrong, right], pair).item() == pytest.approx(0.7 * 2, abs=0.05)
+    assert on_the_way_loss([wrong, right, right], pair).item() == pytest.approx(0.49 * 2, abs=0.05)
+    pair.weight[..., :4] = 0
+    outside = right.clone()
+    outside[..., :4] += 5
+    assert on_the_way_loss([outside], pair).item() == pytest.approx(0, abs=1e-6)
 
 
 def head_pair_of(fixed_points, moving_points, weight) -> HeadPair:

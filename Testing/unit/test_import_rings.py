@@ -25,7 +25,10 @@ ALLOWED = {
         {"jinja2"},
     ),
     "MRML": ({"MRML", "front", "plain", "numpy", "SimpleITK", "vtk", "slicer"}, set()),
-    "GUI": ({"GUI", "MRML", "front", "plain", "numpy", "SimpleITK", "vtk", "slicer", "qt", "ctk"}, {"PyTorchUtils"}),
+    "GUI": (
+        {"GUI", "MRML", "front", "plain", "numpy", "SimpleITK", "vtk", "slicer", "qt", "ctk"},
+        {"PyTorchUtils", "SampleData"},
+    ),
 }
 
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from regexplain.losses.overlap import read_out_loss, soft_dice_loss
-from regexplain.losses.regularity import folding_loss, jacobian_determinant, smoothness_loss
+from regexplain.losses.regularity import bending_loss, folding_loss, jacobian_determinant, smoothness_loss
 from regexplain.losses.similarity import local_ncc_loss
 
 
@@ -66,3 +66,16 @@ def test_a_sure_and_right_read_out_costs_nothing_and_a_wrong_one_much():
     logits = 40 * cube(4) - 20
     assert read_out_loss(logits, cube(4)).item() == pytest.approx(0, abs=1e-4)
     assert read_out_loss(-logits, cube(4)).item() > 10
+
+
+@pytest.mark.parametrize("axes", [(0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2)])
+def test_bending_is_zero_for_an_affine_motion_and_known_for_a_parabola_and_a_saddle(axes):
+    z, y, x = torch.meshgrid(*[torch.arange(8.0)] * 3, indexing="ij")
+    places = (x, y, z)
+    affine = torch.stack([0.3 * x - y + 2, 0.5 * z, 0.1 * x + 1])[None]
+    assert bending_loss(affine).item() == pytest.approx(0, abs=1e-10)
+    bent = affine.clone()
+    a, b = axes
+    bent[0, 1] += 0.4 * places[a] * places[b]  # second derivative: 0.8 where a = b, else 0.4 and once more in b, a
+    expected = 0.8**2 if a == b else 2 * 0.4**2
+    assert bending_loss(bent).item() == pytest.approx(expected / 9 / 3, rel=1e-4)

@@ -50,3 +50,16 @@ def test_it_is_the_same_inside_inference_mode_and_twice():
     with torch.inference_mode():
         one = refined(made, fixed, moving, 3)
     assert torch.equal(one.displacement, refined(made, fixed, moving, 3).displacement)
+
+
+def test_a_known_shift_is_found_across_contrasts():
+    """What is bright in one image is dark in the other, along a curve."""
+    moving = textured()
+    shift = torch.zeros(1, 3, *SHAPE)
+    shift[:, 1] = 1.5
+    fixed = (1 - warp(moving, shift)) ** 2
+    settings = Refinement(rate=0.2, overlap=0.0, mutual_information=1.0, smoothness=1.0)
+    output = refined(network(skips=True), fixed, moving, 60, settings)
+    inner = output.displacement[0, :, 4:-4, 6:-6, 4:-4]
+    assert (inner[1].mean() - 1.5).abs() < 0.2
+    assert inner[[0, 2]].mean((1, 2, 3)).abs().max() < 0.15

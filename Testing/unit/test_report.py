@@ -161,6 +161,23 @@ def test_pictures_are_inside_the_page_each_with_a_sentence(result, tmp_path):
     assert all(a["alt"].endswith(".") and a["alt"] in page.text for a in pictures)
 
 
+def test_every_motion_is_shown_in_the_section_that_it_belongs_to(result, tmp_path):
+    names = "animation-registration", "animation-component-01", "overview", "jacobian"
+    text = Page(render_report(with_pictures(result, tmp_path, *names))).text
+    order = ["What moved", "where the registration found its tissue", "yellow is turned inside out", "The two studies"]
+    order += ["the moving image as it was", "Latent components", "What component 1 does: the fixed segmentation"]
+    places = [text.index(words) for words in order]
+    assert places == sorted(places)
+
+
+def test_a_segment_tells_how_its_volume_changes_where_the_result_knows(result):
+    assert "det J" not in Page(render_report(result)).text
+    for segment, mean in zip(result.record["segments"], (1.104, 0.5), strict=True):
+        segment["jacobian"] = {"mean": mean, "min": 0.1, "share_folded": 0.0}
+    text = Page(render_report(result)).text
+    assert "Volume by det J" in text and "mm × 1.10 2" in text and "mm × 0.50" in text
+
+
 def test_the_page_needs_no_network_no_script_and_no_other_file(result, tmp_path):
     html = render_report(with_pictures(result, tmp_path, "heatmap-decoder"))
     assert not re.search(r"https?://|<script|@import|url\(", html)

@@ -19,6 +19,7 @@ from regexplain.attribution.methods import attribution
 from regexplain.attribution.question import motion_question
 from regexplain.cli import main
 from regexplain.inference.model import Model
+from regexplain.networks.fire import learnt
 from regexplain.spatial.warp import warp
 from regexplain.studies import (
     claims,
@@ -304,11 +305,15 @@ def test_a_part_of_g_is_off_only_while_it_is_said_to_be(model, pair):
         assert not torch.equal(whole[-1], without[-1]), part
         assert torch.equal(whole[-1], model.network.encoder(pair.fixed)[-1]), part
     with complementarity.switched_off(model.network, "level 3"):
-        assert model.network.encoder(pair.fixed)[0].abs().max() == 0
+        assert learnt(model.network.encoder(pair.fixed)[0]).abs().max() == 0
     with complementarity.switched_off(model.network, "level 1"):
         assert torch.equal(model.network.encoder(pair.fixed)[0], whole[0])  # coarser levels see all of it
     with complementarity.switched_off(model.network, "channels 1 of 4"):
         assert model.network.encoder(pair.fixed)[-1][:, :1].abs().max() == 0
+    with complementarity.switched_off(model.network, "self-similarity"):
+        for level, before in zip(model.network.encoder(pair.fixed), whole, strict=True):
+            assert level[:, -12:].abs().max() == 0
+            assert torch.equal(learnt(level), learnt(before))
 
 
 # Faithfulness ------------------------------------------------------------------------------------------------------

@@ -9,6 +9,8 @@ import regexplain
 import slicer
 from regexplain.errors import RegExplainError
 
+from . import InstallAdvice
+
 TORCH = "torch>=2.5,<3"  # as in pyproject.toml
 REQUIREMENTS = Path(regexplain.__file__).with_name("requirements-slicer.txt")
 
@@ -19,8 +21,9 @@ class InstallLogic:
     torch comes through Slicer's PyTorch extension, which picks the build for this computer and shares it with others.
     """
 
-    def __init__(self, ask):
-        self._ask = ask
+    def __init__(self, ask, report=lambda stage, done, total: None):
+        """ask(question) is True where the user agrees; report(stage, done, total) shows the progress."""
+        self._ask, self._report = ask, report
 
     def missing(self):
         """The requirements that are not met, torch first."""
@@ -32,12 +35,9 @@ class InstallLogic:
         missing = self.missing()
         if not missing:
             return True
-        question = _(
-            "RegExplain computes with packages that Slicer does not bring: {names}.\n\n"
-            "May it download them from the internet and install them into this Slicer? With PyTorch this takes several "
-            "minutes, in which Slicer does not respond, and up to a few gigabytes of disk. Your scans stay here."
-        )
-        if not self._ask(question.format(names=namesOf(missing))):
+        if hindrance := InstallAdvice.hindrance(TORCH in missing):
+            raise RegExplainError(hindrance)
+        if not self._ask(questionAbout(missing)):
             return False
         self._install(missing)
         return True
@@ -45,18 +45,21 @@ class InstallLogic:
     def _install(self, missing):
         others = [requirement for requirement in missing if requirement != TORCH]
         if TORCH in missing:
+            self._say(_("Installing PyTorch"), 0)
             self._installTorch()
         try:
             if others:
+                self._say(_("Installing {names}").format(names=namesOf(others)), len(missing) - len(others))
                 slicer.util.pip_install(others)
         except Exception as error:
-            text = _(
-                "Installing {names} failed; check the internet connection and the free disk space, then try again."
-            )
-            raise RegExplainError(text.format(names=namesOf(others))) from error
+            raise RegExplainError(failed(namesOf(others))) from error
         if still := self.missing():
-            text = _("{names} could not be installed; restart Slicer and try again.")
-            raise RegExplainError(text.format(names=namesOf(still)))
+            raise RegExplainError(failed(namesOf(still)))
+
+    def _say(self, stage, done):
+        """Installing blocks the panel, so what it is about is shown first."""
+        self._report(stage, done, 0)
+        slicer.app.processEvents()
 
     def _installTorch(self):
         try:
@@ -66,14 +69,35 @@ class InstallLogic:
                 "RegExplain needs the PyTorch extension; get it in the Extensions Manager, restart Slicer, try again."
             )
             raise RegExplainError(text) from error
-        failed = _("PyTorch was not installed; try it in the module PyTorch Utils, whose log says more.")
         try:
             wanted = TORCH.removeprefix("torch")
             torch = PyTorchUtils.PyTorchUtilsLogic().installTorch(askConfirmation=False, torchVersionRequirement=wanted)
         except Exception as error:
-            raise RegExplainError(failed) from error
+            raise RegExplainError(failed("PyTorch")) from error
         if torch is None:
-            raise RegExplainError(failed)
+            raise RegExplainError(failed("PyTorch"))
+
+
+def questionAbout(missing):
+    """One question with all that the user should know before agreeing."""
+    text = _(
+        "RegExplain computes with packages that Slicer does not bring: {names}.\n\n"
+        "May it download them from the internet and install them into this Slicer? With PyTorch this takes several "
+        "minutes, in which Slicer does not respond, and up to a few gigabytes of disk. Your scans stay here."
+    )
+    question = text.format(names=namesOf(missing))
+    present = versionOf("torch")
+    if TORCH in missing and present:
+        text = _(
+            "The PyTorch that is installed, {version}, is outside of what RegExplain works with and would be replaced: "
+            "other extensions that use it may have to be set up again."
+        )
+        question += "\n\n" + text.format(version=present)
+    return question
+
+
+def failed(names):
+    return _("Installing {names} failed. {wayOn}").format(names=names, wayOn=InstallAdvice.wayOn())
 
 
 def readRequirements(path):
@@ -92,12 +116,20 @@ def nameOf(requirement):
 
 def isMet(requirement):
     """Whether a package in the requirement's range (`name>=a,<b`) is installed."""
-    try:
-        installed = numbers(importlib.metadata.version(nameOf(requirement)))
-    except importlib.metadata.PackageNotFoundError:
+    version = versionOf(nameOf(requirement))
+    if version is None:
         return False
+    installed = numbers(version)
     bounds = re.findall(r"(>=|<)\s*([\d.]+)", requirement)
     return all((installed >= numbers(bound)) == (comparison == ">=") for comparison, bound in bounds)
+
+
+def versionOf(name):
+    """Of an installed package, None where it is not."""
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 def numbers(version):

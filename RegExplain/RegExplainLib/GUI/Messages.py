@@ -2,6 +2,7 @@ import logging
 import traceback
 from contextlib import contextmanager
 
+import qt
 from slicer.i18n import tr as _
 
 import slicer
@@ -19,6 +20,10 @@ class Messages:
     def ask(self, question):
         """True where the user says OK."""
         return slicer.util.confirmOkCancelDisplay(question, windowTitle=_("RegExplain"))
+
+    def askFolder(self, title):
+        """The folder that the user chooses, "" where none."""
+        return qt.QFileDialog.getExistingDirectory(slicer.util.mainWindow(), title)
 
     @contextmanager
     def guard(self):

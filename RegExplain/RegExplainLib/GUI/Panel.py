@@ -5,11 +5,36 @@ import slicer
 from .InstallLogic import InstallLogic
 from .JobRunner import JobRunner
 from .Messages import Messages
-from .Sections.AnimateSection import AnimateSection
+from .SamplePair import loadSamplePair
+from .Sections.ApplySection import ApplySection
 from .Sections.ExplainSection import ExplainSection
+from .Sections.InputsSection import InputsSection
 from .Sections.JobSection import JobSection
+from .Sections.LayersSection import LayersSection
+from .Sections.MotionsSection import MotionsSection
+from .Sections.PartsSection import PartsSection
 from .Sections.RegisterSection import RegisterSection
+from .Sections.ReportSection import ReportSection
+from .Sections.ResultSection import ResultSection
+from .Sections.TourSection import TourSection
+from .Sections.TransformSection import TransformSection
+from .Sections.TrustSection import TrustSection
 from .Session import Session
+
+SECTIONS = (
+    InputsSection,
+    RegisterSection,
+    JobSection,
+    TransformSection,
+    ResultSection,
+    ApplySection,
+    ExplainSection,
+    MotionsSection,
+    PartsSection,
+    LayersSection,
+    TrustSection,
+    ReportSection,
+)
 
 
 class Panel(VTKObservationMixin):
@@ -24,10 +49,10 @@ class Panel(VTKObservationMixin):
         self._guiTag = None
         self._entered = False
         messages = Messages()
-        self.session = Session(JobRunner(), InstallLogic(messages.ask), messages)
-        self._sections = [
-            section(ui, self.session) for section in (RegisterSection, JobSection, ExplainSection, AnimateSection)
-        ]
+        runner = JobRunner()
+        self.session = Session(runner, InstallLogic(messages.ask, runner.progress.emit), messages)
+        self._sections = [section(ui, self.session) for section in SECTIONS]
+        self._tour = TourSection(ui, self.session, loadSamplePair)
         scene = slicer.mrmlScene
         self.addObserver(scene, scene.StartCloseEvent, self._onSceneStartClose)
         self.addObserver(scene, scene.EndCloseEvent, self._onSceneEndClose)
@@ -47,7 +72,7 @@ class Panel(VTKObservationMixin):
 
     def cleanup(self):
         """The module is closed or reloaded: no worker and no observer stays."""
-        self.session.runner.shutDown()
+        self.session.shutDown()
         self._setParameterNode(None)
         self.removeObservers()
 
@@ -59,7 +84,7 @@ class Panel(VTKObservationMixin):
         self.session.setParameterNode(parameterNode)
 
     def _onSceneStartClose(self, caller, event):
-        self.session.runner.cancel()
+        self.session.cancel()
         self._setParameterNode(None)
 
     def _onSceneEndClose(self, caller, event):

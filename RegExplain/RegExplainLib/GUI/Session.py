@@ -9,11 +9,15 @@ from slicer.i18n import tr as _
 
 import slicer
 from regexplain import registry
-from regexplain.errors import BadInputError
+from regexplain.errors import BadInputError, RegExplainError
 from regexplain.results import ResultFolder
+from regexplain.results.folder import RECORD
 
-from ..MRML.ResultNodes import ResultNodes
+from ..MRML.ResultNodes import ResultNodes, readFiles
+from ..MRML.Segments import segmentsByLabel
 from ..Signal import Signal
+from .BackgroundReading import BackgroundReading
+from .Disk import copyWhole, diskErrors, freeName
 
 
 class Session:
@@ -25,6 +29,7 @@ class Session:
     def __init__(self, runner, installLogic, messages):
         self.runner, self.messages = runner, messages
         self._installLogic = installLogic
+        self._background = BackgroundReading()
         self.changed, self.said = Signal(), Signal()
         self.parameterNode = None
         self._observerTag = None
@@ -48,6 +53,15 @@ class Session:
             )
         self._findResult()
 
+    def shutDown(self):
+        """No worker, no reading and none of this session's files stays."""
+        self.cancel()
+        self._background.forget()
+        self.runner.shutDown()
+        self.job = ""
+        for folder in self._folders.values():
+            shutil.rmtree(folder, ignore_errors=True)
+
     # The registration on show
 
     @property
@@ -56,6 +70,11 @@ class Session:
         if self._result is not None and self._result.node("record") is None:
             self._result = None
         return self._result
+
+    @property
+    def results(self):
+        """Every registration of the scene, oldest first."""
+        return ResultNodes.find(slicer.mrmlScene) if self.parameterNode is not None else []
 
     @property
     def card(self):
@@ -74,15 +93,48 @@ class Session:
         if self._result is not None and self.result is None:
             self._findResult()
 
-    def addResult(self, path, segmentNames):
-        """Keep a finished result folder and show it, its segments named (label: name) as the user's were."""
+    def choose(self, resultId):
+        """Show another registration of the scene."""
+        if self.result is not None and self.result.id != resultId:
+            hide(self.result)
+        self.parameterNode.result = resultId
+        self._findResult()
+        if self.result is not None:
+            self.result.showSpace("fixed")
+            self.changed.emit()
+
+    def addResult(self, path, segmentNames, whenAdded):
+        """Keep a finished result folder and show it, its segments named (label: name) as the user's were.
+
+        Its files are read in the background; `whenAdded(result)` follows.
+        """
+        if not Path(path, RECORD).is_file():
+            raise RegExplainError(unreadable())
         folder = Path(slicer.app.temporaryPath, f"RegExplain-{uuid.uuid4().hex[:8]}")
         shutil.move(path, folder)
-        try:
-            result = ResultNodes.load(folder, slicer.mrmlScene)
-        except Exception:
+        self.runner.progress.emit(_("Loading"), 0, 0)
+
+        def show(files):
+            with self.messages.guard():
+                try:
+                    self._show(folder, files, segmentNames)
+                except Exception:
+                    shutil.rmtree(folder, ignore_errors=True)
+                    raise
+                whenAdded(self._result)
+            self._endJob()
+
+        def fail(error):
             shutil.rmtree(folder, ignore_errors=True)
-            raise
+            with self.messages.guard():
+                raise RegExplainError(unreadable()) if isinstance(error, RuntimeError) else error  # SimpleITK's
+            self._endJob()
+
+        self._loading = folder
+        self._background.run(lambda: readFiles(folder), show, fail)
+
+    def _show(self, folder, files, segmentNames):
+        result = ResultNodes.load(folder, slicer.mrmlScene, files)
         for segmentation in (result.fixedSegmentation, result.movingSegmentation, result.warpedSegmentation):
             for label, segment in segmentsByLabel(segmentation).items():
                 segment.SetName(segmentNames.get(label, segment.GetName()))
@@ -90,7 +142,7 @@ class Session:
             hide(self.result)
         self._folders[result.id] = folder
         self._result = result
-        return result
+        self.parameterNode.result = result.id
 
     def segmentNames(self):
         """Name by label of the segments of the fixed segmentation on show."""
@@ -98,18 +150,27 @@ class Session:
         return {label: segment.GetName() for label, segment in segmentsByLabel(segmentation).items()}
 
     def whyNotExtended(self):
-        """Why no worker can add to the registration on show, in a sentence; "" where one can."""
+        """Why no network can add to the registration on show, in a sentence; "" where one can."""
         if self.result is None:
             return _("Register two volumes first.")
+        if self.result.record.get("transform"):
+            return _("This transform was made elsewhere, so there is no network to explain.")
         if self.result.record["kind"] == "affine":
             return _("No model fitted these scans, so no network moved anything that could be explained.")
+        return self.whyNoFiles()
+
+    def whyNoFiles(self):
+        """Why the result folder on show cannot be read, in a sentence; "" where it can."""
+        if self.result is None:
+            return _("Register two volumes first.")
         if self.result.folder is None:
             return _("The files of this registration are gone, as it was made earlier; register again.")
         return ""
 
     def _findResult(self):
-        results = ResultNodes.find(slicer.mrmlScene) if self.parameterNode is not None else []
-        self._result = results[-1] if results else None
+        results = self.results
+        wanted = self.parameterNode.result if self.parameterNode is not None else ""
+        self._result = next((r for r in results if r.id == wanted), results[-1] if results else None)
         if self._result is not None:
             self._result.folder = self._folderOf(self._result)
         self.changed.emit()
@@ -123,14 +184,16 @@ class Session:
     # The running job
 
     def startJob(self, name, prepare, whenFinished):
-        """Run a verb; nothing happens while a job runs or where the user declines to install what it needs.
+        """Run a verb; refused in words while a job runs; nothing happens where the user declines to install.
 
         `prepare(scratch folder)` writes the inputs there and returns the verb's arguments. `whenFinished(result path)`
         follows where the job succeeds.
         """
         if self.job:
+            self.said.emit(_("Another computation is running; wait for its end, or cancel it first."), [])
             return
         self.job, self._whenFinished = name, whenFinished
+        self.changed.emit()
         with self.messages.guard():
             if self._installLogic.ensure():
                 self._startRunner(prepare)
@@ -150,18 +213,48 @@ class Session:
 
         self.startJob(name, lambda scratch: [verb, str(result.folder.path), *options], whenFinished)
 
+    def copyFolder(self, target):
+        """Copy the files of the registration on show, in the background, into a new folder under `target`."""
+        source, copy = self.result.folder.path, freeName(Path(target), _("RegExplain result"))
+
+        def done(nothing):
+            self.said.emit(_("Saved as {name}.").format(name=copy.name), [])
+            self._endJob()
+
+        def fail(error):
+            self._endJob()
+            with self.messages.guard(), diskErrors(target):
+                raise error
+
+        self.job = "save"
+        self.changed.emit()
+        self._background.run(lambda: copyWhole(source, copy), done, fail)
+
+    def cancel(self):
+        """End the running job; scene and disk stay as they were."""
+        if self.runner.running:
+            self.runner.cancel()
+        elif self._background.running and self.job != "save":  # what is being saved needs no scene
+            self._background.forget()
+            shutil.rmtree(self._loading, ignore_errors=True)
+            self._onCancelled()
+
     def _startRunner(self, prepare):
-        scratch = Path(tempfile.mkdtemp(prefix="RegExplain-job-", dir=slicer.app.temporaryPath))
+        with diskErrors(slicer.app.temporaryPath):
+            scratch = Path(tempfile.mkdtemp(prefix="RegExplain-job-", dir=slicer.app.temporaryPath))
         try:
-            self.runner.start(prepare(scratch), scratch)
+            with diskErrors(scratch):
+                arguments = prepare(scratch)
+            self.runner.start(arguments, scratch)
         except Exception:
             shutil.rmtree(scratch, ignore_errors=True)
             raise
 
     def _onFinished(self, path):
-        with self.messages.guard():
+        with self.messages.guard(), diskErrors(slicer.app.temporaryPath):
             self._whenFinished(path)
-        self._endJob()
+        if not self._background.running:
+            self._endJob()
 
     def _onFailed(self, sentence):
         self.said.emit(_("Stopped. Nothing in your scene was changed."), [])
@@ -174,7 +267,14 @@ class Session:
 
     def _endJob(self):
         self.job = ""
+        self._removeLeftovers()
         self.changed.emit()
+
+    def _removeLeftovers(self):
+        """What a worker that was ended by force had begun to write beside a result."""
+        for folder in self._folders.values():
+            for aside in folder.parent.glob(f".{folder.name}.*"):
+                shutil.rmtree(aside, ignore_errors=True)
 
 
 def hide(result):
@@ -186,9 +286,7 @@ def hide(result):
             segmentation.SetDisplayVisibility(False)
 
 
-def segmentsByLabel(segmentationNode):
-    """The segments of a result's segmentation; ResultNodes puts the label into the id ("Segment_3"). {} for None."""
-    if segmentationNode is None:
-        return {}
-    segmentation = segmentationNode.GetSegmentation()
-    return {int(i.rpartition("_")[2]): segmentation.GetSegment(i) for i in segmentation.GetSegmentIDs()}
+def unreadable():
+    return _(
+        "The computation ended, but its result cannot be read; see the log below, free memory and disk, then try again."
+    )

@@ -4,6 +4,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections import deque
 from pathlib import Path
 
 import qt
@@ -13,6 +14,7 @@ from ..Signal import Signal
 GRACE_MS = 1000  # between asking the worker to end and ending it
 KILLED, NOT_STARTED = "killed", "not started"
 LINE_LIMIT_BYTES = 1 << 20  # garbage without a line end must not fill the memory
+LINES_A_TURN = 100  # of the event loop: a worker that says very much must not block Slicer
 
 
 class WorkerProcess:
@@ -25,6 +27,8 @@ class WorkerProcess:
         self.outputLine, self.errorLine, self.ended = Signal(), Signal(), Signal()
         self._command = workerCommand()
         self._pending = {self.outputLine: b"", self.errorLine: b""}
+        self._lines = deque()  # (signal, text) still to be emitted
+        self._exitCode = None
         self._groupId = None
         self._stopping = False
         self.running = False
@@ -84,18 +88,29 @@ class WorkerProcess:
         if len(rest) > LINE_LIMIT_BYTES:
             whole, rest = [*whole, rest], b""
         self._pending[line] = rest
-        for text in whole:
-            line.emit(text.decode("utf-8", "replace").rstrip("\r"))
+        wasIdle = not self._lines
+        self._lines.extend((line, text.decode("utf-8", "replace").rstrip("\r")) for text in whole)
+        if wasIdle:
+            self._emitLines()
+
+    def _emitLines(self):
+        """A turn's worth now, the rest in the turns to come; the end of the process is told after its last line."""
+        for _ in range(len(self._lines) if self._stopping else min(len(self._lines), LINES_A_TURN)):
+            line, text = self._lines.popleft()
+            line.emit(text)
+        if self._lines:
+            qt.QTimer.singleShot(0, self._emitLines)
+        elif self._exitCode is not None:
+            self._end(self._exitCode)
 
     def _onFinished(self, exitCode, exitStatus):
         self._readOutput()
         self._readErrors()
-        for line, rest in self._pending.items():
-            if rest:
-                line.emit(rest.decode("utf-8", "replace"))
+        self._lines.extend((line, rest.decode("utf-8", "replace")) for line, rest in self._pending.items() if rest)
         if os.name != "nt":
             self._signalGroup(gently=False)  # children that outlived the worker
-        self._end(exitCode if exitStatus == qt.QProcess.NormalExit else KILLED)
+        self._exitCode = exitCode if exitStatus == qt.QProcess.NormalExit else KILLED
+        self._emitLines()
 
     def _onError(self, error):
         if error == qt.QProcess.FailedToStart:  # the only error that `finished` does not follow

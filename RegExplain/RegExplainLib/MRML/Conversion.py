@@ -71,15 +71,24 @@ def gridTransform(displacement, voxelLimit=None):
 
     voxelLimit: keep only every n-th vector along each axis, n the least that leaves no more than this.
     """
+    vectors, geometry = vectorsOf(displacement)
+    step = gridStep(vectors.shape[:3], voxelLimit) if voxelLimit else 1
+    return gridOfVectors(vectors[::step, ::step, ::step], geometry, step)
+
+
+def vectorsOf(displacement):
+    """The vectors (z, y, x, 3), RAS mm, of a displacement image (LPS mm), and its (4, 4) ijk-to-RAS matrix."""
     vectors = sitk.GetArrayFromImage(displacement).astype(np.float32)
     vectors[..., :2] *= -1
-    return _gridTransform(vectors, ijkToRas(displacement), voxelLimit)
+    return vectors, ijkToRas(displacement)
 
 
-def copyOfGrid(node, voxelLimit=None):
-    """The same from the FromParent grid of a node that `addGridTransform` made."""
-    vectors, geometry = gridOf(node)
-    return _gridTransform(vectors, geometry, voxelLimit)
+def gridStep(shape, voxelLimit):
+    """The least n so that every n-th voxel along each axis leaves no more than voxelLimit."""
+    step = 1
+    while np.prod(-(-np.array(shape) // step)) > voxelLimit:
+        step += 1
+    return step
 
 
 def gridOf(node):
@@ -94,26 +103,15 @@ def gridOf(node):
     return vectors[1:-1, 1:-1, 1:-1], geometry
 
 
-def vtkMatrix(array):
-    """(4, 4) array as a vtkMatrix4x4."""
-    matrix = vtk.vtkMatrix4x4()
-    matrix.DeepCopy(np.asarray(array, float).ravel())
-    return matrix
-
-
-def _gridTransform(vectors, geometry, voxelLimit):
-    """(z, y, x, 3) vectors of RAS mm on a grid of that ijk-to-RAS matrix.
+def gridOfVectors(vectors, geometry, step=1):
+    """A vtkOrientedGridTransform of (z, y, x, 3) vectors of RAS mm, every step-th of a grid of that ijk-to-RAS matrix.
 
     One layer of zeros goes round it: VTK repeats border vectors outside a grid, ITK takes zero there.
     """
-    step = 1
-    while voxelLimit and vectors[::step, ::step, ::step, 0].size > voxelLimit:
-        step += 1
     spacing = step * np.linalg.norm(geometry[:3, :3], axis=0)
     directions = np.eye(4)
     directions[:3, :3] = step * geometry[:3, :3] / spacing
-    padded = np.pad(vectors[::step, ::step, ::step], ((1, 1), (1, 1), (1, 1), (0, 0)))
-    data = _vtkImage(padded.astype(np.float32))  # half the memory, and good to 1e-5 mm
+    data = _vtkImage(np.pad(vectors, ((1, 1), (1, 1), (1, 1), (0, 0))).astype(np.float32))  # good to 1e-5 mm
     data.SetSpacing(spacing)
     data.SetOrigin((geometry @ (-step, -step, -step, 1))[:3])
     grid = slicer.vtkOrientedGridTransform()
@@ -122,6 +120,13 @@ def _gridTransform(vectors, geometry, voxelLimit):
     grid.SetInterpolationModeToLinear()
     grid.SetInverseTolerance(INVERSE_TOLERANCE_MM)
     return grid
+
+
+def vtkMatrix(array):
+    """(4, 4) array as a vtkMatrix4x4."""
+    matrix = vtk.vtkMatrix4x4()
+    matrix.DeepCopy(np.asarray(array, float).ravel())
+    return matrix
 
 
 def _rasMatrix(affine):

@@ -25,11 +25,7 @@ def writeVolume(node, path, role):
 def writeSegmentation(node, labels, referenceNode, path, role):
     """The segments as a label map on the grid of a volume, each with its name's label. Returns the path as text."""
     reference = hardenedCopy(referenceNode, role)
-    grid = slicer.vtkOrientedImageData()
-    grid.ShallowCopy(reference.GetImageData())
-    matrix = vtk.vtkMatrix4x4()
-    reference.GetIJKToRASMatrix(matrix)
-    grid.SetImageToWorldMatrix(matrix)
+    grid = _gridOf(reference)
     array = np.zeros(_array(reference.GetImageData()).shape, np.uint16)
     segmentation = _withLabelmaps(node.GetSegmentation())
     toWorld = _toWorld(node)
@@ -37,6 +33,12 @@ def writeSegmentation(node, labels, referenceNode, path, role):
         segment = segmentation.GetSegment(identifier)
         array[_mask(segment, grid, toWorld)] = labels[segment.GetName()]
     return _write(_image(array, _ijkToRas(reference)), path)
+
+
+def segmentMask(node, identifier, volume):
+    """(k, j, i) of bool: where a segment lies on a volume's grid. slicer.util's own leaves a node in the scene."""
+    segment = _withLabelmaps(node.GetSegmentation()).GetSegment(identifier)
+    return _mask(segment, _gridOf(volume), _toWorld(node))
 
 
 def segmentLabels(fixedNode, movingNode):
@@ -133,6 +135,15 @@ def _withLabelmaps(segmentation):
             "and import that."
         )
     return copy
+
+
+def _gridOf(volume):
+    grid = slicer.vtkOrientedImageData()
+    grid.ShallowCopy(volume.GetImageData())
+    matrix = vtk.vtkMatrix4x4()
+    volume.GetIJKToRASMatrix(matrix)
+    grid.SetImageToWorldMatrix(matrix)
+    return grid
 
 
 def _mask(segment, grid, toWorld):

@@ -10,7 +10,7 @@ from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 import slicer
 
 VIEW_PIXELS = 500
-TEXT_PIXELS = 20
+TEXT_PIXELS, BAR_TEXT_PIXELS = 20, 16
 DARK = (0.06, 0.06, 0.08)
 SLICE_MANAGERS = (
     "vtkMRMLModelSliceDisplayableManager",
@@ -39,21 +39,24 @@ class _View:
         self._openOnce()
         self._colorBar = vtk.vtkScalarBarActor()
         self._colorBar.SetLookupTable(colors)
-        self._colorBar.SetTitle(title)
         self._colorBar.SetNumberOfLabels(3)
         self._colorBar.SetLabelFormat("%.2g")
         self._colorBar.UnconstrainedFontSizeOn()
-        for style in (self._colorBar.GetTitleTextProperty(), self._colorBar.GetLabelTextProperty()):
-            style.SetFontSize(16)
-            style.SetBold(False)
-            style.SetItalic(False)
-            style.SetShadow(False)
+        style = self._colorBar.GetLabelTextProperty()
+        style.SetFontSize(BAR_TEXT_PIXELS)
+        style.SetBold(False)
+        style.SetItalic(False)
+        style.SetShadow(False)
         self._colorBar.SetPosition(0.80, 0.04)
-        self._colorBar.SetPosition2(0.18, 0.36)
-        self._renderer.AddViewProp(self._colorBar)
+        self._colorBar.SetPosition2(0.18, 0.32)
+        self._barTitle = _textActor(title, VIEW_PIXELS - 8, 0.40 * VIEW_PIXELS, "Right", "Bottom")
+        self._barTitle.GetTextProperty().SetFontSize(BAR_TEXT_PIXELS)
+        for prop in (self._colorBar, self._barTitle):
+            self._renderer.AddViewProp(prop)
 
     def removeColorBar(self):
-        self._renderer.RemoveViewProp(self._colorBar)
+        for prop in (self._colorBar, self._barTitle):
+            self._renderer.RemoveViewProp(prop)
 
     def _openOnce(self):
         if self._window is None:

@@ -2,10 +2,9 @@
 
 import numpy as np
 
-import slicer
-
 from .Conversion import gridOf
-from .Layers import AnimationLayer, GlyphLayer, HeatmapLayer
+from .Layers import GlyphLayer, MapLayer, WarpLayer
+from .NodeExport import segmentMask
 from .OffscreenViews import SliceView, ThreeDView, sideBySide, writePng
 
 SLICE_VIEWS = (("Red", "Axial"), ("Green", "Coronal"), ("Yellow", "Sagittal"))  # as in Slicer's default layout
@@ -30,8 +29,8 @@ class Pictures:
         """Write what the result has of these; `report(done, total)` is called after each. Returns the names.
 
         overview.png: fixed, moving and warped moving scan. outlines.png: fixed (red) and warped (gold) segmentation.
-        glyphs-slice.png, glyphs-3d.png, heatmap-<stage>.png, trust-<map>.png,
-        animation-component-NN.png (at the largest strength).
+        glyphs-slice.png, glyphs-3d.png, jacobian.png, inverse-consistency.png, heatmap-<stage>.png, trust-<map>.png,
+        animation-registration.png, animation-component-NN.png, animation-part-NN.png (at the largest strength).
         Layers are added where they are not, and all are hidden at the end.
         """
         jobs = {"overview.png": lambda: self._overview(resultNodes)}
@@ -53,10 +52,10 @@ class Pictures:
                 "glyphs-slice.png": lambda: self._glyphSlices(layer),
                 "glyphs-3d.png": lambda: self._glyphs3D(layer),
             }
-        if isinstance(layer, HeatmapLayer):
-            return {f"{layer.pictureName}.png": lambda: self._heatmap(layer)}
-        if isinstance(layer, AnimationLayer):
-            return {f"animation-component-{layer.componentIndex:02d}.png": lambda: self._animation(layer)}
+        if isinstance(layer, MapLayer):
+            return {f"{layer.pictureName}.png": lambda: self._map(layer)}
+        if isinstance(layer, WarpLayer):
+            return {f"{layer.pictureName}.png": lambda: self._animation(layer)}
         return {}
 
     def _overview(self, resultNodes):
@@ -104,20 +103,21 @@ class Pictures:
         layer.hide()
         return picture
 
-    def _heatmap(self, layer):
+    def _map(self, layer):
         layer.show()
         _showSegmentations(layer.resultNodes, f"{layer.space}Segmentation")
         self._fit(layer.hottestPoint())
-        picture = self._slices(layer.pictureTitle, layer.colors)
+        picture = self._slices(layer.pictureTitle, layer.colors, layer.unit)
         layer.hide()
         return picture
 
     def _animation(self, layer):
         strength = max(layer.strengths)
+        sign = "+" if min(layer.strengths) < 0 else ""
         layer.show()
         layer.setStrength(strength)
         self.fit(layer.resultNodes)
-        picture = self._slices(f"Component {layer.componentIndex} at {strength:+g} SD")
+        picture = self._slices(f"{layer.title} at {sign}{strength:g} {layer.unit}")
         layer.setFrame(0)
         layer.hide()
         return picture
@@ -152,7 +152,7 @@ def largestDisplacement(resultNodes):
     if segmentation:
         inside = np.zeros(lengths.shape, bool)
         for segment in segmentation.GetSegmentation().GetSegmentIDs():
-            inside |= slicer.util.arrayFromSegmentBinaryLabelmap(segmentation, segment, resultNodes.fixed) > 0
+            inside |= segmentMask(segmentation, segment, resultNodes.fixed)
         lengths = np.where(inside, lengths, 0) if inside.any() else lengths
     k, j, i = np.unravel_index(np.argmax(lengths), lengths.shape)
     return (geometry @ (i, j, k, 1))[:3]

@@ -13,7 +13,7 @@ from regexplain.results import ResultFolder
 from regexplain.transforms import read_transform
 
 from . import Conversion
-from .Tags import RESULT, removeNodes, tag, taggedNodes
+from .Tags import RESULT, hasTags, removeNodes, tag, taggedNodes
 
 FIXED_COLOR = (0.95, 0.15, 0.15)
 WARPED_COLOR = (1.0, 0.80, 0.10)
@@ -33,8 +33,10 @@ SEGMENTATIONS = {
         "warpedMoving",
     ),
 }
+TRANSFORM = "transform.h5"
 SURFACE_LIMIT_VOXELS = 2_000_000  # a whole head of 50 segments takes 12 s, too long to wait for unasked
 OUTLINE_PIXELS = 3
+STAGE_VIEW = "RegExplain"  # what the names of the views of StagesLayout begin with
 
 
 class ResultNodes:
@@ -53,16 +55,18 @@ class ResultNodes:
 
     def __init__(self, scene, resultId, folder=None):
         self.scene, self.id, self.folder = scene, resultId, folder
+        self._ids = {}  # of nodes found before, by (role, layer): looking through a large scene takes milliseconds
 
     @classmethod
-    def load(cls, resultPath, scene=None):
+    def load(cls, resultPath, scene=None, files=None):
         """Add a result folder's nodes to the scene and show the fixed scan with its outlines.
 
+        files: what `readFiles(resultPath)` gave, where that was called before, perhaps in a thread.
         Raises BadInputError where the folder is no result; the scene is then as it was.
         """
         result = cls(scene or slicer.mrmlScene, uuid.uuid4().hex, ResultFolder.open(resultPath))
         try:
-            result._addNodes()
+            result._addNodes(files or readFiles(resultPath))
         except Exception:
             result.remove()
             raise
@@ -116,7 +120,11 @@ class ResultNodes:
 
     def node(self, role, layer=""):
         """The node that plays `role` in this result (or in its layer of that key), else None."""
-        return next(iter(taggedNodes(self.scene, self.id, role, layer)), None)
+        known = self.scene.GetNodeByID(self._ids.get((role, layer), ""))
+        if known is None or not hasTags(known, self.id, role, layer):  # deleted, or the scene was closed meanwhile
+            known = next(iter(taggedNodes(self.scene, self.id, role, layer)), None)
+            self._ids[role, layer] = known.GetID() if known is not None else ""
+        return known
 
     def layers(self):
         """Layer objects, added or not, of all there is to show: arrows, heatmap stages, animated components."""
@@ -154,6 +162,10 @@ class ResultNodes:
         """Its inverse."""
         return self._mapped(ras, self.alignment, None)
 
+    def pointIn(self, space, ras):
+        """Where a point of the other space ("moving" for "fixed") lies in this one, RAS mm."""
+        return self.movingPoint(ras) if space == "moving" else self.fixedPoint(ras)
+
     def remove(self):
         """Take everything of this result, layers too, out of the scene."""
         folderItem = self._folderItem()
@@ -162,8 +174,21 @@ class ResultNodes:
             self._hierarchy.RemoveItem(folderItem, False, False)
 
     def sliceComposites(self):
-        """The vtkMRMLSliceCompositeNode of every slice view."""
-        return self._nodesByClass("vtkMRMLSliceCompositeNode")
+        """The vtkMRMLSliceCompositeNode of every slice view but those of StagesLayout, each with a scan of its own."""
+        every = self._nodesByClass("vtkMRMLSliceCompositeNode")
+        return [composite for composite in every if not composite.GetLayoutName().startswith(STAGE_VIEW)]
+
+    def showPoint(self, ras, space):
+        """Put a point of the "fixed" or the "moving" scan (RAS mm) into the middle of every slice view.
+
+        A view that shows the other scan goes to where that has the same tissue.
+        """
+        other = "fixed" if space == "moving" else "moving"
+        points = {space: ras, other: self.pointIn(other, ras)}
+        for composite in self._nodesByClass("vtkMRMLSliceCompositeNode"):
+            shown = self.moving is not None and composite.GetBackgroundVolumeID() == self.moving.GetID()
+            for view in self._viewsOf(composite):
+                view.JumpSliceByCentering(*points["moving" if shown else "fixed"])
 
     def adopt(self, node, role, layer=""):
         """Tag a node as this result's and put it into the result's subject hierarchy folder; returns the node."""
@@ -195,20 +220,23 @@ class ResultNodes:
         return np.array(chain.TransformPoint(ras))
 
     def _followAnatomy(self, composite, space):
-        for view in self._nodesByClass("vtkMRMLSliceNode"):
-            if view.GetLayoutName() == composite.GetLayoutName():
-                centre = [view.GetSliceToRAS().GetElement(row, 3) for row in range(3)]
-                view.JumpSliceByCentering(*(self.movingPoint(centre) if space == "moving" else self.fixedPoint(centre)))
+        for view in self._viewsOf(composite):
+            centre = [view.GetSliceToRAS().GetElement(row, 3) for row in range(3)]
+            view.JumpSliceByCentering(*self.pointIn(space, centre))
 
-    def _addNodes(self):
+    def _viewsOf(self, composite):
+        name = composite.GetLayoutName()
+        return [view for view in self._nodesByClass("vtkMRMLSliceNode") if view.GetLayoutName() == name]
+
+    def _addNodes(self, files):
         self._addRecord()
         for role, (fileName, name) in VOLUMES.items():
-            if path := self.folder.file(fileName):
-                self.adopt(Conversion.addVolume(self.scene, sitk.ReadImage(str(path)), self._uniqueName(name)), role)
+            if fileName in files:
+                self.adopt(Conversion.addVolume(self.scene, files[fileName], self._uniqueName(name)), role)
         for role, (fileName, name, color, volumeRole) in SEGMENTATIONS.items():
-            if path := self.folder.file(fileName):
-                self._addSegmentation(role, sitk.ReadImage(str(path)), name, color, self.node(volumeRole))
-        self._addTransforms()
+            if fileName in files:
+                self._addSegmentation(role, files[fileName], name, color, self.node(volumeRole))
+        self._addTransforms(files[TRANSFORM])
 
     def _addRecord(self):
         hierarchy = self._hierarchy
@@ -230,11 +258,7 @@ class ResultNodes:
             display.SetPreferredDisplayRepresentationName2D("Closed surface")  # thick voxels cut obliquely look torn
             display.SetOpacity3D(0.3)
 
-    def _addTransforms(self):
-        path = self.folder.file("transform.h5")
-        if path is None:
-            raise BadInputError(f"{self.folder.path} lacks transform.h5, so it is no finished result; register again.")
-        transform = read_transform(path)
+    def _addTransforms(self, transform):
         self.adopt(
             Conversion.addLinearTransform(self.scene, transform.alignment, self._uniqueName("Alignment")), "alignment"
         )
@@ -245,3 +269,16 @@ class ResultNodes:
 
     def _uniqueName(self, name):
         return self.scene.GenerateUniqueName(name)
+
+
+def readFiles(resultPath):
+    """A result folder's images and transform (RegistrationTransform) by file name. Touches no scene.
+
+    Raises BadInputError where the folder is no result.
+    """
+    folder = ResultFolder.open(resultPath)
+    path = folder.file(TRANSFORM)
+    if path is None:
+        raise BadInputError(f"{folder.path} lacks {TRANSFORM}, so it is no finished result; register again.")
+    names = [row[0] for row in (*VOLUMES.values(), *SEGMENTATIONS.values()) if folder.file(row[0])]
+    return {name: sitk.ReadImage(str(folder.file(name))) for name in names} | {TRANSFORM: read_transform(path)}

@@ -25,6 +25,12 @@ def taggedNodes(scene, resultId=None, role=None, layer=None):
     ]
 
 
+def hasTags(node, resultId, role, layer):
+    """Whether it is the node that `tag` marked with these."""
+    wanted = ((RESULT, resultId), (ROLE, role), (LAYER, layer))
+    return all((node.GetAttribute(attribute) or "") == value for attribute, value in wanted)
+
+
 def removeNodes(scene, nodes):
     """Remove the nodes, the display, storage and proxy nodes that are theirs, and their subject hierarchy items."""
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)

@@ -9,6 +9,7 @@ from .components import components
 from .decompose import decompose
 from .evaluate import evaluate
 from .explain import explain
+from .explain_transform import explain_transform
 from .models import models
 from .register import register
 from .reproduce import reproduce
@@ -24,5 +25,7 @@ def main() -> None:
     """Register two volumes and see why the network moved what it moved."""
 
 
-for verb in (register, explain, components, decompose, trust, scene, models, train, evaluate, reproduce, study):
+WORKING = (register, explain, components, decompose, trust, explain_transform, scene, models)
+MAKING = (train, evaluate, reproduce, study)
+for verb in WORKING + MAKING:
     main.add_command(verb)

@@ -62,7 +62,7 @@ def still_moved(
     """(4, 4), mm about the canvas' middle: the affine part, over the fixed image's tissue, of T's answer after an
     alignment. Landmarks are few and a few mm off; T sees everything, but not far."""
     fixed_volume, moving_volume = model.volume(fixed, canvas), model.volume(moving, canvas, alignment)
-    velocity = model.network.velocity(fixed_volume, moving_volume)
+    velocity = model.network.coarse_velocity(fixed_volume, moving_volume)
     shape = velocity.shape[2:]
     spacing = velocity.new_tensor(canvas.spacing)
     points = (identity(shape, velocity) * velocity.new_tensor(canvas.extent) / 2).reshape(1, -1, 3)

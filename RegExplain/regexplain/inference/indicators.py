@@ -83,8 +83,11 @@ class Indicators:
         return float(values.mean()), float(np.percentile(values, 95)), float(values.max()), self.place(0, worst)
 
     def complementarity(self) -> Measure:
-        """Correlation of G's two maps of the head's mean displacement, moving's brought to the fixed image."""
-        fixed, moving = self.encoder_maps
+        """Correlation of the sizes of G's two maps of the head's mean motion, moving's brought to the fixed image.
+
+        T is antisymmetric, so the signs of the two streams are opposite where they say the same.
+        """
+        fixed, moving = (values.abs() for values in self.encoder_maps)
         inside = self.pair.region > 0.5
         return correlation(fixed[inside], moving[inside]), None, None, ""
 

@@ -1,8 +1,8 @@
 """Optimisation of one pair's velocity (or gradients), from the network's answer on; no segmentation is given.
 
-What is minimised, both directions: local correlation of the images where they are of one contrast, the difference of
-their self-similarity (MIND) where they may not be, overlap of the segmentations that the network reads out of each
-volume by itself where it has learnt to, and roughness.
+What is sought, both directions: local correlation of the images where they are of one contrast; mutual information and
+like self-similarity (MIND) where they may not be; overlap of the segmentations that the network reads out of each
+volume by itself where it has learnt to; and smoothness.
 """
 
 from __future__ import annotations
@@ -16,12 +16,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..losses.overlap import soft_dice_loss
-from ..losses.regularity import smoothness_loss
-from ..losses.similarity import local_ncc_loss, mind_ssc
+from ..losses.regularity import bending_loss, smoothness_loss
+from ..losses.similarity import local_ncc_loss, mutual_information_loss
 from ..networks.fire import FireNetwork
 from ..networks.latent import LatentNetwork, RegistrationOutput
 from ..progress import Progress
+from ..spatial.self_similarity import mind_ssc
 from ..spatial.warp import resized, warp
+
+AIR = 0.02
 
 
 @dataclass(frozen=True)
@@ -31,13 +34,15 @@ class Refinement:
     rate: float = 0.1
     overlap: float = 1.0
     similarity: float = 0.0
+    mutual_information: float = 0.0
     self_similarity: float = 0.0
     smoothness: float = 0.3
+    bending: float = 0.0
 
 
 SETTINGS = {
     LatentNetwork: Refinement(similarity=0.3),
-    FireNetwork: Refinement(overlap=0.0, self_similarity=5.0, smoothness=3.0),
+    FireNetwork: Refinement(overlap=0.0, mutual_information=1.0, self_similarity=10.0, smoothness=0.0, bending=120.0),
 }
 
 
@@ -73,10 +78,12 @@ def refined(
 class Evidence(NamedTuple):
     """What is compared, of fixed and then moving, stacked.
 
-    volumes: (2, 1, D, H, W); maps: the network's own soft segmentations; descriptors: MIND, at half the resolution.
+    volumes: (2, 1, D, H, W); tissue: where they are not air, and one voxel about it; maps: the network's own soft
+    segmentations; descriptors: MIND, at half the resolution.
     """
 
     volumes: Tensor
+    tissue: Tensor
     maps: Tensor | None
     descriptors: Tensor | None
 
@@ -87,14 +94,20 @@ class Evidence(NamedTuple):
             maps = network.read_out(features[-1]).sigmoid()
         if settings.self_similarity:
             descriptors = F.avg_pool3d(mind_ssc(volumes), 2)
-        return cls(volumes, maps, descriptors)
+        tissue = F.max_pool3d((volumes > AIR).float(), 3, 1, 1) > 0
+        return cls(volumes, tissue, maps, descriptors)
 
     def loss(self, displacement: Tensor, settings: Refinement) -> Tensor:
         """displacement: there and back, stacked, at half the resolution of the volumes."""
-        loss = settings.smoothness * smoothness_loss(displacement)
+        loss = settings.smoothness * smoothness_loss(displacement) + settings.bending * bending_loss(displacement)
+        if settings.similarity or settings.mutual_information:
+            warped = warp(self.volumes.flip(0), resized(displacement, self.volumes.shape[2:]))
         if settings.similarity:
-            full = resized(displacement, self.volumes.shape[2:])
-            loss = loss + settings.similarity * local_ncc_loss(warp(self.volumes.flip(0), full), self.volumes)
+            loss = loss + settings.similarity * local_ncc_loss(warped, self.volumes)
+        if settings.mutual_information:
+            sides = zip(warped, self.volumes, self.tissue, strict=True)
+            both = torch.stack([mutual_information_loss(*side) for side in sides])
+            loss = loss + settings.mutual_information * both.mean()
         if self.descriptors is not None:
             difference = warp(self.descriptors.flip(0), displacement) - self.descriptors
             loss = loss + settings.self_similarity * difference.square().mean()

@@ -14,6 +14,13 @@ def smoothness_loss(field: Tensor) -> Tensor:
     return torch.stack([(g**2).mean() for g in gradients(field)]).mean()
 
 
+def bending_loss(field: Tensor) -> Tensor:
+    """Mean squared second difference, of nine a component (Rueckert et al. 1999): 0 for an affine motion."""
+    straight = [field.diff(n=2, dim=axis).square().mean() for axis in (4, 3, 2)]
+    mixed = [field.diff(dim=a).diff(dim=b).square().mean() for a, b in ((4, 3), (4, 2), (3, 2))]
+    return (torch.stack(straight).sum() + 2 * torch.stack(mixed).sum()) / 9
+
+
 def jacobian_determinant(displacement: Tensor) -> Tensor:
     """det of the Jacobian of p + u(p) by forward differences, (B, D-1, H-1, W-1)."""
     dx, dy, dz = (

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from itertools import combinations
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..spatial.self_similarity import mind_ssc
 from .weighting import weighted_mean
 
 
@@ -38,43 +37,27 @@ def mind_loss(
     return weighted_mean(difference.square(), weight)
 
 
-def mind_ssc(image: Tensor, radius: int = 1, dilation: int = 2, floor: float = 0.01) -> Tensor:
-    """Self-similarity context (Heinrich et al. 2013) of (B, 1, D, H, W): (B, 12, D, H, W) in (0, 1].
+def mutual_information_loss(warped: Tensor, target: Tensor, where: Tensor, bins: int = 48, blur: float = 1.5) -> Tensor:
+    """− mutual information, nats, of two images in [0, 1] over `where` (bool), all of one shape.
 
-    exp(−(d − min d) / mean d) of the mean squared differences d between cubes of 2 · radius + 1 voxels about two of the
-    six voxels `dilation` away along an axis, for the 12 pairs that are not opposite; minimum and mean over the pairs.
-    Three planes, (x, y), (x, z), (y, z), each with its pairs (+, +), (−, −), (+, −), (−, +). No linear change of the
-    intensities alters it, inversion included. floor: share of the image's own average of the mean below which it is not
-    divided by less: noise in flat tissue is no evidence. Beyond its border the image goes on as it ends there.
+    Mean of the pointwise mutual information log p(a, b) / (p(a) p(b)), from the joint histogram of `bins`² blurred by
+    `blur` bins (Gaussian standard deviation). The table is not differentiated: what it adds to the slope of the mean is
+    0, since probabilities go on adding up to 1 (Hermosillo et al. 2002).
     """
-    margin = radius + dilation
-    padded = F.pad(image, [margin] * 6, mode="replicate")
-    pairs = [pair for axes in combinations((4, 3, 2), 2) for pair in _plane(padded, *axes, radius, dilation)]
-    distance = torch.cat(pairs, 1)
-    distance = distance - distance.amin(1, keepdim=True)
-    mean = distance.mean(1, keepdim=True)
-    least = floor * mean.mean((2, 3, 4), keepdim=True) + 1e-12  # an image of one value is like itself everywhere
-    return torch.exp(-distance / torch.maximum(mean, least))
+    a, b = target[where], warped[where]
+    with torch.no_grad():
+        table = pointwise_mutual_information(a, b, bins, blur)
+    places = torch.stack([b, a], -1)[None, None] * 2 - 1
+    return -F.grid_sample(table[None, None], places, padding_mode="border", align_corners=True).mean()
 
 
-def _plane(padded: Tensor, a: int, b: int, radius: int, dilation: int) -> list[Tensor]:
-    """Distances of the pairs (+a, +b), (−a, −b), (+a, −b), (−a, +b). Two of them compare the same two cubes, seen from
-    another voxel: four pairs are two differences, each looked up twice."""
-    d = dilation
-    rest = ({2, 3, 4} - {a, b}).pop()
-    size = {axis: padded.shape[axis] - 2 * (radius + d) for axis in (2, 3, 4)}
-    flat = padded.narrow(rest, d, padded.shape[rest] - 2 * d)  # nothing moves along the third axis
-
-    def shifted(along_a: int, along_b: int) -> Tensor:
-        """Shifts of 0 or d, cut to where both of two images with such shifts lie."""
-        return flat.narrow(a, along_a, flat.shape[a] - d).narrow(b, along_b, flat.shape[b] - d)
-
-    def box(difference: Tensor) -> Tensor:
-        return F.avg_pool3d(difference.square(), 2 * radius + 1, stride=1)
-
-    def seen(distances: Tensor, along_a: int, along_b: int) -> Tensor:
-        return distances.narrow(a, along_a, size[a]).narrow(b, along_b, size[b])
-
-    falling = box(shifted(d, 0) - shifted(0, d))  # cubes at (d, 0) and (0, d)
-    rising = box(shifted(d, d) - shifted(0, 0))  # cubes at (d, d) and (0, 0)
-    return [seen(falling, d, d), seen(falling, 0, 0), seen(rising, d, 0), seen(rising, 0, d)]
+def pointwise_mutual_information(a: Tensor, b: Tensor, bins: int, blur: float) -> Tensor:
+    """(bins, bins), nats: rows by a, columns by b, (N,) each in [0, 1], the first and last bin at 0 and 1."""
+    rows, columns = ((x * (bins - 1)).round().long().clamp(0, bins - 1) for x in (a, b))
+    counts = torch.bincount(rows * bins + columns, minlength=bins * bins).view(bins, bins).to(a.dtype)
+    bin_numbers = torch.arange(bins, dtype=a.dtype, device=a.device)
+    kernel = torch.exp(-0.5 * ((bin_numbers[:, None] - bin_numbers) / blur) ** 2)
+    kernel = kernel / kernel.sum(1, keepdim=True)
+    joint = kernel.T @ counts @ kernel
+    joint = joint / joint.sum() + 1e-7
+    return torch.log(joint / (joint.sum(1, keepdim=True) * joint.sum(0, keepdim=True)))

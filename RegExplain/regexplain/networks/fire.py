@@ -12,74 +12,129 @@ N(m, f) disagree about, (N(f, m) + N(m, f)) / 2, is kept: it is the inverse cons
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise, product
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..spatial.self_similarity import mind_ssc
 from ..spatial.transformation import velocity
 from ..spatial.warp import grown, resized, warp
 from .affine import AffineNetwork
 from .latent import SLOPE, Encoder, ReadOut, RegistrationNetwork, RegistrationOutput, Residual, doubling
 
 PATCH_SLOPE = 0.2
-MIDDLE = (64, 80, 64)  # canvas voxels, (z, y, x)
+FEW_CELLS = 10.0
+CONTRAST = 0.1  # of brightness: what counts as one
+DESCRIPTORS = 12  # channels of `mind_ssc`
+SHARPNESS = 20.0
 NEIGHBOURS = list(product(range(3), repeat=3))  # offsets + 1 of the cells that are compared
+
+
+class SelfSimilarEncoder(Encoder):
+    """G: sees each volume and its self-similarity, which is nearly the same in every contrast, and hands the latter on
+    with the features of every level: (B, width + 12, D/2^n, …), coarsest first."""
+
+    def __init__(self, widths: Sequence[int], blocks: Sequence[int]):
+        super().__init__(widths, blocks, skips=True, normalised=True, channels=1 + DESCRIPTORS)
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        descriptors = mind_ssc(x.float())
+        features = []
+        for learnt in reversed(super().forward(torch.cat([x, descriptors], 1))):
+            descriptors = F.avg_pool3d(descriptors, 2)
+            features.append(torch.cat([learnt, descriptors.to(learnt.dtype)], 1))
+        return features[::-1]
 
 
 class Transformation(nn.Module):
     """Features of fixed and moving, coarsest first, to the velocity at the finest level, in canvas voxels.
 
-    At every level each side is first moved half the way to the other by the answer so far; T then sees both features,
-    and how alike each cell is to its counterpart and the counterpart's 26 neighbours.
+    At every level, and there as often as `looks` says, each side is first moved half the way to the other by the answer
+    so far; T then sees both features, and how alike each cell is to its counterpart and the counterpart's neighbours.
     """
 
-    def __init__(self, widths: Sequence[int]):
+    def __init__(self, widths: Sequence[int], looks: Sequence[int]):
         super().__init__()
-        self.meet = nn.ModuleList(nn.Conv3d(2 * w + len(NEIGHBOURS), w, 3, padding=1) for w in widths)
+        seen = 2 * DESCRIPTORS + 2 * len(NEIGHBOURS)
+        self.looks = list(looks)
+        self.meet = nn.ModuleList(nn.Conv3d(2 * w + seen, w, 1) for w in widths)
         self.refine = nn.ModuleList(Residual(w) for w in widths)
         self.up = nn.ModuleList(doubling(i, o) for i, o in pairwise(widths))
         self.part = nn.ModuleList(nn.Conv3d(w, 3, 3, padding=1) for w in widths)
         for weight in (p for p in self.part.parameters() if p.dim() == 5):
             nn.init.normal_(weight, std=1e-3)  # begins near the identity
 
-    def forward(self, fixed: Sequence[Tensor], moving: Sequence[Tensor]) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
-        """(velocity (B, 3, D, H, W), what the two orders disagree about, the last activations of (fixed, moving) and
-        of (moving, fixed)).
-
-        N(f, m) is velocity + disagreement, and N(m, f) is disagreement − velocity: 0 where each undoes the other.
-        """
+    def forward(self, fixed: Sequence[Tensor], moving: Sequence[Tensor]) -> Transformed:
+        """Without the finest features the answer ends at the level above."""
         x: Tensor | None = None
         raw = disagreement = fixed[0].new_zeros(len(fixed[0]), 3, *fixed[0].shape[2:], dtype=torch.float32)
+        answers = []
         for level, (f, m) in enumerate(zip(fixed, moving, strict=True)):
-            if level:
-                raw, disagreement = grown(raw, f.shape[2:]), grown(disagreement, f.shape[2:])
-                halves = velocity(raw / 2, 2 ** (len(fixed) - level))
-                f, m = warp(f.float(), halves[1]), warp(m.float(), halves[0])
-            met = self.meet[level](torch.cat([side_by_side(f, m), side_by_side(m, f)]))
-            if x is not None:
-                met = met + self.up[level - 1](x)
-            orders = self.refine[level](F.leaky_relu(met, SLOPE)).chunk(2)
-            x = torch.cat(orders)  # of the two that are returned, so that a gradient finds its way to each of them
-            there, back = self.part[level](x).float().chunk(2)
-            raw, disagreement = raw + (there - back) / 2, disagreement + (there + back) / 2
-        return raw, disagreement, orders
+            raw, disagreement = grown(raw, f.shape[2:]), grown(disagreement, f.shape[2:])
+            context = None if x is None else self.up[level - 1](x)
+            for _ in range(self.looks[level]):
+                met = self.meet[level](self._seen(raw, f, m, 2 ** (len(self.meet) - level)))
+                if context is not None:
+                    met = met + context
+                orders = self.refine[level](F.leaky_relu(met, SLOPE)).chunk(2)
+                x = context = torch.cat(orders)  # of the two that are returned: a gradient finds its way to each
+                there, back = self.part[level](x).float().chunk(2)
+                raw, disagreement = raw + (there - back) / 2, disagreement + (there + back) / 2
+                answers.append(raw)
+        return Transformed(raw, disagreement, orders, answers)
+
+    def _seen(self, raw: Tensor, fixed: Tensor, moving: Tensor, cell: float) -> Tensor:
+        """What T sees in the order (fixed, moving), then in the other, of cells of `cell` canvas voxels."""
+        # Where T looks is not learnt: every look has its own part in the loss (as in RAFT, Teed and Deng 2020).
+        there, back = velocity((raw.detach() if self.training else raw) / 2, cell)
+        f, m = warp(fixed.float(), back).to(fixed.dtype), warp(moving.float(), there).to(moving.dtype)
+        return torch.cat([side_by_side(f, m), side_by_side(m, f)])
+
+
+class Transformed(NamedTuple):
+    """T's answer, (B, 3, D, H, W) canvas voxels. N(f, m) is velocity + disagreement, and N(m, f) is disagreement −
+    velocity: 0 where each undoes the other.
+
+    orders: the last activations of (fixed, moving) and of (moving, fixed). answers: the velocity after each look,
+    coarsest level first.
+    """
+
+    velocity: Tensor
+    disagreement: Tensor
+    orders: tuple[Tensor, ...]
+    answers: list[Tensor]
 
 
 def side_by_side(a: Tensor, b: Tensor) -> Tensor:
-    """Both features and their likeness, (B, 2C + 27, D, H, W)."""
-    return torch.cat([a, b, likeness(a, b).to(a.dtype)], 1)
+    """Both features, and how alike they are, the learnt ones and the descriptors: (B, 2C + 54, D, H, W)."""
+    alike = likeness(learnt(a), learnt(b)), closeness(a[:, -DESCRIPTORS:], b[:, -DESCRIPTORS:])
+    return torch.cat([a, b, *(part.to(a.dtype) for part in alike)], 1)
+
+
+def learnt(features: Tensor) -> Tensor:
+    """Without the descriptors."""
+    return features[:, :-DESCRIPTORS]
 
 
 def likeness(a: Tensor, b: Tensor) -> Tensor:
     """Cosines of a's features (B, C, D, H, W) and of b's at each of the 27 NEIGHBOURS: (B, 27, D, H, W)."""
     a, b = (F.normalize(x.float(), dim=1) for x in (a, b))
+    return around(a, b, lambda x, y: (x * y).sum(1))
+
+
+def closeness(a: Tensor, b: Tensor) -> Tensor:
+    """As `likeness`, of descriptors in [0, 1]: 1 for the same ones, less by their mean squared difference."""
+    return around(a.float(), b.float(), lambda x, y: 1 - SHARPNESS * (x - y).square().mean(1))
+
+
+def around(a: Tensor, b: Tensor, compared: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
     d, h, w = a.shape[2:]
-    around = F.pad(b, [1] * 6, mode="replicate")
-    cosines = [(a * around[:, :, z : z + d, y : y + h, x : x + w]).sum(1) for z, y, x in NEIGHBOURS]
-    return torch.stack(cosines, 1)
+    padded = F.pad(b, [1] * 6, mode="replicate")
+    return torch.stack([compared(a, padded[:, :, z : z + d, y : y + h, x : x + w]) for z, y, x in NEIGHBOURS], 1)
 
 
 class Synthesis(nn.Module):
@@ -110,6 +165,15 @@ class Discriminator(nn.Module):
         for down in self.down:
             x = F.leaky_relu(down(x), PATCH_SLOPE)
         return self.logit(x).float(), x
+
+
+def brightness(images: Tensor, structures: Tensor) -> Tensor:
+    """(B, L) mean of `images` (B, 1, D, H, W) in each of `structures` (B, L, D, H, W) in [0, 1], less the mean over all
+    of them, in CONTRASTs; 0 for a structure that is hardly there."""
+    sizes = structures.sum((2, 3, 4))
+    sums = (structures * images).sum((2, 3, 4))
+    overall = sums.sum(1, keepdim=True) / sizes.sum(1, keepdim=True).clamp_min(1e-6)
+    return (sums - sizes * overall) / (sizes + FEW_CELLS) / CONTRAST
 
 
 def of_each(features: Sequence[Tensor]) -> list[tuple[Tensor, ...]]:
@@ -154,44 +218,51 @@ class FireNetwork(RegistrationNetwork):
         blocks: Sequence[int] = (),
         patch_widths: Sequence[int] = (16, 32, 64),
         affine: dict | None = None,
+        looks: Sequence[int] = (1, 1, 2, 2),
     ):
         super().__init__()
         self.modalities = list(modalities)
-        self.encoder = Encoder(widths, blocks or [1] * len(widths), skips=True, normalised=True)
-        self.transformation = Transformation(list(reversed(widths)))
-        self.synthesis = nn.ModuleDict({name: Synthesis(widths[0]) for name in modalities})
+        self.encoder = SelfSimilarEncoder(widths, blocks or [1] * len(widths))
+        self.transformation = Transformation(list(reversed(widths)), looks)
+        finest = widths[0] + DESCRIPTORS
+        self.synthesis = nn.ModuleDict({name: Synthesis(finest) for name in modalities})
         self.discriminators = nn.ModuleDict({name: Discriminator(patch_widths) for name in modalities})
-        self.modality = nn.Linear(2 * sum(widths), len(modalities))
-        self.read_out = ReadOut(widths[0], segments, 1) if segments else None
+        self.modality = nn.Linear(max(segments, 1), len(modalities))
+        self.read_out = ReadOut(finest, segments, 1) if segments else None
         self.affine = AffineNetwork(**(affine or {}))
 
     def registered(self, features: Sequence[Tensor], shape) -> RegistrationOutput:
         of_fixed, of_moving = of_each(features)
-        raw, disagreement, (there, back) = self.transformation(of_fixed, of_moving)
+        found = self.transformation(of_fixed, of_moving)
+        there, back = found.orders
         stages = {
             "encoder-fixed": of_fixed[-1],
             "encoder-moving": of_moving[-1],
             "transformation-forward": there,
             "transformation-backward": back,
         }
-        output = self.integrated(raw, shape, stages)
-        output.disagreement = disagreement
+        output = self.integrated(found.velocity, shape, stages)
+        output.disagreement, output.answers = found.disagreement, found.answers
         return output
 
-    def velocity(self, fixed: Tensor, moving: Tensor) -> Tensor:
-        """T's answer before integration, (B, 3, D/2, H/2, W/2) canvas voxels."""
-        return self.transformation(*of_each(self.encoder(torch.cat([fixed, moving]))))[0]
+    def coarse_velocity(self, fixed: Tensor, moving: Tensor) -> Tensor:
+        """T's answer but for its finest level, before integration, (B, 3, D/4, H/4, W/4) canvas voxels."""
+        return self.transformation(*of_each(self.encoder(torch.cat([fixed, moving]))[:-1])).velocity
 
-    def modality_logits(self, features: Sequence[Tensor]) -> Tensor:
-        """(B, modalities), linear in the means and spreads of G's features of crops no larger than MIDDLE."""
-        flat = [level.float().flatten(2) for level in features]
-        return self.modality(torch.cat([s for x in flat for s in (x.mean(2), x.std(2))], 1))
+    def modality_logits(self, volumes: Tensor, finest: Tensor) -> Tensor:
+        """(B, modalities), linear in how bright the structures are that G's finest features show, beside one another.
+
+        The features themselves do not tell: they are to be the same in all modalities.
+        """
+        with torch.no_grad():
+            if self.read_out is None:
+                return self.modality(volumes.new_zeros(len(volumes), 1))
+            contrasts = brightness(F.avg_pool3d(volumes.float(), 2), self.read_out(finest).sigmoid())
+        return self.modality(contrasts)
 
     def modalities_of(self, volumes: Tensor) -> Tensor:
-        """(B, modalities): how likely each is, by the middle of the volumes (B, 1, D, H, W), which training saw too."""
-        starts = [max(0, (n - m) // 2) for n, m in zip(volumes.shape[2:], MIDDLE, strict=True)]
-        z, y, x = (slice(start, start + m) for start, m in zip(starts, MIDDLE, strict=True))
-        return self.modality_logits(self.encoder(volumes[:, :, z, y, x])).softmax(1)
+        """(B, modalities): how likely each is."""
+        return self.modality_logits(volumes, self.encoder(volumes)[-1]).softmax(1)
 
     def synthesised(self, features: Tensor, modality: str, displacement: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """What G's finest features look like as `modality`, after being moved: (image, activation).

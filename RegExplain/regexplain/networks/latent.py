@@ -39,6 +39,7 @@ class RegistrationOutput:
     stages: dict[str, Tensor] = field(default_factory=dict)
     read_out: Tensor | None = None  # in training: logits of the segments of fixed, then moving
     disagreement: Tensor | None = None  # like `raw`, of a network that answers both orders by themselves
+    answers: list[Tensor] = field(default_factory=list)  # what `raw` was on the way, on ever finer grids
 
 
 class Residual(nn.Module):
@@ -65,12 +66,12 @@ def doubling(inputs: int, outputs: int) -> nn.Module:
 
 
 class Encoder(nn.Module):
-    """(B, 1, D, H, W) → features, coarsest first: the latent (B, widths[-1], D/2^n, …) and, with skips, every finer
-    level up to half the canvas' resolution, each with the coarser ones added so that all see far."""
+    """(B, C, D, H, W) → features, coarsest first: the latent (B, widths[-1], D/2^n, …) and, with skips, every finer
+    level up to half the canvas' resolution, each with the coarser ones added so that all see far. C = `channels`."""
 
-    def __init__(self, widths: Sequence[int], blocks: Sequence[int], skips: bool, normalised: bool):
+    def __init__(self, widths: Sequence[int], blocks: Sequence[int], skips: bool, normalised: bool, channels: int = 1):
         super().__init__()
-        inputs = [1, *widths[:-1]]
+        inputs = [channels, *widths[:-1]]
         norms = [normalised] * (len(widths) - 1) + [False]  # never on the latent: it would take away its size
         # Kernel 4 with padding 1 keeps every level's cells centred on the canvas; kernel 3 shifts them half a cell.
         self.down = nn.ModuleList(

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 from .. import registry
 from ..results.stages import stage_title, usual_scalar
 from . import wording
+from .studies import grid_of, studies
+from .verdict import checks, verdict
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
     from ..results import ResultFolder
 
-CARD_FACTS = ("title", "intended_use", "limits", "data", "licence")
+CARD_FACTS = ("title", "version", "intended_use", "limits", "data", "licence", "reference")
 
 
 def render_report(folder: ResultFolder) -> str:
@@ -26,12 +28,18 @@ def render_report(folder: ResultFolder) -> str:
     environment = templates(Path(__file__).parent)
     environment.filters |= {"mm": wording.millimetres, "percent": wording.percent, "words": wording.words}
     environment.filters |= {"stage": stage_title, "scalar": usual_scalar, "indicator": wording.indicator}
+    card, grid = card_of(folder.record["model"]), grid_of(folder.file("fixed.nii.gz"))
+    two_contrasts = card is not None and card.values["network"].get("type") == "fire"
+    found = checks(folder.record, min(grid.spacing) if grid else None, two_contrasts)
     return environment.get_template("report.html.j2").render(
         record=folder.record,
         headline=wording.headline(folder.record),
+        verdict=verdict(found),
+        checks=found,
+        studies=studies(folder),
         measures=wording.measures(folder.record),
         pictures=embedded(folder),
-        facts=card_facts(folder.record["model"]),
+        facts={key: card.values[key] for key in CARD_FACTS if key in card.values} if card else {},
         wording=wording,
     )
 
@@ -49,20 +57,22 @@ def templates(*folders: Path) -> Environment:
     )
 
 
-def card_facts(model: dict[str, Any] | None) -> dict[str, str]:
-    """What a reader should know of the model that made the result; nothing where it is not installed."""
-    card = registry.by_checksum(model["sha256"]) if model else None
-    return {key: card.values[key] for key in CARD_FACTS if key in card.values} if card else {}
+def card_of(model: dict[str, Any] | None) -> registry.ModelCard | None:
+    """The card of the very model that made the result, where it is installed."""
+    return registry.by_checksum(model["sha256"]) if model else None
 
 
 def embedded(folder: ResultFolder) -> list[dict[str, str]]:
-    """The PNGs of a result as data URIs, each with its subject (the first word of its file's name) and its caption."""
+    """The PNGs of a result as data URIs, each with its caption and its subject.
+
+    The subject is the first word of the file's name, of animations the second.
+    """
     known = list(wording.CAPTIONS)
     stems = sorted(path.stem for path in folder.path.glob("pictures/*.png"))
     stems.sort(key=lambda stem: known.index(stem) if stem in known else len(known))
     return [
         {
-            "subject": stem.partition("-")[0],
+            "subject": stem.removeprefix("animation-").partition("-")[0],
             "source": data_uri(folder.require(f"pictures/{stem}.png")),
             "caption": wording.caption(stem, folder.record),
         }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..results.explanations import METHODS, USUAL_METHOD, heatmap_name
@@ -13,6 +13,7 @@ ALIGNMENTS = {
     "affine": "affine registration",
     "network": "the model's own affine part",
     "given": "the transform that was given",
+    "nearest": "the affine motion nearest to the transform",
 }
 DIRECTIONS = {"left": "right", "posterior": "anterior", "superior": "inferior"}  # of a signed scalar → its opposite
 EFFECTS = {
@@ -23,12 +24,21 @@ EFFECTS = {
 PAST_SHARE = 0.01  # of the motion: less is rounding on the way between grids
 
 
+def kind(record: Mapping[str, Any]) -> str:
+    """What the page is about."""
+    if record.get("transform"):
+        return "a transform made elsewhere"
+    return "affine registration" if record["kind"] == "affine" else "deformable registration"
+
+
 def headline(record: Mapping[str, Any]) -> list[str]:
     """The answer first: what moved, how far and how well, a sentence each."""
     return [*moved(record), *most_moved(record), overlap(record), folded(record)]
 
 
 def moved(record: Mapping[str, Any]) -> list[str]:
+    if record.get("transform"):
+        return transformed(record)
     if record["kind"] == "affine":
         turn, shift, scale = (record["alignment"][name] for name in ("rotation_deg", "translation_mm", "scale"))
         return [
@@ -38,6 +48,47 @@ def moved(record: Mapping[str, Any]) -> list[str]:
     lengths = record["displacement_mm"]
     mean, most = millimetres(lengths["mean"]), millimetres(lengths["max"])
     return [f"Beyond the alignment, the moving image was deformed by {mean} on average and {most} at most."]
+
+
+def transformed(record: Mapping[str, Any]) -> list[str]:
+    """Of a transform made elsewhere."""
+    told = record["transform"]
+    shares = told["motion"]["shares"]
+    mainly = told["kinds"][max(shares, key=shares.__getitem__)]
+    first = f"From the fixed to the moving image, tissue {f'mainly {mainly}' if mainly else 'hardly moves'}."
+    if record["kind"] == "affine":
+        return [first, "The transform is affine: it moves the image as a whole and bends nothing."]
+    mean, most = (millimetres(record["displacement_mm"][name]) for name in ("mean", "max"))
+    return [first, f"Beyond the nearest affine motion it is deformed by {mean} on average and {most} at most."]
+
+
+def made_of(told: Mapping[str, Any]) -> str:
+    """What the transform was, in a sentence."""
+    parts = ", ".join(told["parts"])
+    if len(told["parts"]) == 1:
+        return f"The transform was made elsewhere (kind: {parts})."
+    return f"The transform was made elsewhere. Its parts, in the order that a fixed point goes through them: {parts}."
+
+
+KINDS = {
+    "translation": "Shift",
+    "rotation": "Turn",
+    "stretch": "Stretch and shear",
+    "bending": "Bending, the rest",
+}
+
+
+def kinds(told: Mapping[str, Any]) -> list[dict[str, str]]:
+    """A row for each kind of motion in a transform made elsewhere."""
+    place = told["motion"]["bending_place"]
+    rows = []
+    for key, name in KINDS.items():
+        words = told["kinds"][key] or "nothing that could be seen"
+        if key == "bending" and place and told["kinds"][key]:
+            words += f", most in {place}"
+        share = percent(told["motion"]["shares"][key]) if told["kinds"][key] else "–"
+        rows.append({"name": name, "words": words, "share": share})
+    return rows
 
 
 def most_moved(record: Mapping[str, Any]) -> list[str]:
@@ -95,7 +146,8 @@ def measures(record: Mapping[str, Any]) -> list[dict[str, str]]:
         {
             "name": "There and back",
             **spread(record["inverse_consistency_mm"]),
-            "reading": "How far a point ends from itself after the transform and its inverse, on average.",
+            "reading": "How far a point ends from itself after the transform and its inverse"
+            + (", which was found numerically, on average." if record.get("transform") else ", on average."),
         }
     )
     return shown
@@ -104,6 +156,18 @@ def measures(record: Mapping[str, Any]) -> list[dict[str, str]]:
 def spread(values: Mapping[str, float]) -> dict[str, str]:
     detail = f"95 % within {millimetres(values['p95'])}, at most {millimetres(values['max'])}"
     return {"figure": millimetres(values["mean"]), "detail": detail}
+
+
+def segments_reading(record: Mapping[str, Any]) -> str:
+    """What the table of segments shows, in a sentence."""
+    sentences = []
+    if record["dice"] is not None:
+        sentences.append("Dice: 1 where the segments of the two images coincide, 0 where they do not touch.")
+    if record["kind"] != "affine":
+        sentences.append("Moved: the length of the displacement within the fixed segment, beyond the alignment.")
+    if record["segments"][0].get("jacobian"):
+        sentences.append("Volume: of the segment's tissue in the moving image, over that in the fixed one.")
+    return " ".join(sentences)
 
 
 def taken_apart(decomposition: Mapping[str, Any]) -> list[str]:
@@ -192,6 +256,11 @@ def millimetres(value: float) -> str:
     return f"{value:.2f} mm" if value < 10 else f"{value:.1f} mm"
 
 
+def times(numbers: Iterable[object]) -> str:
+    """ "35 × 51 × 35"."""
+    return " × ".join(map(str, numbers))
+
+
 def percent(share: float) -> str:
     """A share in per cent; as with millimetres, what is small but not zero never reads as zero."""
     if 0 < share < 1e-4:
@@ -241,6 +310,11 @@ CAPTIONS = {
     "glyphs-slice": "Arrows from points of the fixed image to where the registration found their tissue in the aligned "
     "moving image; colours are millimetres.",
     "glyphs-3d": "The same arrows in space, with the axial slice.",
+    "animation-registration": "The fixed segmentation as it is (red), and where the registration found its tissue in "
+    "the aligned moving image (gold).",
+    "jacobian": "The volume that a piece of the fixed image has in the moving one: red grows, blue shrinks, white "
+    "stays as it is, yellow is turned inside out.",
+    "inverse-consistency": "How far a point ends from itself after the transform and its inverse, in millimetres.",
     "trust-symmetry": "Where the forward and the backward map disagree, in millimetres.",
     "trust-homogeneity-fixed": "Where the network's judge sees the fixed image and its copy made from the moving one "
     "differently.",
@@ -260,5 +334,9 @@ def caption(stem: str, record: Mapping[str, Any]) -> str:
             return f"{what}: {effect(heatmap)}."
     for item in record["components"]["items"] if record["components"] else []:
         if stem == f"animation-component-{item['index']:02d}":
-            return f"What component {item['index']} does: the fixed segmentation as it is (red) and warped (gold)."
+            return f"What component {item['index']} does: the fixed segmentation as it is (red) and moved (gold)."
+    apart = record.get("decomposition") or {"parts": []}
+    for number, part in enumerate(apart["parts"], start=1):
+        if stem == f"animation-part-{number:02d}":
+            return f"Component {part['component']} here: the fixed segmentation as it is (red) and moved by it (gold)."
     return CAPTIONS.get(stem, words(stem) + ".")

@@ -83,7 +83,8 @@ def complementary(found: Measured, method: str) -> list[Claim]:
 
 def contributing(found: Measured) -> list[Claim]:
     made = []
-    for kind in ("level", "channels"):
+    kinds = {"level": "levels", "channels": "groups of channels", "self-similarity": "what is handed on beside them"}
+    for kind, words in kinds.items():
         parts = [p for p in dict.fromkeys(column(found.ablation, "off")) if str(p).startswith(kind)]
         losses = {str(part): estimate(found.ablation, "error_more_mm", off=part) for part in parts}
         verdicts = {part: judged(loss, 0.0) for part, loss in losses.items()}
@@ -92,7 +93,7 @@ def contributing(found: Measured) -> list[Claim]:
         few = f" ({len(needed)} of {len(parts)})" if needed and len(needed) < len(parts) else ""
         made.append(
             Claim(
-                f"1. Every part of G contributes: {'levels' if kind == 'level' else 'groups of channels'}",
+                f"1. Every part of G contributes: {words}",
                 "asked for by its readers",
                 "; ".join(f"{part} off: {loss.said(' mm')} more error" for part, loss in losses.items()),
                 "without any one of them the error is larger, in the whole interval",

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
+import torch
 from torch import Tensor
 
-from ..networks.fire import FireNetwork
+from ..networks.fire import DESCRIPTORS, FireNetwork, learnt
 from ..reproduction.charts import intervals
 from ..reproduction.study import Row, Section
 from .measures import TOP, Estimate
@@ -18,6 +19,7 @@ from .seeing import ENCODER, METHODS, changed, seen
 
 KINDS = {OWN: "T1 and FLAIR", ONE_MODALITY: "one modality", SHUFFLED: "shuffled pairs"}
 GROUPS = 4
+HANDED_ON = "self-similarity"
 TEXT = (
     "Correlation and Dice of the top fifths of the sizes |map| of G's two maps (mean displacement over the "
     "tissue), moving's carried to fixed by T's answer, in the fixed image's tissue. Sizes, as T is antisymmetric "
@@ -29,7 +31,9 @@ TEXT = (
 )
 ABLATION = (
     "A level is off when its features, on the way up and to T, are 0 and all else stays; a group is a quarter of the "
-    "channels of G's finest features. Kept is the correlation of G's maps with what they were, mean of both streams."
+    "channels that G has learnt for its finest features; self-similarity is what G hands on to T at every level beside "
+    "the learnt features, for T alone (G itself goes on seeing it). Kept is the correlation of G's maps with what they "
+    "were, mean of both streams."
 )
 
 
@@ -110,19 +114,32 @@ def ablation(run: Run) -> tuple[list[Row], Section]:
 
 
 def parts(network: FireNetwork) -> list[str]:
-    """Levels, the finest first, then groups of channels of the finest features."""
+    """Levels, the finest first, groups of channels of the finest features, and what is handed on as it is."""
     levels = [f"level {number}" for number in range(1, len(network.encoder.down) + 1)]
-    return levels + [f"channels {number} of {GROUPS}" for number in range(1, GROUPS + 1)]
+    return [*levels, *(f"channels {number} of {GROUPS}" for number in range(1, GROUPS + 1)), HANDED_ON]
 
 
 @contextmanager
 def switched_off(network: FireNetwork, part: str) -> Iterator[None]:
     """While it is open, G works without that part; afterwards nothing is left of it."""
-    kind, number = part.split()[0], int(part.split()[1]) - 1
     with ExitStack() as hooks:
-        for hook in _level(network, number) if kind == "level" else _channels(network, number):
+        for hook in _hooks(network, part):
             hooks.callback(hook.remove)
         yield
+
+
+def _hooks(network: FireNetwork, part: str) -> list:
+    if part == HANDED_ON:
+        return _handed_on(network)
+    kind, number = part.split()[0], int(part.split()[1]) - 1
+    return _level(network, number) if kind == "level" else _channels(network, number)
+
+
+def _handed_on(network: FireNetwork) -> list:
+    def off(module, arguments, output: list[Tensor]) -> list[Tensor]:
+        return [torch.cat([learnt(level), 0 * level[:, -DESCRIPTORS:]], 1) for level in output]
+
+    return [network.encoder.register_forward_hook(off)]
 
 
 def _channels(network: FireNetwork, group: int) -> list:

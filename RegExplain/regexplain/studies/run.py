@@ -14,7 +14,7 @@ from ..reproduction.study import Row, Written
 from .measures import Estimate, mean_of
 from .pairs import Pair
 
-PROBED = 8  # pairs of the experiments that take many passes each
+PROBED = 4  # pairs of the experiments that take many passes each
 Item = TypeVar("Item")
 
 

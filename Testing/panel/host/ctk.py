@@ -2,7 +2,7 @@
 
 import types
 
-from PySide6.QtCore import Property, QRect, QSize, Qt, Signal
+from PySide6.QtCore import Property, QEvent, QObject, QRect, QSize, Qt, Signal
 from PySide6.QtGui import QPainter
 from PySide6.QtWidgets import (
     QAbstractButton,
@@ -38,7 +38,7 @@ class ctkCollapsibleButton(Strict, QAbstractButton):
 
     def __init__(self, parent=None):
         super().__init__(parent)
-        keep(self, _collapsed=False, _folded=[])
+        keep(self, _collapsed=False, _folded=[], _folding=False)
         QAbstractButton.setCheckable(self, True)
         QAbstractButton.setChecked(self, True)
         QAbstractButton.setContentsMargins(self, 0, self._headerHeight(), 0, 0)
@@ -52,19 +52,33 @@ class ctkCollapsibleButton(Strict, QAbstractButton):
 
     collapsed = Property(bool, isCollapsed, setCollapsed)
 
+    def eventFilter(self, child, event):
+        """What is shown while folded stays out of sight until unfolded. (Qt tells nothing of hiding what is hidden.)"""
+        kind = QEvent.Type(event.type())  # here PySide6 gives it as a number
+        if kind == QEvent.ShowToParent and self.__dict__.get("_collapsed") and not self._folding:
+            keep(self, _folding=True, _folded=[other for other in self._folded if other is not child] + [child])
+            QWidget.setVisible(child, False)
+            keep(self, _folding=False)
+        return False
+
     def _fold(self, checked):
         keep(self, _collapsed=not checked)
         self._foldChildren()
         self.contentsCollapsed.emit(self._collapsed)
 
     def _foldChildren(self):
+        keep(self, _folding=True)
         if self._collapsed:
-            shown = [child for child in self.children() if child.isWidgetType() and not QWidget.isHidden(child)]
+            children = [child for child in self.children() if child.isWidgetType()]
+            for child in children:
+                QObject.installEventFilter(child, self)
+            shown = [child for child in children if not QWidget.isHidden(child)]
             keep(self, _folded=self._folded + shown)
         for child in self._folded:
             QWidget.setVisible(child, not self._collapsed)
         if not self._collapsed:
             keep(self, _folded=[])
+        keep(self, _folding=False)
         QWidget.updateGeometry(self)
 
     def showEvent(self, event):
@@ -79,7 +93,11 @@ class ctkCollapsibleButton(Strict, QAbstractButton):
             return QSize(200, self._headerHeight())
         return layout.sizeHint()
 
-    minimumSizeHint = sizeHint
+    def minimumSizeHint(self):
+        layout = self.layout()
+        if self._collapsed or layout is None:
+            return QSize(200, self._headerHeight())
+        return layout.minimumSize()
 
     def paintEvent(self, event):
         option = QStyleOptionToolButton()

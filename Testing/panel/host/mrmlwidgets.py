@@ -2,6 +2,7 @@
 
 from PySide6.QtCore import Property, Signal
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
+from shiboken6 import isValid
 
 import slicer
 
@@ -95,7 +96,10 @@ class qMRMLNodeComboBox(Strict, QWidget):
         if scene is not None:
             keep(
                 self,
-                _observers=[scene.AddObserver(getattr(scene, event), lambda *_: self._fill()) for event in self.EVENTS],
+                _observers=[
+                    scene.AddObserver(getattr(scene, event), lambda *_: isValid(self) and self._fill())
+                    for event in self.EVENTS
+                ],
             )
         self._fill()
 

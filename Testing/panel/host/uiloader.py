@@ -5,6 +5,7 @@ import xml.etree.ElementTree as ElementTree
 
 from PySide6.QtCore import QBuffer, QByteArray
 from PySide6.QtUiTools import QUiLoader
+from shiboken6 import isValid
 
 from .strict import Strict
 
@@ -19,6 +20,7 @@ class UiLoader(QUiLoader):
     _kept: list = []  # PySide6 would delete the Python side of widgets that only C++ holds
 
     def load(self, file):
+        self._kept[:] = [widget for widget in self._kept if isValid(widget)]
         root = ElementTree.fromstring(bytes(file.readAll().data()))
         connections = root.find("connections")
         receivers = [self._mrmlReceiver(connection) for connection in connections if connections is not None]

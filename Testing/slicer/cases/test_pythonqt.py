@@ -74,6 +74,37 @@ class PythonQtTest(unittest.TestCase):
         )
         self.assertEqual((comboBox.findData(1), comboBox.findData("b"), comboBox.findData(7)), (0, 1, -1))
 
+    def test_a_table_is_filled_and_hides_a_column(self):
+        table = self.qt.QTableWidget()
+        table.columnCount, table.rowCount = 2, 1
+        item = self.qt.QTableWidgetItem("1.50")
+        item.setToolTip("in full")
+        item.setTextAlignment(self.qt.Qt.AlignRight | self.qt.Qt.AlignVCenter)
+        table.setHorizontalHeaderItem(0, self.qt.QTableWidgetItem("mm"))
+        table.setItem(0, 0, item)
+        table.setColumnHidden(1, True)
+        table.verticalHeader().setVisible(False)
+        self.assertEqual((table.item(0, 0).text(), table.horizontalHeaderItem(0).text()), ("1.50", "mm"))
+        self.assertTrue(table.isColumnHidden(1))
+
+    def test_a_table_tells_of_a_chosen_row_and_takes_an_order(self):
+        table, heard = self.qt.QTableWidget(2, 2), []
+        table.horizontalHeader().sectionClicked.connect(lambda column: heard.append(column))
+        table.horizontalHeader().setSortIndicator(1, self.qt.Qt.DescendingOrder)
+        table.connect("currentCellChanged(int,int,int,int)", lambda row, column: heard.append((row, column)))
+        table.setCurrentCell(1, 0)
+        self.assertEqual(heard, [(1, 0)])
+
+    def test_a_text_can_be_copied(self):
+        self.qt.QApplication.clipboard().setText("a\tb")
+        self.assertEqual(self.qt.QApplication.clipboard().text(), "a\tb")
+
+    def test_a_page_is_shown_as_plain_text_too(self):
+        page = self.qt.QTextBrowser()
+        page.openExternalLinks = True
+        page.setHtml("<p><b>For:</b> research</p>")
+        self.assertEqual(page.toPlainText(), "For: research")
+
     def test_a_process_gives_its_output_as_bytes_and_its_end_as_two_values(self):
         import sys
         import time

@@ -1,12 +1,17 @@
 from slicer.i18n import tr as _
 
 from regexplain.report import wording
-from regexplain.results.explanations import SCALARS, heatmap_name
+from regexplain.results.explanations import METHODS, SCALARS, USUAL_METHOD, heatmap_name
 from regexplain.results.stages import STAGES, component_of, stage_title
 
-from ...MRML.Layers import GlyphLayer, HeatmapLayer
+from ...MRML.Layers import HeatmapLayer
 from .Choices import Choices
 from .JobButton import JobButton
+from .RegionPicker import RegionPicker
+from .Shown import setShown, showState
+
+OF_IMAGES = ("integrated-gradients", "occlusion")  # methods whose stages are the images themselves
+IMAGES = ("fixed", "moving")
 
 
 class ExplainSection:
@@ -17,19 +22,24 @@ class ExplainSection:
         self._button = JobButton(ui.explainButton, session, "explain", self._explain)
         self._stages = Choices(ui.stageSelector, self._onStagePicked)
         self._regions = Choices(ui.regionSelector, self._onRegionPicked)
-        ui.showHeatmapCheckBox.connect("toggled(bool)", lambda shown: self._setShown(self._heatmap(), shown))
-        ui.showArrowsCheckBox.connect("toggled(bool)", lambda shown: self._setShown(self._arrows(), shown))
+        self._methods = Choices(ui.methodSelector, self._onMethodPicked)
+        self._picker = RegionPicker(ui.pickRegionButton, session, self._onSegmentClicked)
+        ui.showHeatmapCheckBox.connect("toggled(bool)", lambda shown: setShown(session, self._heatmap(), shown))
+        ui.hotSpotButton.connect("clicked()", self._goToHotSpot)
         session.changed.connect(self.update)
 
     def update(self):
         self._button.update(self._session.whyNotExtended())
+        self._picker.update("" if self._session.segmentNames() else _("There is no segmentation to click."))
         parameters = self._session.parameterNode
         if parameters is not None:
             self._stages.show(self._titlesOfStages(), parameters.stage)
             self._regions.show(self._titlesOfRegions(), parameters.region)
+            self._methods.show(METHODS, parameters.method)
             self._adjustHeatmap(parameters)
-        showState(self._ui.showHeatmapCheckBox, self._heatmap())
-        showState(self._ui.showArrowsCheckBox, self._arrows())
+        layer = self._heatmap()
+        showState(self._ui.showHeatmapCheckBox, layer)
+        self._ui.hotSpotButton.enabled = layer is not None and layer.visible
 
     def _heatmapEntries(self):
         """The heatmaps that the registration on show has: entries of its record by `heatmap_name`."""
@@ -41,7 +51,7 @@ class ExplainSection:
         card = self._session.card
         own = card.stages if card is not None else STAGES["latent"]
         computed = {name: titleOf(entry) for name, entry in self._heatmapEntries().items()}
-        return {stage: stage_title(stage) for stage in own} | computed
+        return {stage: _(stage_title(stage)) for stage in own} | computed
 
     def _titlesOfRegions(self):
         """Name by label, 0 first for all that there is."""
@@ -53,25 +63,29 @@ class ExplainSection:
         stage = self._stages.value
         return HeatmapLayer(self._session.result, stage) if stage in self._heatmapEntries() else None
 
-    def _arrows(self):
-        result = self._session.result
-        return GlyphLayer(result) if result is not None and result.deformation is not None else None
-
     def _onStagePicked(self, stage):
-        self._session.parameterNode.stage = stage
+        parameters, entry = self._session.parameterNode, self._heatmapEntries().get(stage)
+        if entry is not None and component_of(stage) is None:
+            parameters.method = entry.get("method", USUAL_METHOD)
+        parameters.stage = stage
         layer = self._heatmap()
-        self._setShown(layer, True)
+        setShown(self._session, layer, True)
         if layer is not None:
             self._sayWhatItShows(stage)
 
     def _onRegionPicked(self, label):
         self._session.parameterNode.region = label
 
-    def _setShown(self, layer, shown):
-        if layer is not None:
-            with self._session.messages.guard():
-                layer.add() if shown else layer.hide()
-        self._session.changed.emit()
+    def _onMethodPicked(self, method):
+        self._session.parameterNode.method = method
+
+    def _onSegmentClicked(self, label):
+        if label is None:
+            self._session.said.emit(_("There is no segment where you clicked; press Pick and click inside one."), [])
+        else:
+            self._onRegionPicked(label)
+            name = self._titlesOfRegions()[label]
+            self._session.said.emit(_("Region: {name}. Press Explain.").format(name=name), [])
 
     def _adjustHeatmap(self, parameters):
         layer = self._heatmap()
@@ -82,32 +96,51 @@ class ExplainSection:
             layer.setThreshold(threshold)
         if layer.opacity != opacity:
             layer.setOpacity(opacity)
+        if layer.positiveOnly != parameters.positiveOnly:
+            layer.setPositiveOnly(parameters.positiveOnly)
+
+    def _goToHotSpot(self):
+        layer = self._heatmap()
+        self._session.result.showPoint(layer.hottest()[layer.space], layer.space)
 
     def _explain(self):
         component = component_of(self._stages.value)
-        what = self._whatMadeIt(self._stages.value) if component is None else ["--component", str(component)]
+        what = self._options(self._stages.value) if component is None else ["--component", str(component)]
         if component is None and self._regions.value:
             what += ["--region", str(self._regions.value)]
         self._session.extendResult("explain", "explain", what, self._onExplained)
 
-    def _whatMadeIt(self, name):
-        """Options that make the heatmap of that name again; another stage than those on show is explained as usual."""
-        entry = self._heatmapEntries().get(name, {"stage": name})
-        words = {key: entry[key] for key in ("stage", "method", "scalar") if key in entry}
-        if words.get("scalar") not in SCALARS:  # the stage's own
-            words.pop("scalar", None)
-        return [part for key, word in words.items() for part in (f"--{key}", word)]
+    def _options(self, name):
+        """Of the verb: the stage on show, by the chosen method; a heatmap that was computed is made in the same way."""
+        entry, method = self._heatmapEntries().get(name, {"stage": name}), self._methods.value
+        stage, scalar = entry["stage"], entry.get("scalar")
+        ofImages = method in OF_IMAGES
+        options = ["--stage", stage] if ofImages == (stage in IMAGES) else []  # else all that the method has
+        options += ["--method", method]
+        return options + (["--scalar", scalar] if scalar in SCALARS else [])  # others are the stage's own
 
     def _onExplained(self):
+        self._chooseWhatWasMade()
         layer = self._heatmap()
         layer.remove()  # of another region
         layer.add()
         self._sayWhatItShows(layer.stage)
 
+    def _chooseWhatWasMade(self):
+        """By another method than the heatmap on show, the new one has another name."""
+        parameters, entries = self._session.parameterNode, self._heatmapEntries()
+        if component_of(parameters.stage) is None:
+            stage = entries.get(parameters.stage, {"stage": parameters.stage})["stage"]
+            made = [name for name, entry in entries.items() if entry.get("method", USUAL_METHOD) == parameters.method]
+            own = [name for name in made if entries[name]["stage"] == stage]
+            if made and parameters.stage not in made:
+                parameters.stage = (own or made)[0]
+        self.update()
+
     def _sayWhatItShows(self, stage):
         if component_of(stage) is not None:
             text = _("{heatmap}: warm where the image's coordinate along that component is raised, cool where lowered.")
-            self._session.said.emit(text.format(heatmap=stage_title(stage)), [])
+            self._session.said.emit(text.format(heatmap=_(stage_title(stage))), [])
             return
         entry = self._heatmapEntries()[stage]
         region = self._titlesOfRegions().get(entry["region_label"] or 0, entry["region"])
@@ -128,12 +161,4 @@ def whatItShows(scalar):
 
 def titleOf(entry):
     """A computed heatmap's, with its method and direction where they are not the usual ones."""
-    return stage_title(entry["stage"]) + wording.particulars(entry)
-
-
-def showState(checkBox, layer):
-    """Let a check box tell whether its layer is seen; disabled where there is none."""
-    wasBlocked = checkBox.blockSignals(True)
-    checkBox.enabled = layer is not None
-    checkBox.checked = layer is not None and layer.visible
-    checkBox.blockSignals(wasBlocked)
+    return _(stage_title(entry["stage"])) + wording.particulars(entry)

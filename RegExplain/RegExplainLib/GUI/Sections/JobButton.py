@@ -22,6 +22,6 @@ class JobButton:
 
     def _onClicked(self):
         if self._session.job == self._job:
-            self._session.runner.cancel()
+            self._session.cancel()
         else:
             self._start()

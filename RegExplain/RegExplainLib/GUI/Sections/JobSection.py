@@ -1,4 +1,9 @@
+import time
+
 from slicer.i18n import tr as _
+
+PATIENCE_S = 2.0  # before this the time left is a guess
+MINUTE_S = 90  # from here on in minutes
 
 
 class JobSection:
@@ -8,6 +13,7 @@ class JobSection:
         self._ui, self._session = ui, session
         self._warnings = []
         self._wasRunning = False
+        self._stage, self._began = "", 0.0
         runner = session.runner
         runner.progress.connect(self._onProgress)
         runner.warning.connect(self._onWarning)
@@ -20,12 +26,15 @@ class JobSection:
         running = bool(self._session.job)
         if running and not self._wasRunning:
             self._warnings = []
+            self._stage = ""
             self._showProgress(_("Starting"), 0, 0)
             self._showStatus("")
         self._wasRunning = running
         self._ui.progressBar.visible = running
 
     def _onProgress(self, stage, done, total):
+        if stage != self._stage:
+            self._stage, self._began = stage, time.monotonic()
         self._showProgress(stage, done, total)
         self._ui.logText.appendPlainText(f"{stage}: {done}/{total}")
 
@@ -34,7 +43,8 @@ class JobSection:
         bar = self._ui.progressBar
         bar.setRange(0, max(total, 0))
         bar.value = min(max(done, 0), max(total, 0))
-        bar.format = f"{stage}: %p %" if total > 0 else f"{stage}…"
+        left = timeLeft(time.monotonic() - self._began, done, total)
+        bar.format = f"{_(stage)}: %p %{left}" if total > 0 else f"{_(stage)}…"
 
     def _onWarning(self, message):
         self._warnings.append(message)
@@ -47,3 +57,13 @@ class JobSection:
     def _showStatus(self, text):
         self._ui.statusLabel.text = text
         self._ui.statusLabel.visible = bool(text)
+
+
+def timeLeft(elapsed, done, total):
+    """ ", about 12 s left", as the stage went so far; "" while that says little."""
+    if elapsed < PATIENCE_S or not 0 < done < total:
+        return ""
+    seconds = elapsed * (total - done) / done
+    if seconds < MINUTE_S:
+        return _(", about {seconds} s left").format(seconds=max(1, round(seconds)))
+    return _(", about {minutes} min left").format(minutes=round(seconds / 60))

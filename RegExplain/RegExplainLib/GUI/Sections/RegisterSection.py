@@ -1,71 +1,62 @@
 from slicer.i18n import tr as _
 
-from regexplain import registry
-
 from ...MRML import NodeExport
 from ...MRML.Layers import GlyphLayer
-from .Choices import Choices
+from ..InputFiles import InputFiles
 from .JobButton import JobButton
 
 
 class RegisterSection:
-    """Choose two scans, register them, and show the result with its displacement arrows."""
+    """Register the chosen scans, and show the result with its displacement arrows."""
 
     def __init__(self, ui, session):
         self._session = session
         self._button = JobButton(ui.registerButton, session, "register", self._register)
-        self._models = Choices(ui.modelSelector, self._onModelPicked)
-        self._modelTitles = {"auto": _("Automatic")}
-        with session.messages.guard():
-            self._modelTitles |= {card.name: card.name for card in registry.installed()}
         session.changed.connect(self.update)
 
     def update(self):
-        self._button.update(self._whyNot())
-        if self._session.parameterNode is not None:
-            self._models.show(self._modelTitles, self._session.parameterNode.model)
-
-    def _whyNot(self):
-        parameters = self._session.parameterNode
-        if parameters is None or parameters.fixed is None or parameters.moving is None:
-            return _("Choose a fixed and a moving volume first.")
-        if parameters.fixed is parameters.moving:
-            return _("Choose two different volumes.")
-        return ""
-
-    def _onModelPicked(self, model):
-        self._session.parameterNode.model = model
+        self._button.update(whyNoInputs(self._session.parameterNode))
 
     def _register(self):
-        self._session.startJob("register", self._arguments, self._onRegistered)
+        self._session.startJob("register", self._arguments, self._onFinished)
 
     def _arguments(self, scratch):
         """Write the chosen nodes into `scratch` and name them as the verb's arguments."""
         chosen = self._session.parameterNode
         NodeExport.checkInitialTransform(chosen.initialTransform, chosen.moving)
-        volumes = {"fixed": chosen.fixed, "moving": chosen.moving}
-        segmentations = {"fixed": chosen.fixedSegmentation, "moving": chosen.movingSegmentation}
-        labels = NodeExport.segmentLabels(*segmentations.values())
-        self._segmentNames = {label: name for name, label in reversed(labels.items())}  # the fixed one's name wins
-        arguments = ["register"]
-        for role, volume in volumes.items():
-            arguments.append(NodeExport.writeVolume(volume, scratch / f"{role}.nii", role))
-        arguments += ["--output", str(scratch / "result"), "--model", self._models.value]
-        for role, segmentation in segmentations.items():
-            if segmentation is not None:
-                path = scratch / f"{role}_segmentation.nii"
-                path = NodeExport.writeSegmentation(segmentation, labels, volumes[role], path, role)
-                arguments += [f"--{role}-segmentation", path]
+        files = InputFiles.write(chosen, scratch)
+        self._segmentNames = files.segmentNames
+        arguments = ["register", files.volumes["fixed"], files.volumes["moving"]]
+        arguments += ["--output", str(scratch / "result"), "--model", chosen.model]
+        for role, path in files.segmentations.items():
+            arguments += [f"--{role}-segmentation", path]
         if chosen.initialTransform is not None:
             path = NodeExport.writeLinearTransform(chosen.initialTransform, scratch / "initial.tfm")
             arguments += ["--initial-transform", path]
+        if chosen.refine:
+            arguments += ["--refine", str(chosen.refine)]
         return arguments
 
-    def _onRegistered(self, path):
-        result = self._session.addResult(path, self._segmentNames)
-        if result.deformation is not None:
-            GlyphLayer(result).add()
+    def _onFinished(self, path):
+        self._session.addResult(path, self._segmentNames, self._onAdded)
+
+    def _onAdded(self, result):
+        showArrows(result)
         self._session.said.emit(summary(result.record), result.record["warnings"])
+
+
+def whyNoInputs(parameters):
+    """What is lacking for two volumes to be compared, in a sentence; "" where nothing is."""
+    if parameters is None or parameters.fixed is None or parameters.moving is None:
+        return _("Choose a fixed and a moving volume first.")
+    if parameters.fixed is parameters.moving:
+        return _("Choose two different volumes.")
+    return ""
+
+
+def showArrows(result):
+    if result.deformation is not None:
+        GlyphLayer(result).add()
 
 
 def summary(record):
@@ -78,9 +69,7 @@ def summary(record):
         sentences = [text.format(seconds=record["seconds"]["total"])]
     else:
         text = _("Registered in {seconds:.1f} s with the model {model}.")
-        sentences = [text.format(seconds=record["seconds"]["total"], model=record["model"]["name"])]
-        text = _("Displacement: {mean:.1f} mm on average, {max:.1f} mm at most.")
-        sentences.append(text.format(**record["displacement_mm"]))
+        sentences = [text.format(seconds=record["seconds"]["total"], model=record["model"]["name"]), moved(record)]
     if record["dice"]:
         sentences.append(
             _("Mean Dice of the segments: {before:.2f} before, {after:.2f} after.").format(**record["dice"])
@@ -89,3 +78,8 @@ def summary(record):
     if population and not any(stand["atypical"] for stand in population.values()):
         sentences.append(_("Both scans are like those that the model was trained on."))
     return "\n".join(sentences)
+
+
+def moved(record):
+    text = _("Displacement: {mean:.1f} mm on average, {max:.1f} mm at most.")
+    return text.format(**record["displacement_mm"])

@@ -10,10 +10,11 @@ class Layer:
     scene takes over what is there. `add()` makes the nodes and shows them, `remove()` takes them away again.
 
     A subclass sets `key` (unique within the result), `title` (for people), `space` (the scan it belongs on, "fixed" or
-    "moving") and `roles` (of the nodes that it cannot do without), and writes `visible`, `_build` and `_setVisible`.
+    "moving"), `kind` (of which one is seen at a time) and `roles` (of the nodes that it cannot do without), and writes
+    `visible`, `_build` and `_setVisible`.
     """
 
-    key = title = ""
+    key = title = kind = ""
     space = "fixed"
     roles = ()
 
@@ -51,7 +52,7 @@ class Layer:
     def show(self):
         """Show the layer on the scan it belongs on; layers on the other scan, and others of its kind, are hidden."""
         for other in self.resultNodes.layers():
-            if other.key != self.key and other.added and (other.space != self.space or type(other) is type(self)):
+            if other.key != self.key and other.added and (other.space != self.space or other.kind == self.kind):
                 other.hide()
         self.resultNodes.showSpace(self.space)
         self._setVisible(True)
@@ -69,8 +70,8 @@ class Layer:
         """The layer's node that plays this role, else None."""
         return self.resultNodes.node(role, self.key)
 
-    def _removeNodes(self):
-        removeNodes(self.scene, taggedNodes(self.scene, self.resultNodes.id, layer=self.key))
+    def _removeNodes(self, nodes=None):
+        removeNodes(self.scene, nodes or taggedNodes(self.scene, self.resultNodes.id, layer=self.key))
 
     def _addNode(self, className, name, role):
         return self._adopt(self.scene.AddNewNodeByClass(className, self.scene.GenerateUniqueName(name)), role)

@@ -2,30 +2,26 @@
 
 from regexplain.indicators import MAP_TITLES
 
-from .HeatmapLayer import HeatmapLayer
-from .Layer import Layer
+from .HeatmapLayer import recordedImage
+from .MapLayer import MapLayer
 
 
-class TrustLayer(HeatmapLayer):
-    """A map of `regexplain trust`: shown as a heatmap is, all of it warm, for it is never below 0."""
+class TrustLayer(MapLayer):
+    """A map of `regexplain trust`: never below 0, so all of it warm."""
 
     def __init__(self, resultNodes, name):
-        Layer.__init__(self, resultNodes)
-        self.stage = name
-        self._entry = next(
-            (e for e in (resultNodes.record.get("trust") or {"maps": []})["maps"] if e["name"] == name), None
-        )
+        super().__init__(resultNodes)
+        self.stage, found = name, resultNodes.record.get("trust") or {"maps": []}
+        self._entry = next((entry for entry in found["maps"] if entry["name"] == name), None)
         self.key, self.title, self.unit = f"trust {name}", *MAP_TITLES.get(name, (name, ""))
         self.space = self._entry["grid"] if self._entry else "fixed"
 
     @property
-    def method(self):
-        return self.unit
-
-    @property
-    def pictureTitle(self):
-        return self.title
-
-    @property
     def pictureName(self):
         return f"trust-{self.stage}"
+
+    def _image(self):
+        return recordedImage(self.resultNodes, self._entry, "trust map", "Trust")
+
+    def _scale(self, image):
+        return 0.0, self._entry["max_abs"] or 1.0

@@ -1,22 +1,52 @@
-"""What explains a registration in the scene's views: arrows, heatmaps, animations. All share `Layer`."""
+"""What explains a registration in the scene's views: arrows, maps, animations. All share `Layer`."""
 
 from regexplain.results.explanations import heatmap_name
 
 from .AnimationLayer import AnimationLayer
 from .GlyphLayer import GlyphLayer
 from .HeatmapLayer import HeatmapLayer
+from .InverseConsistencyLayer import InverseConsistencyLayer
+from .JacobianLayer import JacobianLayer
 from .Layer import Layer
+from .MapLayer import MapLayer
+from .PartAnimationLayer import PartAnimationLayer
+from .RegistrationAnimationLayer import RegistrationAnimationLayer
 from .TrustLayer import TrustLayer
+from .WarpLayer import WarpLayer
 
-__all__ = ["AnimationLayer", "GlyphLayer", "HeatmapLayer", "Layer", "TrustLayer", "availableLayers"]
+__all__ = [
+    "AnimationLayer",
+    "GlyphLayer",
+    "HeatmapLayer",
+    "InverseConsistencyLayer",
+    "JacobianLayer",
+    "Layer",
+    "MapLayer",
+    "PartAnimationLayer",
+    "RegistrationAnimationLayer",
+    "TrustLayer",
+    "WarpLayer",
+    "availableLayers",
+]
 
 
 def availableLayers(resultNodes):
     """A layer object (added or not) for everything that the result has to show."""
     record = resultNodes.record
-    layers = [GlyphLayer(resultNodes)] if resultNodes.deformation else []
+    layers = []
+    if resultNodes.deformation:
+        layers = [GlyphLayer(resultNodes), JacobianLayer(resultNodes)]
+        if record.get("inverse_consistency_mm"):
+            layers.append(InverseConsistencyLayer(resultNodes))
     layers += [HeatmapLayer(resultNodes, heatmap_name(heatmap)) for heatmap in record["heatmaps"]]
     layers += [TrustLayer(resultNodes, found["name"]) for found in (record.get("trust") or {"maps": []})["maps"]]
-    if resultNodes.fixedSegmentation and record["components"]:
+    return layers + (_animations(resultNodes) if resultNodes.fixedSegmentation else [])
+
+
+def _animations(resultNodes):
+    record = resultNodes.record
+    layers = [RegistrationAnimationLayer(resultNodes)] if resultNodes.deformation else []
+    if record["components"]:
         layers += [AnimationLayer(resultNodes, item["index"]) for item in record["components"]["items"]]
-    return layers
+    parts = (record.get("decomposition") or {"parts": []})["parts"]
+    return layers + [PartAnimationLayer(resultNodes, number) for number in range(1, len(parts) + 1)]

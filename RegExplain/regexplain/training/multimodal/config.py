@@ -26,9 +26,11 @@ class LossWeights:
 
     affine: float = 0.0  # of the landmarks of whole heads, mm
     known: float = 0.0  # error where the motion is known, mm
+    on_the_way: float = 0.0  # the same of T's velocity after each of its looks, mm
     overlap: float = 0.0
     smoothness: float = 0.0
-    inverse_consistency: float = 0.0  # of T's two orders, each by itself; their mean has it by construction
+    disagreement: float = 0.0  # of T's two orders, mm of velocity
+    inverse_consistency: float = 0.0  # the same of displacements, as the papers have it
     read_out: float = 0.0
     modality: float = 0.0
     alignment: float = 0.0
@@ -52,4 +54,5 @@ class FireConfig(TrainingConfig):
     losses: LossWeights = field(default_factory=LossWeights)
     crop: list[int] = field(default_factory=lambda: [64, 80, 64])  # x, y, z; voxels of the canvas
     between_subjects: float = 0.4  # share of the pairs
+    frozen: list[str] = field(default_factory=list)  # parts of the network that stay as they are
     synthesise_every: int = 4  # steps; F, D and their losses cost as much as all the rest

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -16,12 +16,15 @@ from ...losses.overlap import read_out_loss, soft_dice_loss
 from ...losses.regularity import smoothness_loss
 from ...losses.synthesis import accuracy_loss, alignment_loss, cycle_loss, feature_loss
 from ...networks.affine import Landmarks, affine_between, fitted
-from ...networks.fire import FireNetwork, each_order
+from ...networks.fire import FireNetwork, each_order, learnt
 from ...networks.latent import RegistrationOutput
 from ...spatial.warp import warp
+from .anatomies import CELL_MM
 from .config import FireConfig
 from .heads import HeadPair
 from .pairs import HALF_MM, Pair
+
+EARLIER = 0.7
 
 
 class FireObjective(nn.Module):
@@ -53,28 +56,32 @@ class FireObjective(nn.Module):
         with self._precision(volumes):
             features = self.network.encoder(volumes)
             output = self.network.registered(features, [n // 2 for n in volumes.shape[2:]])
-            # Detached: G is to see what is the same in both modalities, not what tells them apart.
-            modality_logits = self.network.modality_logits([level.detach() for level in features])
-            read_out = self.network.read_out(features[-1]) if self.network.read_out is not None else None
-        there, back = output.displacement, output.inverse
+            modality_logits = self.network.modality_logits(volumes, features[-1])
         modalities = torch.cat([pairs.fixed_modality, pairs.moving_modality])
         segments = torch.cat([pairs.fixed_segments, pairs.moving_segments])
         of_fixed, of_moving = features[-1].chunk(2)
-        terms = {
-            "known": HALF_MM
-            / 2
-            * (
-                known_displacement_loss(there, pairs.displacement, pairs.weight)
-                + known_displacement_loss(back, pairs.inverse, pairs.weight)
-            ),
-            "overlap": overlap_loss(output, pairs),
-            "smoothness": smoothness_loss(there),
-            "modality": F.cross_entropy(modality_logits.float(), modalities),
-            "alignment": alignment_loss([of_moving], there, [of_fixed], pairs.weight),
-        }
-        if read_out is not None:
+        losses = self.config.losses
+        terms = {"modality": F.cross_entropy(modality_logits.float(), modalities)}
+        if losses.known:
+            terms["known"] = known_loss(output, pairs)
+        if losses.on_the_way:
+            terms["on_the_way"] = on_the_way_loss(output.answers, pairs)
+        if losses.overlap:
+            terms["overlap"] = overlap_loss(output, pairs)
+        if losses.smoothness:
+            terms["smoothness"] = smoothness_loss(output.raw / 2)
+        if losses.alignment:  # teaches G alone: what lies on each other is to look alike
+            terms["alignment"] = alignment_loss(
+                [learnt(of_moving)], output.displacement.detach(), [learnt(of_fixed)], pairs.weight
+            )
+        if losses.read_out and self.network.read_out is not None:
+            with self._precision(volumes):
+                read_out = self.network.read_out(features[-1])
             terms["read_out"] = segmented(read_out_loss, read_out, segments, pairs.has_segments.repeat(2))
-        if self.config.losses.inverse_consistency:
+        if losses.disagreement:
+            assert output.disagreement is not None
+            terms["disagreement"] = CELL_MM * output.disagreement.norm(dim=1).mean()
+        if losses.inverse_consistency:
             terms["inverse_consistency"] = inverse_consistency_loss(*each_order(output))
         if synthesise:
             terms |= self._synthesis(pairs, features[-1], output)
@@ -122,12 +129,33 @@ class FireObjective(nn.Module):
         }
 
 
+def known_loss(output: RegistrationOutput, pairs: Pair) -> Tensor:
+    """Mean error of the displacements, mm, both directions."""
+    there = known_displacement_loss(output.displacement, pairs.displacement, pairs.weight)
+    back = known_displacement_loss(output.inverse, pairs.inverse, pairs.weight)
+    return HALF_MM / 2 * (there + back)
+
+
+def on_the_way_loss(answers: Sequence[Tensor], pairs: Pair) -> Tensor:
+    """Mean error of T's velocity, mm, against the known one on the same cells; that of each look counts EARLIER times
+    as much as that of the next one (as in RAFT, Teed and Deng 2020)."""
+    errors: list[Tensor] = []
+    for answer in answers:
+        errors = [EARLIER * error for error in errors]
+        truth, weight = (F.interpolate(part, answer.shape[2:], mode="area") for part in (pairs.velocity, pairs.weight))
+        errors.append(known_displacement_loss(answer, truth, weight))
+    return CELL_MM * torch.stack(errors).sum()
+
+
 def overlap_loss(output: RegistrationOutput, pairs: Pair) -> Tensor:
-    """Soft Dice of the structures in both directions, at two resolutions; pairs without segments count for nothing."""
+    """Soft Dice of the structures in both directions, at two resolutions; of pairs that have segments and whose motion
+    is not known."""
     both = torch.cat([output.displacement, output.inverse])
     segments = torch.cat([pairs.moving_segments, pairs.fixed_segments])
     targets = segments.roll(len(pairs.fixed), 0)
-    has = pairs.has_segments.repeat(2)
+    has = (pairs.has_segments * (pairs.weight.flatten(1).amax(1) == 0)).repeat(2)
+    if not bool(has.any()):
+        return output.raw.sum() * 0
     warped = warp(segments, both)
     fine = segmented(soft_dice_loss, warped, targets, has)
     return fine + 0.5 * segmented(soft_dice_loss, F.avg_pool3d(warped, 2), F.avg_pool3d(targets, 2), has)

@@ -33,7 +33,8 @@ class Pair:
     fixed is not, without what the scanner adds; moving_other: likewise of moving.
 
     displacement, inverse: (3, D/2, H/2, W/2) pull-backs fixed → moving and back, in cells of their own grid, x, y, z;
-    weight: (1, D/2, H/2, W/2), 1 where the truth counts, 0 everywhere if it is not known.
+    velocity: what they are exp(v) and exp(−v) of, in cells of 2 mm; weight: (1, D/2, H/2, W/2), 1 where the truth
+    counts, 0 everywhere if it is not known.
     fixed_segments, moving_segments: (L, D/2, H/2, W/2) in [0, 1], the STRUCTURES. Modalities: 0 = T1, 1 = FLAIR.
     """
 
@@ -43,6 +44,7 @@ class Pair:
     moving_modality: Tensor
     displacement: Tensor
     inverse: Tensor
+    velocity: Tensor
     weight: Tensor
     fixed_segments: Tensor
     moving_segments: Tensor
@@ -62,7 +64,8 @@ def stacked(pairs: list[Pair]) -> Pair:
 def same_subject(subject: Anatomy | Visit, generator: torch.Generator, size=SIZE) -> Pair:
     """Two contrasts of one head, the moving one moved by a known motion. `size`: x, y, z, even."""
     modalities = random_modalities(generator)
-    forward, backward = random_motion(size, generator)
+    motion = random_motion(size, generator)
+    forward, backward = velocity(motion)
     view, mirrored = random_view(subject, size, generator)
     moved = compose_points(view, backward)
     fixed_points, moving_points = (_inner(points, size) for points in (view, moved))
@@ -75,7 +78,7 @@ def same_subject(subject: Anatomy | Visit, generator: torch.Generator, size=SIZE
         images = _drawn_images(subject, looks, (fixed_points, moving_points), labels, generator)
         segments = [_segments(label) for label in labels]
     (fixed, other, seen), (moving, moving_other, moving_seen) = images
-    displacement, inverse = (_cropped(motion) for motion in (forward, backward))
+    displacement, inverse = (_cropped(way) for way in (forward, backward))
     return Pair(
         fixed=fixed[None],
         moving=moving[None],
@@ -83,6 +86,7 @@ def same_subject(subject: Anatomy | Visit, generator: torch.Generator, size=SIZE
         moving_modality=torch.tensor(modalities[1]),
         displacement=displacement[0],
         inverse=inverse[0],
+        velocity=2 * _cropped(motion)[0],
         weight=_weight(seen, moving_seen, displacement),
         fixed_segments=segments[0],
         moving_segments=segments[1],
@@ -95,7 +99,7 @@ def same_subject(subject: Anatomy | Visit, generator: torch.Generator, size=SIZE
 def between_subjects(first: Anatomy, second: Anatomy, generator: torch.Generator, size=SIZE) -> Pair:
     """One contrast of the first head to one of the second, brought near by the structures' centroids and moved on."""
     modalities = random_modalities(generator)
-    _, backward = random_motion(size, generator)
+    _, backward = velocity(random_motion(size, generator))
     view, mirrored = random_view(first, size, generator)
     matrix = first.alignment(second)
     there = torch.einsum("ij,bjdhw->bidhw", matrix[:, :3], compose_points(view, backward))
@@ -116,6 +120,7 @@ def between_subjects(first: Anatomy, second: Anatomy, generator: torch.Generator
         moving_modality=torch.tensor(modalities[1]),
         displacement=nothing,
         inverse=nothing,
+        velocity=nothing,
         weight=nothing[:1],
         fixed_segments=fixed_segments,
         moving_segments=moving_segments,
@@ -130,8 +135,8 @@ def random_modalities(generator: torch.Generator) -> tuple[int, int]:
     return (first, first) if chance(generator, SAME_MODALITY) else (first, 1 - first)
 
 
-def random_motion(size, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """exp(w) and exp(−w), (1, 3, d, h, w) half cells on the half grid with its margin; w is smooth plus affine."""
+def random_motion(size, generator: torch.Generator) -> Tensor:
+    """A velocity, (1, 3, d, h, w) half cells on the half grid with its margin, smooth plus affine."""
     shape = _padded(size)
     field = torch.zeros(1, 3, *shape)
     scales = 2 if chance(generator, 0.3) else 1
@@ -142,7 +147,7 @@ def random_motion(size, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         matrix = random_linear(generator, math.radians(3), 0.04, 0.02)
         shift = torch.randn(3, generator=generator) * 3 / HALF_MM
         field = field + torch.einsum("ij,bjdhw->bidhw", matrix, centred_cells(shape)) + shift.view(1, 3, 1, 1, 1)
-    return velocity(field)
+    return field
 
 
 def random_linear(generator: torch.Generator, rotation: float, zoom: float, shear: float) -> Tensor:

@@ -54,7 +54,10 @@ class FireTask:
         )
 
     def network(self) -> FireNetwork:
-        return FireNetwork(**self.config.network)
+        network = FireNetwork(**self.config.network)
+        for part in self.config.frozen:
+            network.get_submodule(part).requires_grad_(False)
+        return network
 
     def objective(self, network: nn.Module) -> nn.Module:
         assert isinstance(network, FireNetwork)
@@ -85,7 +88,7 @@ class FireTask:
         """Of what the losses teach; always on the same pairs of what is held out."""
         assert isinstance(average, FireNetwork)
         losses = self.config.losses
-        moved = self.registration_figures(average, device) if losses.known else {}
+        moved = self.registration_figures(average, device) if losses.known or losses.on_the_way else {}
         return moved | (self.affine_figures(average, device) if losses.affine else {})
 
     @torch.no_grad()

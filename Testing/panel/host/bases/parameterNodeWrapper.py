@@ -29,7 +29,8 @@ class Parameter:
         self.name = name
         self.type = typing.get_args(annotated)[0] if typing.get_origin(annotated) is typing.Annotated else annotated
         self.annotations = {type(a): a for a in typing.get_args(annotated)[1:]} if self.type is not annotated else {}
-        self.isNode = issubclass(self.type, slicer.vtkMRMLNode)
+        self.types = typing.get_args(self.type) or (self.type,)  # several for a union of nodes
+        self.isNode = issubclass(self.types[0], slicer.vtkMRMLNode)
         self.default = default if default is not None or self.isNode else self.type()
 
     def __get__(self, wrapper, owner=None):
@@ -50,9 +51,9 @@ class Parameter:
                 node.SetNodeReferenceID(self.name, value.GetID() if value is not None else None)
 
     def _check(self, value):
-        accepted = (int, float) if self.type is float else self.type
+        accepted = (int, float) if self.type is float else self.types
         if not isinstance(value, accepted) and not (self.isNode and value is None):
-            raise TypeError(f"Parameter '{self.name}' is a {self.type.__name__}, not {value!r}.")
+            raise TypeError(f"Parameter '{self.name}' is a {self.type}, not {value!r}.")
         limits = self.annotations.get(WithinRange)
         if limits and not limits.minimum <= value <= limits.maximum:
             raise ValueError(
@@ -66,13 +67,15 @@ class Connector:
     def __init__(self, widget, parameter):
         self.widget = widget
         isNode = parameter.isNode and type(widget) is slicer.qMRMLNodeComboBox
-        isNumber = parameter.type in (int, float) and type(widget) in (qt.QDoubleSpinBox, ctk.ctkSliderWidget)
+        isNumber = (parameter.type in (int, float) and type(widget) in (qt.QDoubleSpinBox, ctk.ctkSliderWidget)) or (
+            parameter.type is int and type(widget) is qt.QSpinBox
+        )
         isFlag = parameter.type is bool and type(widget) in (qt.QCheckBox, qt.QPushButton)
         if not (isNode or isNumber or isFlag):
             raise RuntimeError(f"Parameter '{parameter.name}' cannot be bound to a {widget.className()}.")
         self.property = "checked" if isFlag else "value"
         if isNode:
-            widget.nodeTypes = [parameter.type.__name__]
+            widget.nodeTypes = [nodeType.__name__ for nodeType in parameter.types]
             self.read, self.write = widget.currentNode, widget.setCurrentNode
             self.signal = widget.currentNodeChanged
         else:

@@ -1,0 +1,53 @@
+import threading
+
+import qt
+
+POLL_MS = 20
+
+
+class BackgroundReading:
+    """Runs one function in a thread, so that the panel stays responsive; hands back on the main thread what it found.
+
+    Only for plain file work: MRML and Qt do not bear another thread. SimpleITK and shutil let the main thread run.
+    """
+
+    def __init__(self):
+        self._current = None
+
+    @property
+    def running(self):
+        return self._current is not None
+
+    def run(self, function, whenDone, whenFailed):
+        """`whenDone(result)` or `whenFailed(exception)` follows, unless `forget()` comes first."""
+        self._current = work = _Work(function)
+        work.start()
+        self._poll(work, whenDone, whenFailed)
+
+    def forget(self):
+        """Let what runs come to nothing: the thread ends by itself."""
+        self._current = None
+
+    def _poll(self, work, whenDone, whenFailed):
+        if work is not self._current:
+            return
+        if work.is_alive():
+            qt.QTimer.singleShot(POLL_MS, lambda: self._poll(work, whenDone, whenFailed))
+            return
+        self._current = None
+        if work.error is not None:
+            whenFailed(work.error)
+        else:
+            whenDone(work.result)
+
+
+class _Work(threading.Thread):
+    def __init__(self, function):
+        super().__init__(daemon=True)  # Slicer must not wait for it on quitting
+        self._function, self.result, self.error = function, None, None
+
+    def run(self):
+        try:
+            self.result = self._function()
+        except Exception as error:
+            self.error = error

@@ -1,0 +1,80 @@
+from slicer.i18n import tr as _
+
+from regexplain import registry
+
+from ...MRML.VolumeGrid import gridOf
+from ..ModelCard import cardHtml
+from .Choices import Choices
+
+
+class InputsSection:
+    """Choose two scans and the model; says which models were made for scans like these, and why the others were not."""
+
+    def __init__(self, ui, session):
+        self._ui, self._session = ui, session
+        self._models = Choices(ui.modelSelector, self._onModelPicked)
+        self._cards = []
+        with session.messages.guard():
+            self._cards = registry.installed()
+        ui.modelCardText.openExternalLinks = True
+        ui.modelCardButton.connect("toggled(bool)", lambda shown: self.update())
+        session.changed.connect(self.update)
+
+    def update(self):
+        parameters = self._session.parameterNode
+        if parameters is None:
+            return
+        grids = {"fixed": gridOf(parameters.fixed), "moving": gridOf(parameters.moving)}
+        reasons = {card.name: card.outside_domain(grids) for card in self._cards} if all(grids.values()) else None
+        self._models.show(self._titles(reasons), parameters.model)
+        self._say(self._words(reasons))
+        self._ui.modelCardButton.enabled = self._card(reasons) is not None
+        self._showCard(reasons)
+
+    def _titles(self, reasons):
+        """Title by value; what fits comes first. reasons: why not, by name; None before two scans are chosen."""
+        names = [card.name for card in self._cards]
+        if reasons is None:
+            return {"auto": _("Automatic")} | {name: name for name in names}
+        best = next((name for name in names if not reasons[name]), _("none fits"))
+        marks = {name: _("does not fit") if reasons[name] else _("fits") for name in names}
+        ordered = sorted(names, key=lambda name: bool(reasons[name]))
+        own = {name: _("{name} ({mark})").format(name=name, mark=marks[name]) for name in ordered}
+        return {"auto": _("Automatic: {name}").format(name=best)} | own
+
+    def _words(self, reasons):
+        """Whether the chosen model fits, and why not; "" before two scans are chosen."""
+        if reasons is None:
+            return ""
+        card = self._card(reasons)
+        if card is None:
+            text = _("No installed model was made for scans like these, so they would only be aligned. {reasons}.")
+            return text.format(reasons="; ".join(f"{name}: {found[0]}" for name, found in reasons.items()))
+        if reasons[card.name]:
+            text = _("{name} was not made for these scans: {reasons}.")
+            return text.format(name=card.name, reasons="; ".join(reasons[card.name]))
+        return _("{name} was made for scans of this size: {title}.").format(
+            name=card.name, title=card.values.get("title", card.name)
+        )
+
+    def _card(self, reasons):
+        """The card of the model that would be used, None where there is none."""
+        chosen = self._models.value
+        if chosen == "auto":
+            fitting = [card for card in self._cards if reasons is not None and not reasons[card.name]]
+            return fitting[0] if fitting else None
+        return next((card for card in self._cards if card.name == chosen), None)
+
+    def _say(self, words):
+        self._ui.modelFitLabel.text = words
+        self._ui.modelFitLabel.visible = bool(words)
+
+    def _showCard(self, reasons):
+        card = self._card(reasons)
+        shown = self._ui.modelCardButton.checked and card is not None
+        self._ui.modelCardText.visible = shown
+        if shown:
+            self._ui.modelCardText.setHtml(cardHtml(card))
+
+    def _onModelPicked(self, model):
+        self._session.parameterNode.model = model

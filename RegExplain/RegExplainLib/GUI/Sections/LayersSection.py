@@ -1,0 +1,123 @@
+from slicer.i18n import tr as _
+
+from regexplain.results.explanations import heatmap_name
+
+from ...MRML.Layers import GlyphLayer, InverseConsistencyLayer, JacobianLayer
+from ...MRML.StagesLayout import StagesLayout
+from .Choices import Choices
+from .Shown import setShown, showState
+
+EVERYWHERE = 0  # no label of a segment
+MOST_STAGES = 4  # side by side: more would be too small to read
+FIRST_STAGES = ("encoder-fixed", "encoder-moving", "transformation-forward", "transformation-backward", "decoder")
+
+
+class LayersSection:
+    """How the displacement is drawn, and maps of growth and of the there-and-back error. All is kept in the nodes."""
+
+    def __init__(self, ui, session):
+        self._ui, self._session = ui, session
+        self._forms = Choices(ui.formSelector, lambda form: self._set("setForm", form))
+        self._directions = Choices(ui.towardsSelector, lambda scan: self._set("setTowards", scan))
+        self._segments = Choices(ui.glyphSegmentSelector, lambda label: self._set("setSegment", label or None))
+        self._sliders = {"spacing": ui.spacingSlider, "scale": ui.scaleSlider, "threshold": ui.glyphThresholdSlider}
+        for name, slider in self._sliders.items():
+            slider.connect("valueChanged(double)", self._setter(name))
+        self._boxes = {
+            ui.showArrowsCheckBox: self._arrows,
+            ui.showJacobianCheckBox: lambda: self._map(JacobianLayer),
+            ui.showInverseConsistencyCheckBox: lambda: self._map(InverseConsistencyLayer),
+        }
+        for box, layer in self._boxes.items():
+            box.connect("toggled(bool)", self._shower(layer))
+        ui.showStagesCheckBox.connect("toggled(bool)", self._compare)
+        session.changed.connect(self.update)
+
+    def update(self):
+        self._showCompared()
+        for box, layer in self._boxes.items():
+            showState(box, layer())
+        arrows = self._arrows()
+        added = arrows is not None and arrows.added
+        self._forms.show(forms(), arrows.form if added else "arrows")
+        towards = arrows.towards if added else "moving"
+        self._directions.show(directions(), towards)
+        self._segments.show(
+            {EVERYWHERE: _("Everywhere"), **self._session.segmentNames()},
+            (arrows.segment if added else None) or EVERYWHERE,
+        )
+        self._ui.towardsWordsLabel.text = directionWords(towards)
+        for control in (self._ui.formSelector, self._ui.towardsSelector, self._ui.glyphSegmentSelector):
+            control.enabled = added
+        for name, slider in self._sliders.items():
+            self._showSlider(slider, getattr(arrows, name) if added else None)
+
+    def _showSlider(self, slider, value):
+        slider.enabled = value is not None
+        if value is not None:
+            wasBlocked = slider.blockSignals(True)
+            slider.maximum = max(slider.maximum, value)
+            slider.value = value
+            slider.blockSignals(wasBlocked)
+
+    def _arrows(self):
+        result = self._session.result
+        return GlyphLayer(result) if result is not None and result.deformation is not None else None
+
+    def _map(self, kind):
+        """A layer that is there, or can be made of the result folder; None otherwise."""
+        result = self._session.result
+        if result is None or result.deformation is None:
+            return None
+        layer = kind(result)
+        return layer if layer.added or result.folder is not None else None
+
+    def _compared(self):
+        """The layout of the heatmaps that were computed; None where there are not two, or their files are gone."""
+        result = self._session.result
+        names = [heatmap_name(entry) for entry in result.record["heatmaps"]] if result is not None else []
+        names.sort(key=lambda name: FIRST_STAGES.index(name) if name in FIRST_STAGES else len(FIRST_STAGES))
+        layout = StagesLayout(result, names[:MOST_STAGES]) if len(names) > 1 else None
+        return layout if layout and (result.folder or all(layer.added for layer in layout.layers.values())) else None
+
+    def _showCompared(self):
+        box, layout = self._ui.showStagesCheckBox, self._compared()
+        wasBlocked = box.blockSignals(True)
+        box.enabled = layout is not None
+        box.checked = layout is not None and layout.shown
+        box.blockSignals(wasBlocked)
+
+    def _compare(self, shown):
+        with self._session.messages.guard():
+            self._compared().show() if shown else self._compared().hide()
+        self._session.changed.emit()
+
+    def _set(self, setter, value):
+        layer = self._arrows()
+        if layer is not None and layer.added:
+            with self._session.messages.guard():
+                getattr(layer, setter)(value)
+        self._session.changed.emit()
+
+    def _setter(self, name):
+        return lambda value: self._set(f"set{name.capitalize()}", value)
+
+    def _shower(self, layer):
+        return lambda shown: setShown(self._session, layer(), shown)
+
+
+def forms():
+    return {"arrows": _("Arrows"), "grid": _("Bent grid"), "contours": _("Contour lines of mm")}
+
+
+def directions():
+    return {"moving": _("From the fixed to the moving scan"), "fixed": _("From the moving to the fixed scan")}
+
+
+def directionWords(towards):
+    """How to read the arrows, which people mix up."""
+    if towards == "moving":
+        return _("Arrows start in the fixed scan and point to where its tissue lies in the (aligned) moving scan.")
+    return _(
+        "Arrows start where the tissue lies in the (aligned) moving scan and point to where it lies in the fixed scan."
+    )

@@ -1,0 +1,102 @@
+import qt
+from slicer.i18n import tr as _
+
+import slicer
+
+from ...MRML.Segments import volumesMl
+from ...MRML.TableNodes import addTable
+from .Choices import Choices
+from .Table import Table
+
+
+class ResultSection:
+    """Which registration is on show, and what it did to each segment."""
+
+    def __init__(self, ui, session):
+        self._ui, self._session = ui, session
+        self._results = Choices(ui.resultSelector, session.choose)
+        self._table = Table(ui.segmentTable, columns(), self._onPicked)
+        self._volumes = (None, {})  # of the registration of that id: counting voxels is not for every update
+        ui.copyTableButton.connect("clicked()", self._copy)
+        ui.tableNodeButton.connect("clicked()", self._addNode)
+        session.changed.connect(self.update)
+
+    def update(self):
+        result, ui = self._session.result, self._ui
+        titles = {r.id: titleOf(number, r.record) for number, r in enumerate(self._session.results, 1)}
+        self._results.show(titles or {"": _("(none yet)")}, result.id if result is not None else "")
+        ui.resultSelector.enabled = bool(titles)
+        self._table.show(self._rows())
+        for button in (ui.copyTableButton, ui.tableNodeButton):
+            button.enabled = bool(self._table.rows)
+
+    def _rows(self):
+        result = self._session.result
+        if result is None:
+            return []
+        names, changes = self._session.segmentNames(), self._volumeChanges(result)
+        rows = []
+        for segment in result.record["segments"]:
+            label = segment["label"]
+            name = names.get(label, _("Segment {label}").format(label=label))
+            toolTip = _("{name}: click to explain it.").format(name=name)
+            rows.append((label, (name, *numbersOf(segment, changes.get(label))), toolTip))
+        return rows
+
+    def _volumeChanges(self, result):
+        """By label: how much larger the segment is in the moving than in the fixed scan, %; of those in both."""
+        if self._volumes[0] != result.id:
+            fixed, moving = volumesMl(result.fixedSegmentation), volumesMl(result.movingSegmentation)
+            both = {label: 100 * (moving[label] / ml - 1) for label, ml in fixed.items() if ml and label in moving}
+            self._volumes = result.id, both
+        return self._volumes[1]
+
+    def _copy(self):
+        qt.QApplication.clipboard().setText(self._table.tsv())
+        self._session.said.emit(_("The table is copied; paste it into a spreadsheet."), [])
+
+    def _addNode(self):
+        with self._session.messages.guard():
+            node = addTable(slicer.mrmlScene, _("RegExplain segments"), self._table.titles, self._table.rows)
+            self._session.said.emit(_("Added the table {name} to the scene.").format(name=node.GetName()), [])
+
+    def _onPicked(self, label):
+        self._session.parameterNode.region = label
+
+
+def columns():
+    """(title, tooltip, format); rows of `numbersOf` after the name."""
+    return [
+        (_("Segment"), _("Of the fixed segmentation."), None),
+        (_("Dice"), _("Overlap after the registration: 1, the segments coincide; 0, they do not touch."), "{:.2f}"),
+        (_("Dice\nbefore"), _("Overlap before anything was moved."), "{:.2f}"),
+        (_("Mean\nmm"), _("How far the segment was moved beyond the alignment, on average."), "{:.1f}"),
+        (_("95 %\nmm"), _("95 % of the segment were moved less than this."), "{:.1f}"),
+        (_("Max\nmm"), _("How far the segment was moved at most."), "{:.1f}"),
+        (_("Vol.\n%"), _("How much larger it is in the moving than in the fixed scan, as segmented."), "{:+.0f}"),
+        (
+            _("det J"),
+            _("Mean Jacobian determinant: the volume of its tissue in the moving scan over that here."),
+            "{:.2f}",
+        ),
+    ]
+
+
+def numbersOf(segment, volumeChange):
+    """The cells of a row of the record's `segments` after the name, None for what is not known."""
+    dice, moved = segment["dice"] or {}, segment["displacement_mm"]
+    jacobian = segment.get("jacobian") or {}  # results of earlier versions have none
+    return (
+        *(dice.get(stage) for stage in ("after", "before")),
+        *(moved[name] for name in ("mean", "p95", "max")),
+        volumeChange,
+        jacobian.get("mean"),
+    )
+
+
+def titleOf(number, record):
+    """ "2: hippocampus, 13:05" """
+    made = record["model"]["name"] if record["model"] is not None else _("affine only")
+    if record.get("transform"):
+        made = _("transform made elsewhere")
+    return _("{number}: {made}, {time} UTC").format(number=number, made=made, time=record["created"][11:16])

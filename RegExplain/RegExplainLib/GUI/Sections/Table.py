@@ -1,0 +1,99 @@
+import qt
+
+FIRST_WIDTH = 120  # pixels
+
+
+class Table:
+    """A QTableWidget of columns with a title, a tooltip and a way to write a cell, sorted by a click on a title.
+
+    Sorted here and not by Qt, which sorts numbers as the texts they are shown as. None is shown as a dash, sorted last;
+    a column of nothing else is left out.
+    `onPicked(key)` tells which row the user clicked.
+    """
+
+    def __init__(self, widget, columns, onPicked=None):
+        """columns: (title, tooltip, format of a number or None for a text)."""
+        self._widget, self._columns, self._onPicked = widget, columns, onPicked
+        self._rows, self._sorted = [], None
+        widget.columnCount = len(columns)
+        for number, (title, toolTip, _) in enumerate(columns):
+            item = qt.QTableWidgetItem(title)
+            item.setToolTip(toolTip)
+            widget.setHorizontalHeaderItem(number, item)
+        if columns[-1][2] is None:  # words, which take the room that is left
+            widget.horizontalHeader().setStretchLastSection(True)
+            widget.horizontalHeader().sectionResized.connect(self._wrapLater)
+        widget.verticalHeader().setVisible(False)
+        widget.horizontalHeader().sectionClicked.connect(self._onTitleClicked)
+        widget.connect("cellClicked(int,int)", self._onCellClicked)
+
+    @property
+    def titles(self):
+        """Of the columns shown, each in one line."""
+        return [self._columns[number][0].replace("\n", " ") for number in self._known()]
+
+    @property
+    def rows(self):
+        """The cells of each row as shown, in the order shown."""
+        return [tuple(cells[number] for number in self._known()) for _, cells, _ in self._rows]
+
+    def show(self, rows):
+        """rows: (key, cells, tooltip)."""
+        if sorted(map(repr, rows)) == sorted(map(repr, self._rows)):
+            return
+        self._rows = list(rows)
+        self._sort()
+
+    def tsv(self):
+        """The table as text to paste into a spreadsheet; numbers in full."""
+        lines = [self.titles, *(["" if cell is None else str(cell) for cell in cells] for cells in self.rows)]
+        return "\n".join("\t".join(line) for line in lines) + "\n"
+
+    def _wrapLater(self, *sizes):
+        """Rows as high as their wrapped words need: known once the columns have their new widths."""
+        qt.QTimer.singleShot(0, self._widget.resizeRowsToContents)
+
+    def _known(self):
+        """The columns that have anything in them; all where there are no rows."""
+        numbers = range(len(self._columns))
+        return [n for n in numbers if not self._rows or any(cells[n] is not None for _, cells, _ in self._rows)]
+
+    def _sort(self):
+        if self._sorted is not None:
+            column, falling = self._sorted
+            known = [row for row in self._rows if row[1][column] is not None]
+            known.sort(key=lambda row: row[1][column], reverse=falling)
+            self._rows = known + [row for row in self._rows if row[1][column] is None]
+        self._fill()
+
+    def _fill(self):
+        self._widget.rowCount = len(self._rows)
+        for number, (_, cells, toolTip) in enumerate(self._rows):
+            for column, cell in enumerate(cells):
+                item = qt.QTableWidgetItem(self._text(column, cell))
+                item.setToolTip(toolTip)
+                if self._columns[column][2]:
+                    item.setTextAlignment(qt.Qt.AlignRight | qt.Qt.AlignVCenter)
+                self._widget.setItem(number, column, item)
+        known = self._known()
+        for column in range(len(self._columns)):
+            self._widget.setColumnHidden(column, column not in known)
+        self._widget.resizeColumnsToContents()
+        self._widget.setColumnWidth(0, min(self._widget.columnWidth(0), FIRST_WIDTH))  # longer names are cut, with dots
+        self._wrapLater()
+
+    def _text(self, column, cell):
+        shape = self._columns[column][2]
+        return "–" if cell is None else shape.format(cell) if shape else cell
+
+    def _onTitleClicked(self, column):
+        falling = self._sorted == (column, False)  # a second click turns the order round
+        self._sorted = (column, falling)
+        order = qt.Qt.DescendingOrder if falling else qt.Qt.AscendingOrder
+        self._widget.horizontalHeader().setSortIndicatorShown(True)
+        self._widget.horizontalHeader().setSortIndicator(column, order)
+        self._sort()
+
+    def _onCellClicked(self, row, column):
+        if self._onPicked is not None:
+            self._onPicked(self._rows[row][0])

@@ -1,0 +1,76 @@
+from slicer.i18n import tr as _
+
+MARK = "→ "
+
+
+class TourSection:
+    """A tour of the panel in five steps: each opens its section, marks it, and says what to do there."""
+
+    def __init__(self, ui, session, loadSamplePair):
+        self._ui, self._session = ui, session
+        self._step = 0
+        self._titles = {}  # of the marked section, as it was
+        ui.tourNextButton.connect("clicked()", lambda: self._go(1))
+        ui.tourBackButton.connect("clicked()", lambda: self._go(-1))
+        ui.samplePairButton.connect("clicked()", self._loadSamplePair)
+        ui.tourCollapsibleButton.connect("contentsCollapsed(bool)", lambda collapsed: self._show())
+        self._load = loadSamplePair
+        self._show()
+
+    def _go(self, by):
+        self._step += by
+        self._show()
+
+    def _show(self):
+        steps, open_ = self._steps(), not self._ui.tourCollapsibleButton.collapsed
+        names, text = steps[self._step]
+        self._ui.tourLabel.text = _("Step {number} of {count}. {text}").format(
+            number=self._step + 1, count=len(steps), text=text
+        )
+        self._ui.tourBackButton.enabled = self._step > 0
+        self._ui.tourNextButton.enabled = self._step < len(steps) - 1
+        self._mark(names if open_ else ())
+
+    def _mark(self, names):
+        for button, title in self._titles.items():
+            button.text = title
+        buttons = [getattr(self._ui, f"{name}CollapsibleButton") for name in names]
+        self._titles = {button: button.text for button in buttons}
+        for button in buttons:
+            button.text = MARK + button.text
+            button.collapsed = False
+
+    def _steps(self):
+        return [
+            (
+                ("inputs",),
+                _(
+                    "Choose the fixed scan, which stays, and the moving scan, which is laid on it; segmentations make "
+                    "the answers richer. To try it out, load the sample pair."
+                ),
+            ),
+            (
+                ("register", "result"),
+                _("Press Register. Arrows then show what was moved; the table says how far, segment by segment."),
+            ),
+            (
+                ("explain",),
+                _(
+                    "Choose a region and press Explain. Warm colours show which voxels made the network move the "
+                    "region further, cool ones which held it back."
+                ),
+            ),
+            (
+                ("motions", "layers"),
+                _("Play what was moved, as a whole or part by part; choose under Layers how it is drawn."),
+            ),
+            (
+                ("trust", "report"),
+                _("See under Trust what speaks against the result, and read or print all of it as a report."),
+            ),
+        ]
+
+    def _loadSamplePair(self):
+        with self._session.messages.guard():
+            self._load(self._session.parameterNode)
+        self._session.said.emit(_("The sample pair is loaded and chosen; press Register."), [])

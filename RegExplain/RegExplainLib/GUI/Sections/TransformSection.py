@@ -1,0 +1,47 @@
+from slicer.i18n import tr as _
+
+from ...MRML.TransformExport import writeTransform
+from ..InputFiles import InputFiles
+from .JobButton import JobButton
+from .RegisterSection import moved, showArrows, whyNoInputs
+
+
+class TransformSection:
+    """Explain a transform that something else made, by the same figures and layers as a registration."""
+
+    def __init__(self, ui, session):
+        self._session = session
+        self._button = JobButton(ui.explainTransformButton, session, "transform", self._explain)
+        session.changed.connect(self.update)
+
+    def update(self):
+        self._button.update(self._whyNot())
+
+    def _whyNot(self):
+        parameters = self._session.parameterNode
+        if parameters is not None and parameters.transform is None:
+            return _("Choose a transform, and under Inputs the two volumes that it lays on each other.")
+        return whyNoInputs(parameters)
+
+    def _explain(self):
+        self._session.startJob("transform", self._arguments, self._onFinished)
+
+    def _arguments(self, scratch):
+        chosen = self._session.parameterNode
+        path = writeTransform(chosen.transform, chosen.fixed, scratch / "transform")
+        files = InputFiles.write(chosen, scratch)
+        self._segmentNames = files.segmentNames
+        arguments = ["explain-transform", path, "--output", str(scratch / "result")]
+        for role, volume in files.volumes.items():
+            arguments += [f"--{role}", volume]
+        for role, segmentation in files.segmentations.items():
+            arguments += [f"--{role}-segmentation", segmentation]
+        return arguments
+
+    def _onFinished(self, path):
+        self._session.addResult(path, self._segmentNames, self._onAdded)
+
+    def _onAdded(self, result):
+        showArrows(result)
+        record = result.record
+        self._session.said.emit(f"{record['transform']['words']}\n{moved(record)}", record["warnings"])

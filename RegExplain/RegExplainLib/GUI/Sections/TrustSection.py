@@ -1,0 +1,61 @@
+from slicer.i18n import tr as _
+
+from regexplain.report.verdict import checks, verdict
+
+from .JobButton import JobButton
+from .Table import Table
+
+
+class TrustSection:
+    """What speaks for and against the registration on show: checks with their figures and reasons, and its warnings."""
+
+    def __init__(self, ui, session):
+        self._ui, self._session = ui, session
+        self._button = JobButton(ui.trustButton, session, "trust", self._measure)
+        self._table = Table(ui.trustTable, columns())
+        session.changed.connect(self.update)
+
+    def update(self):
+        self._button.update(self._whyNot())
+        result = self._session.result
+        found = self._checks(result.record) if result is not None else []
+        self._table.show([(c.name, (f"{c.mark} {_(c.name)}", c.words), c.words) for c in found])
+        self._ui.trustLabel.text = self._words(result.record, found) if result is not None else ""
+        self._ui.trustLabel.visible = bool(self._ui.trustLabel.text)
+
+    def _checks(self, record):
+        fixed = self._session.result.fixed
+        return checks(record, min(fixed.GetSpacing()) if fixed is not None else None, self._hasIndicators())
+
+    def _words(self, record, found):
+        warnings = [*record["warnings"], *(record.get("trust") or {"warnings": []})["warnings"]]
+        return "\n".join(
+            [verdict(found), *(_("Warning: {message}").format(message=w) for w in dict.fromkeys(warnings))]
+        )
+
+    def _hasIndicators(self):
+        """Whether the model that made the registration on show can measure them."""
+        card = self._session.card
+        return card is not None and card.values["network"]["type"] == "fire"
+
+    def _whyNot(self):
+        whyNot = self._session.whyNotExtended()
+        if not whyNot and not self._hasIndicators():
+            return _("The model of this registration has no indicators of its own; what is known of it stands above.")
+        return whyNot
+
+    def _measure(self):
+        self._session.extendResult("trust", "trust", [], self._onMeasured)
+
+    def _onMeasured(self):
+        self._session.said.emit(
+            _("Measured the indicators; see Trust."), self._session.result.record["trust"]["warnings"]
+        )
+
+
+def columns():
+    """(title, tooltip, format)."""
+    return [
+        (_("Check"), _("✓ as it should be, ! look closely, ? not known."), None),
+        (_("Finding"), _("The figure, and what is usual."), None),
+    ]

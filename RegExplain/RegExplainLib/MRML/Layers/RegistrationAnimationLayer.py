@@ -1,0 +1,36 @@
+"""A whole registration played from 0 to 100 %."""
+
+import numpy as np
+
+from regexplain.errors import BadInputError
+
+from .. import Conversion
+from .WarpLayer import WarpLayer
+
+PERCENT = range(0, 101, 10)
+FRAME_LIMIT_VOXELS = 48**3  # a frame of 1.3 MB, and a scene stores 11
+
+
+class RegistrationAnimationLayer(WarpLayer):
+    """From the fixed scan's shape (0 %) to the aligned moving scan's (100 %).
+
+    Every point goes straight, u(x) times the percentage: a result does not keep the velocities of a curved way.
+    """
+
+    key, title, unit = "animation registration", "Registration", "%"
+    pictureName = "animation-registration"
+
+    def _frames(self):
+        if self.resultNodes.deformation is None:
+            raise BadInputError(
+                "This registration is affine only and bent nothing, so there is nothing to play; "
+                "register with a model that fits the scans."
+            )
+        return scaledFrames(*Conversion.gridOf(self.resultNodes.deformation))
+
+
+def scaledFrames(vectors, geometry):
+    """{percent: vtkOrientedGridTransform} of (z, y, x, 3) vectors, RAS mm, with their ijk-to-RAS matrix."""
+    step = Conversion.gridStep(vectors.shape[:3], FRAME_LIMIT_VOXELS)
+    thinned = np.array(vectors[::step, ::step, ::step])
+    return {percent: Conversion.gridOfVectors(percent / 100 * thinned, geometry, step) for percent in PERCENT}

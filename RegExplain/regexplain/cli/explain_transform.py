@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ..progress import Progress
+from .verb import verb
+
+FILE = click.Path(path_type=Path)
+
+
+@click.command("explain-transform")
+@click.argument("transform", type=FILE, nargs=-1, required=True)
+@click.option("--fixed", type=FILE, required=True, metavar="F", help="The image that was registered to.")
+@click.option("--moving", type=FILE, required=True, metavar="M", help="The image that was moved.")
+@click.option("--output", type=FILE, required=True, metavar="RESULT", help="The folder to write; complete or absent.")
+@click.option("--fixed-segmentation", type=FILE, metavar="FILE", help="A label map of the fixed image.")
+@click.option("--moving-segmentation", type=FILE, metavar="FILE", help="A label map of the moving image.")
+@click.option("--overwrite", is_flag=True, help="Replace an earlier result at RESULT.")
+@verb
+def explain_transform(
+    transform: tuple[Path, ...],
+    fixed: Path,
+    moving: Path,
+    output: Path,
+    fixed_segmentation: Path | None,
+    moving_segmentation: Path | None,
+    overwrite: bool,
+    progress: Progress,
+) -> str:
+    """What a TRANSFORM made elsewhere moves, with arrows, numbers and names. It needs no model.
+
+    It maps fixed-space to moving-space points: an ITK, ANTs or Slicer transform file (.h5, .tfm, .mat, .txt), or a
+    displacement field as an image (ANTs' Warp.nii.gz, what transformix -def all writes). Of several, a fixed point
+    goes through the first one first, as behind antsApplyTransforms -t.
+    """
+    from ..images import read_segmentation, read_volume
+    from ..results.folder import check_writable
+    from ..transform_explanation import explain_transform as run
+    from ..transform_files import read_transforms
+
+    check_writable(output, overwrite)
+    given = read_transforms(transform)
+    images = {"fixed": read_volume(fixed, "fixed image"), "moving": read_volume(moving, "moving image")}
+    labels = {"fixed": fixed_segmentation, "moving": moving_segmentation}
+    result = run(
+        given,
+        images["fixed"],
+        images["moving"],
+        **{
+            f"{role}_segmentation": read_segmentation(path, images[role], f"{role} segmentation")
+            for role, path in labels.items()
+            if path
+        },
+        progress=progress,
+    )
+    result.save(output, overwrite)
+    return str(output)

@@ -1,0 +1,204 @@
+"""Explain a transform that was made elsewhere, as if it had been registered here. No model, and no torch.
+
+What it moves is split as everywhere here, `moving point = alignment(x + u(x))`: the alignment is the affine motion
+nearest to it over the tissue of the fixed image, u all that is left, which bends (docs/decisions/0005).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from typing import Any
+
+import numpy as np
+import SimpleITK as sitk
+
+from . import __version__, metrics
+from .alignment import described
+from .anatomy import MOST_VOXELS, Anatomy
+from .errors import BadInputError
+from .geometry import Grid
+from .images import check_volume, fitted_segmentation, labels_of, without_metadata
+from .inversion import inverted
+from .motions import Motion, fitted_motion
+from .progress import Progress
+from .results.folder import SCHEMA_VERSION
+from .results.registration_result import RegistrationResult
+from .running import use_threads
+from .transform_files import as_transform
+from .transform_parts import covered, part_words, parts_of
+from .transforms import RegistrationTransform, affine, affine_matrix, as_affine, backward, sampled
+
+FLAT = 1e-6  # a determinant below this flattens space
+MISSED_SHARE = 1e-3  # of the tissue: less is a border
+WORSE = 0.05  # of Dice: what falls more is no rounding
+
+
+def explain_transform(
+    transform: sitk.Transform | sitk.Image,
+    fixed: sitk.Image,
+    moving: sitk.Image,
+    *,
+    fixed_segmentation: sitk.Image | None = None,
+    moving_segmentation: sitk.Image | None = None,
+    progress: Progress | None = None,
+) -> RegistrationResult:
+    """A result without a model, of a transform that any program made of `fixed` and `moving`, two 3-D scalar images.
+
+    transform: maps fixed-space to moving-space points (LPS mm), as ITK's resampling takes it; or a displacement field
+    as a vector image. The result's `transform` is its alignment and displacement on the fixed grid, the same map; the
+    record's "transform" tells what it does in words. A linear transform gives an affine result. The inverse is found
+    numerically. Raises BadInputError for unusable inputs.
+    """
+    given = as_transform(transform)
+    check_volume(fixed, "fixed image")
+    check_volume(moving, "moving image")
+    labels = {
+        role: None if labels is None else fitted_segmentation(labels, image, f"{role} segmentation")
+        for role, labels, image in (("fixed", fixed_segmentation, fixed), ("moving", moving_segmentation, moving))
+    }
+    work = _Explanation(given, without_metadata(fixed), without_metadata(moving), progress or Progress())
+    return work.run(labels["fixed"], labels["moving"])
+
+
+class _Explanation:
+    """One transform being explained: what was given, what was noticed, what it took."""
+
+    def __init__(self, given: sitk.Transform, fixed: sitk.Image, moving: sitk.Image, progress: Progress):
+        self.started = time.perf_counter()
+        self.given, self.fixed, self.moving, self.progress = given, fixed, moving, progress
+        self.grid, self.moving_grid = Grid.of(fixed), Grid.of(moving)
+        self.linear = bool(given.IsLinear())
+        self.threads = use_threads(None)
+        self.warnings: list[str] = []
+
+    def run(self, fixed_labels: sitk.Image | None, moving_labels: sitk.Image | None) -> RegistrationResult:
+        self.progress.report("Reading the transform", 0, 4)
+        whole = sampled(self.given, self.grid)
+        self._check(whole)
+        self.progress.report("Finding the affine motion", 1, 4)
+        anatomy = Anatomy.of(self.fixed)
+        known = self._covered(anatomy)
+        motion = fitted_motion(anatomy.vectors(whole)[known], anatomy.points[known])
+        split = self._split(motion)
+        self.progress.report("Inverting", 2, 4)
+        undone = None if split.displacement is None else inverted(split.displacement)
+        result = RegistrationResult(
+            self.fixed,
+            self.moving,
+            split,
+            backward(split.alignment, undone, self.moving_grid),
+            fixed_labels,
+            moving_labels,
+        )
+        self.progress.report("Measuring", 3, 4)
+        told = {
+            "parts": [part_words(part) for part in parts_of(self.given)],
+            "covered": float(known.mean()),
+            "anatomy": anatomy.words,
+            "moved_mm": metrics.spread(np.linalg.norm(anatomy.vectors(whole)[known], axis=-1)),
+            **_told(motion),
+            "kinds": motion.parts,
+            "segments": [] if fixed_labels is None else list(self._segments(fixed_labels, whole, split.displacement)),
+        }
+        result.record = self._record(result) | {"transform": told}
+        self.progress.report("Measuring", 4, 4)
+        return result
+
+    def _warn(self, message: str) -> None:
+        self.warnings.append(message)
+        self.progress.warn(message)
+
+    def _check(self, whole: sitk.Image) -> None:
+        vectors = sitk.GetArrayViewFromImage(whole)
+        bad = int((~np.isfinite(vectors).all(-1)).sum())
+        if bad:
+            raise BadInputError(
+                f"The transform is NaN or infinite at {bad} voxels of the fixed image; make it again, or replace them."
+            )
+        if self.linear:
+            _refuse_impossible(as_affine(self.given))
+        everywhere = self.moving_grid.image(np.ones(self.moving_grid.size[::-1], np.uint8))
+        if not sitk.GetArrayFromImage(self.grid.sample(everywhere, self.given, nearest=True)).any():
+            raise BadInputError(
+                "The transform takes no point of the fixed image into the moving one; check that it belongs to them, "
+                "and give fixed and moving the other way round if it is the inverse."
+            )
+
+    def _covered(self, anatomy: Anatomy) -> np.ndarray:
+        """(N,) bool: the anatomy's points that the transform says something about."""
+        known = covered(self.given, anatomy.grid)[anatomy.inside]
+        if not known.any():
+            raise BadInputError(
+                "The transform's field lies elsewhere than the fixed image and moves none of it; check that the two "
+                "belong together, and that fixed and moving are not swapped."
+            )
+        missed = 1 - known.mean()
+        if missed > MISSED_SHARE:
+            self._warn(
+                f"The transform's field does not reach {100 * missed:.1f} % of the fixed image's tissue and moves "
+                "nothing there; do not rely on arrows or numbers beyond it."
+            )
+        return known
+
+    def _split(self, motion: Motion) -> RegistrationTransform:
+        if self.linear:
+            return RegistrationTransform(as_affine(self.given))
+        matrix = motion.rotation @ motion.stretch
+        nearest = affine(matrix, motion.centroid_mm + motion.translation_mm - matrix @ motion.centroid_mm)
+        _refuse_impossible(nearest)
+        back = sitk.AffineTransform(nearest.GetInverse())
+        return RegistrationTransform(nearest, sampled(sitk.CompositeTransform([back, self.given]), self.grid))
+
+    def _segments(
+        self, labels: sitk.Image, whole: sitk.Image, displacement: sitk.Image | None
+    ) -> Iterator[dict[str, Any]]:
+        values, vectors = sitk.GetArrayViewFromImage(labels), sitk.GetArrayViewFromImage(whole)
+        for label in labels_of(labels):
+            where = np.nonzero(values == label)
+            some = tuple(axis[:: 1 + len(axis) // MOST_VOXELS] for axis in where)
+            rest = None
+            if displacement is not None:
+                points = self.grid.world(np.stack(some[::-1], -1))
+                rest = _told(fitted_motion(sitk.GetArrayViewFromImage(displacement)[some], points))
+            moved = metrics.spread(np.linalg.norm(vectors[where], axis=-1))
+            yield {"label": label, "moved_mm": moved, "rest": rest}
+
+    def _record(self, result: RegistrationResult) -> dict[str, Any]:
+        aligned = result.transform.alignment
+        record: dict[str, Any] = {
+            "schema_version": SCHEMA_VERSION,
+            "regexplain_version": __version__,
+            "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            "kind": "affine" if self.linear else "deformable",
+            "model": None,
+            "settings": {"device": "cpu", "threads": self.threads},
+            "alignment": {"kind": "given" if self.linear else "nearest"} | described(aligned, self.grid),
+            "heatmaps": [],
+            "components": None,
+        }
+        record |= metrics.record_numbers(result, None, self._warn)
+        dice = record["dice"]
+        if dice and dice["after"] < dice["before"] - WORSE:
+            self._warn(
+                f"The segments overlap less after the transform than before it (Dice {dice['before']:.2f}, then "
+                f"{dice['after']:.2f}); it may be the inverse, from moving to fixed points, or of other images."
+            )
+        seconds = {"total": round(time.perf_counter() - self.started, 3)}
+        return record | {"seconds": seconds, "warnings": self.warnings}
+
+
+def _told(motion: Motion) -> dict[str, Any]:
+    return {"name": motion.name(), "words": motion.words(), "motion": motion.record}
+
+
+def _refuse_impossible(linear: sitk.AffineTransform) -> None:
+    volume = np.linalg.det(affine_matrix(linear))
+    if abs(volume) < FLAT:
+        raise BadInputError("The transform flattens space (its determinant is 0); give one that can be undone.")
+    if volume < 0:
+        raise BadInputError(
+            "The transform mirrors the image (its determinant is negative), which tissue cannot do; check the "
+            "orientation of the images, and mirror one of them beforehand if that is meant."
+        )

@@ -1,0 +1,627 @@
+"""The panel's sections on the stand-in host, with a fake worker: what each one shows and does."""
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from panel.fixtures import addSegmentation, addVolume, press, waitUntil
+
+
+def setRecord(panel, **values):
+    """Change the record of the registration on show, as a verb does."""
+    result = panel.session.result
+    result.node("record").SetText(json.dumps(result.record | values))
+    panel.session.changed.emit()
+
+
+def texts(comboBox):
+    return [comboBox.itemText(n) for n in range(comboBox.count)]
+
+
+def cells(table):
+    """What stands in a table, a tuple a row, without the columns that are hidden."""
+    columns = [n for n in range(table.columnCount) if not table.isColumnHidden(n)]
+    return [tuple(table.item(row, n).text() for n in columns) for row in range(table.rowCount)]
+
+
+def clickTitle(table, column):
+    table.horizontalHeader().sectionClicked.emit(column)
+
+
+# Inputs --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def crops(panel):
+    """Two volumes of the size that the hippocampus models were made for."""
+    import slicer
+
+    parameters = panel.session.parameterNode
+    for role in ("fixed", "moving"):
+        array = np.zeros((36, 50, 36), np.int16)
+        setattr(parameters, role, slicer.util.addVolumeFromArray(array, name=role))
+    return parameters.fixed, parameters.moving
+
+
+def test_the_models_that_fit_come_first_and_the_others_say_why_not(panel, crops):
+    ui = panel.ui
+    listed = texts(ui.modelSelector)
+    assert listed[0] == "Automatic: hippocampus" and listed[1] == "hippocampus (fits)"
+    assert listed[-1].endswith("(does not fit)")
+    assert "hippocampus was made for scans of this size" in ui.modelFitLabel.text
+    ui.modelSelector.currentIndex = ui.modelSelector.count - 1
+    assert panel.session.parameterNode.model == "brain-t1-flair"
+    assert "the fixed image's left-right extent is 36.0 mm" in ui.modelFitLabel.text
+
+
+def test_a_volume_moved_by_a_linear_transform_is_measured_where_it_appears(panel, crops):
+    import vtk
+
+    import slicer
+
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "Larger")
+    matrix = vtk.vtkMatrix4x4()
+    for axis in range(3):
+        matrix.SetElement(axis, axis, 5)
+    node.SetMatrixTransformToParent(matrix)
+    crops[0].SetAndObserveTransformNodeID(node.GetID())
+    panel.session.changed.emit()
+    assert texts(panel.ui.modelSelector)[0] == "Automatic: none fits"
+    assert "would only be aligned" in panel.ui.modelFitLabel.text
+
+
+def test_the_card_is_a_click_away(panel, crops):
+    ui = panel.ui
+    assert not ui.modelCardText.isVisibleTo(ui.RegExplain)
+    ui.modelCardButton.click()
+    assert ui.modelCardText.isVisibleTo(ui.RegExplain)
+    text = ui.modelCardText.toPlainText()
+    assert "Not a medical device" in text and "Medical Segmentation Decathlon" in text and "CC-BY-SA" in text
+    assert "28–46 mm left-right" in text
+
+
+def test_refining_is_passed_on_only_where_asked_for(panel, crops, worker):
+    press(panel, panel.ui.registerButton)
+    assert "--refine" not in panel.ui.logText.toPlainText()
+    panel.ui.refineSpinBox.value = 25
+    press(panel, panel.ui.registerButton)
+    assert "--refine 25" in panel.ui.logText.toPlainText()
+
+
+@pytest.mark.parametrize(
+    "elapsed, done, total, said",
+    [
+        (1.0, 1, 2, ""),
+        (10.0, 0, 5, ""),
+        (10.0, 5, 5, ""),
+        (10.0, 1, 5, ", about 40 s left"),
+        (60.0, 1, 5, ", about 4 min left"),
+    ],
+)
+def test_the_time_left_follows_the_stage(host, elapsed, done, total, said):
+    from RegExplainLib.GUI.Sections.JobSection import timeLeft
+
+    assert timeLeft(elapsed, done, total) == said
+
+
+# Result --------------------------------------------------------------------------------------------------------------
+
+
+def test_the_table_says_what_was_moved_segment_by_segment(panel, registered):
+    record, ui = registered.record, panel.ui
+    first, second = record["segments"]
+    assert [row[0] for row in cells(ui.segmentTable)] == ["Head", "Tail"]
+    assert cells(ui.segmentTable)[0][1] == f"{first['dice']['after']:.2f}"
+    assert cells(ui.segmentTable)[1][3] == f"{second['displacement_mm']['mean']:.1f}"
+    assert len(cells(ui.segmentTable)[0]) == 7, "det J is in no record of this version, so its column is left out"
+    setRecord(
+        panel,
+        segments=[
+            s | {"jacobian": {"mean": 1.25 * n, "min": 1, "share_folded": 0}} for n, s in enumerate((first, second), 1)
+        ],
+    )
+    assert [row[-1] for row in cells(ui.segmentTable)] == ["1.25", "2.50"]
+
+
+def test_the_volume_change_is_that_of_the_segments_as_they_are(panel, registered):
+    import slicer
+
+    counts = {}
+    for name, node, volume in (
+        ("fixed", registered.fixedSegmentation, registered.fixed),
+        ("moving", registered.movingSegmentation, registered.moving),
+    ):
+        mask = slicer.util.arrayFromSegmentBinaryLabelmap(node, "Segment_1", volume)
+        counts[name] = np.count_nonzero(mask) * np.prod(volume.GetSpacing())
+    change = 100 * (counts["moving"] / counts["fixed"] - 1)
+    assert cells(panel.ui.segmentTable)[0][6] == f"{change:+.0f}"
+
+
+def test_a_click_on_a_title_sorts_by_the_number_and_a_second_one_turns_it_round(panel, registered):
+    segments = [dict(s) for s in registered.record["segments"]]
+    for segment, mean in zip(segments, (10.0, 9.0), strict=True):  # as texts 10.0 comes before 9.0
+        segment["displacement_mm"] = {"mean": mean, "p95": mean, "max": mean}
+    setRecord(panel, segments=segments)
+    clickTitle(panel.ui.segmentTable, 3)
+    assert [row[3] for row in cells(panel.ui.segmentTable)] == ["9.0", "10.0"]
+    clickTitle(panel.ui.segmentTable, 3)
+    assert [row[3] for row in cells(panel.ui.segmentTable)] == ["10.0", "9.0"]
+    panel.ui.segmentTable.cellClicked.emit(1, 0)
+    assert panel.ui.regionSelector.currentText == "Tail", "the row that is second now"
+
+
+def test_the_table_can_be_pasted_into_a_spreadsheet(panel, registered):
+    import qt
+
+    panel.ui.copyTableButton.click()
+    lines = qt.QApplication.clipboard().text().splitlines()
+    assert lines[0].split("\t")[:4] == ["Segment", "Dice", "Dice before", "Mean mm"]
+    assert float(lines[1].split("\t")[3]) == registered.record["segments"][0]["displacement_mm"]["mean"]
+
+
+def test_the_table_becomes_a_node_of_numbers(panel, registered):
+    import slicer
+
+    panel.ui.tableNodeButton.click()
+    [table] = slicer.util.getNodesByClass("vtkMRMLTableNode")
+    assert table.GetCellText(1, 0) == "Tail"
+    assert table.GetTable().GetColumnByName("Max mm").GetValue(0) == pytest.approx(
+        registered.record["segments"][0]["displacement_mm"]["max"]
+    )
+
+
+def test_what_is_not_known_is_not_a_number_in_a_table_node(host):
+    import slicer
+    from RegExplainLib.MRML.TableNodes import addTable
+
+    slicer.mrmlScene.Clear(False)
+    table = addTable(slicer.mrmlScene, "T", ["Name", "mm"], [("a", 1.5), ("b", None)])
+    assert math.isnan(table.GetTable().GetColumnByName("mm").GetValue(1))
+
+
+def test_an_earlier_registration_can_be_chosen_again(panel, registered, worker):
+    from RegExplainLib.MRML.Layers import GlyphLayer
+
+    press(panel, panel.ui.registerButton)
+    newer = panel.session.result
+    assert panel.ui.resultSelector.count == 2 and panel.ui.resultSelector.currentIndex == 1
+    panel.ui.resultSelector.currentIndex = 0
+    assert panel.session.result.id == registered.id and panel.session.parameterNode.result == registered.id
+    assert not GlyphLayer(newer).visible
+    assert panel.ui.explainButton.enabled, "its files are still known"
+
+
+# Apply ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def point(panel, registered):
+    """A markup at the middle of the moving scan, chosen to be moved: (node, its RAS position)."""
+    import slicer
+
+    bounds = [0.0] * 6
+    registered.moving.GetRASBounds(bounds)
+    ras = np.add(bounds[::2], bounds[1::2]) / 2 + (0, -6, 0)
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", "Landmark")
+    node.AddControlPointWorld(*ras)
+    panel.ui.applySelector.setCurrentNode(node)
+    return node, ras
+
+
+def world(node):
+    ras = [0.0] * 3
+    node.GetNthControlPointPositionWorld(0, ras)
+    return np.array(ras)
+
+
+def test_a_node_goes_under_the_transform_and_out_again(panel, registered, point):
+    node, ras = point
+    panel.ui.applyButton.click()
+    assert np.allclose(world(node), registered.fixedPoint(ras), atol=0.01)
+    assert np.linalg.norm(world(node) - ras) > 1
+    assert panel.ui.applyButton.text == "Take it out of the transform"
+    panel.ui.applyButton.click()
+    assert node.GetParentTransformNode() is None and np.allclose(world(node), ras)
+
+
+def test_inverse_takes_from_the_fixed_to_the_moving_scan(panel, registered, point):
+    node, ras = point
+    panel.ui.inverseCheckBox.click()
+    panel.ui.applyButton.click()
+    assert np.allclose(world(node), registered.movingPoint(ras), atol=0.01)
+    assert np.linalg.norm(world(node) - registered.fixedPoint(ras)) > 1
+
+
+def test_hardening_moves_a_copy_for_good_and_leaves_the_node(panel, registered, point):
+    import slicer
+
+    node, ras = point
+    panel.ui.hardenCheckBox.click()
+    panel.ui.applyButton.click()
+    copy = slicer.util.getNode("Landmark registered")
+    assert node.GetParentTransformNode() is None and np.allclose(world(node), ras)
+    assert copy.GetParentTransformNode() is None
+    local = [0.0] * 3
+    copy.GetNthControlPointPosition(0, local)
+    assert np.allclose(local, registered.fixedPoint(ras), atol=0.01)
+
+
+def test_a_hardened_volume_keeps_its_name_and_the_original_its_voxels(panel, registered, volumes):
+    import slicer
+
+    before = slicer.util.arrayFromVolume(volumes[1]).copy()
+    panel.ui.applySelector.setCurrentNode(volumes[1])
+    panel.ui.hardenCheckBox.click()
+    panel.ui.applyButton.click()
+    assert (slicer.util.arrayFromVolume(volumes[1]) == before).all()
+    copy = slicer.util.getNode(f"{volumes[1].GetName()} registered")
+    assert slicer.util.arrayFromVolume(copy).max() > 0
+
+
+def test_a_node_under_another_transform_is_refused_in_words(panel, registered, point, shown):
+    import slicer
+
+    other = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "Mine")
+    point[0].SetAndObserveTransformNodeID(other.GetID())
+    panel.ui.applyButton.click()
+    assert len(shown) == 1 and "Mine" in shown[0] and point[0].GetParentTransformNode() is other
+
+
+def test_removing_the_result_takes_its_inverse_with_it(panel, registered, point):
+    import slicer
+
+    panel.ui.inverseCheckBox.click()
+    panel.ui.applyButton.click()
+    registered.remove()
+    assert slicer.util.getNodesByClass("vtkMRMLTransformNode") == []
+
+
+# A transform made elsewhere ------------------------------------------------------------------------------------------
+
+
+def test_a_transform_needs_the_volumes_that_it_lays_on_each_other(panel, worker):
+    import slicer
+
+    assert not panel.ui.explainTransformButton.enabled
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "Theirs")
+    panel.ui.transformSelector.setCurrentNode(node)
+    assert "fixed and a moving volume" in panel.ui.explainTransformButton.toolTip
+
+
+def test_a_transform_made_elsewhere_is_explained_without_a_network(panel, volumes, worker):
+    import slicer
+
+    panel.session.parameterNode.transform = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "Theirs")
+    panel.session.parameterNode.fixedSegmentation = addSegmentation("Structures", volumes[0], ["Head"])
+    press(panel, panel.ui.explainTransformButton)
+    assert "Tissue moves 5.0 mm towards left." in panel.ui.statusLabel.text
+    assert "transform made elsewhere" in panel.ui.resultSelector.currentText
+    assert panel.ui.showArrowsCheckBox.checked and panel.ui.segmentTable.rowCount == 2
+    assert not panel.ui.explainButton.enabled and "no network" in panel.ui.explainButton.toolTip
+    assert panel.ui.animateButton.enabled, "the whole of it can be played"
+
+
+def bend(points):
+    """An analytic, invertible map of fixed to moving RAS points."""
+    return points + np.array([3.0, 0, 0]) * np.exp(-((points - 4.0) ** 2).sum(-1, keepdims=True) / 50)
+
+
+@pytest.mark.parametrize("stored", ["from parent", "to parent", "under a parent"])
+def test_a_transform_is_written_as_the_map_of_fixed_to_moving_points(panel, volumes, tmp_path, stored):
+    """However the node holds it: ITK must read the same map."""
+    import SimpleITK as sitk
+    import vtk
+
+    import slicer
+    from RegExplainLib.MRML.TransformExport import writeTransform
+
+    grid = vtk.vtkImageData()
+    grid.SetDimensions(20, 20, 20)
+    grid.SetOrigin(-6, -6, -6)
+    k, j, i = np.meshgrid(*[np.arange(20.0)] * 3, indexing="ij")
+    points = np.stack([i, j, k], -1).reshape(-1, 3) - 6
+    vectors = vtk.util.numpy_support.numpy_to_vtk((bend(points) - points).copy(), deep=True)
+    grid.GetPointData().SetScalars(vectors)
+    transform = slicer.vtkOrientedGridTransform()
+    transform.SetDisplacementGridData(grid)
+    transform.SetInterpolationModeToLinear()
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTransformNode", "Bent")
+    probe, expected = np.array([4.0, 3.0, 5.0]), bend(np.array([4.0, 3.0, 5.0]))
+    if stored == "to parent":
+        node.SetAndObserveTransformToParent(transform)
+        expected = np.array(transform.GetInverse().TransformPoint(probe))
+    else:
+        node.SetAndObserveTransformFromParent(transform)
+    if stored == "under a parent":
+        parent = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "Shift")
+        shift = vtk.vtkMatrix4x4()
+        shift.SetElement(1, 3, -2)
+        parent.SetMatrixTransformToParent(shift)
+        node.SetAndObserveTransformNodeID(parent.GetID())
+        expected = bend(probe + (0, 2, 0))
+    path = writeTransform(node, volumes[0], tmp_path / "transform")
+    field = sitk.DisplacementFieldTransform(sitk.ReadImage(path, sitk.sitkVectorFloat64))
+    there = np.array(field.TransformPoint((probe * (-1, -1, 1)).tolist())) * (-1, -1, 1)
+    assert np.abs(there - expected).max() < 0.05 and np.abs(expected - probe).max() > 2
+
+
+def test_a_large_scan_has_its_transform_sampled_more_coarsely_over_the_whole_of_it(host):
+    from regexplain.geometry import Grid
+    from RegExplainLib.MRML import TransformExport
+
+    grid = Grid((300, 257, 100), (0.5, 1.0, 2.0), (1.0, 2.0, 3.0), (1.0, 0, 0, 0, 1.0, 0, 0, 0, 1.0))
+    thin = TransformExport._thinned(grid)
+    assert np.prod(thin.size) <= TransformExport.LIMIT_VOXELS
+    last, thinLast = (g.world(np.array(g.size) - 1) for g in (grid, thin))
+    assert (thinLast >= last).all() and (thinLast - last < np.array(thin.spacing)).all()
+
+
+# Explain -------------------------------------------------------------------------------------------------------------
+
+
+def middleOf(segmentation, identifier):
+    """RAS of a voxel inside a segment."""
+    centre = segmentation.GetSegmentCenterRAS(identifier)
+    return list(centre)
+
+
+@pytest.mark.parametrize("scan", ["fixed", "moving"])
+def test_a_segment_clicked_in_a_view_becomes_the_region(panel, registered, scan):
+    """In a view of the moving scan, too, which lies elsewhere."""
+    import slicer
+
+    registered.showSpace(scan)
+    ras = middleOf(registered.fixedSegmentation, "Segment_2")
+    ras = registered.movingPoint(ras) if scan == "moving" else ras
+    before = slicer.mrmlScene.GetNumberOfNodes()
+    panel.ui.pickRegionButton.click()
+    [points] = slicer.util.getNodesByClass("vtkMRMLMarkupsFiducialNode")
+    points.AddControlPointWorld(*ras)
+    assert panel.ui.regionSelector.currentText == "Tail" and panel.session.parameterNode.region == 2
+    assert not panel.ui.pickRegionButton.checked
+    assert slicer.mrmlScene.GetNumberOfNodes() == before
+
+
+def test_a_click_beside_every_segment_says_so_and_changes_nothing(panel, registered):
+    import slicer
+
+    panel.ui.pickRegionButton.click()
+    slicer.util.getNodesByClass("vtkMRMLMarkupsFiducialNode")[0].AddControlPointWorld(500, 0, 0)
+    assert panel.session.parameterNode.region == 0 and "no segment where you clicked" in panel.ui.statusLabel.text
+
+
+def test_another_method_is_asked_for_by_name(panel, registered, monkeypatch):
+    import shutil
+
+    commands = []
+
+    def start(arguments, scratch):
+        commands.append(arguments[2:])
+        shutil.rmtree(scratch)
+
+    monkeypatch.setattr(panel.session.runner, "start", start)
+    panel.ui.methodSelector.currentIndex = 1
+    panel.ui.explainButton.click()
+    panel.ui.methodSelector.currentIndex = 3
+    panel.ui.explainButton.click()
+    assert commands == [["--stage", "encoder-fixed", "--method", "hirescam"], ["--method", "occlusion"]]
+
+
+def test_warm_colours_only(panel, registered):
+    from RegExplainLib.MRML.Layers import HeatmapLayer
+
+    press(panel, panel.ui.explainButton)
+    layer = HeatmapLayer(registered, "encoder-fixed")
+    panel.ui.positiveOnlyCheckBox.click()
+    assert layer.positiveOnly
+    panel.ui.positiveOnlyCheckBox.click()
+    assert not layer.positiveOnly
+
+
+# Motions -------------------------------------------------------------------------------------------------------------
+
+
+def test_the_whole_registration_is_played_without_a_computation(panel, registered):
+    from RegExplainLib.MRML.Layers import RegistrationAnimationLayer
+
+    panel.ui.animateButton.click()
+    layer = RegistrationAnimationLayer(registered)
+    assert layer.visible and layer.playing and panel.ui.animateButton.text == "Pause"
+    slider = panel.ui.strengthSlider
+    assert (slider.minimum, slider.maximum, slider.suffix) == (0, 100, " %")
+    slider.value = 100.0
+    assert not layer.playing and layer.strength == 100
+
+
+def test_the_speed_is_that_of_slicers_own_controls(panel, registered):
+    from RegExplainLib.MRML.Layers import RegistrationAnimationLayer
+
+    panel.ui.animateButton.click()
+    panel.ui.speedSlider.value = 20.0
+    assert RegistrationAnimationLayer(registered).browser.GetPlaybackRateFps() == 20
+
+
+def test_the_registration_is_shown_part_by_part(panel, registered):
+    from RegExplainLib.MRML.Layers import PartAnimationLayer
+
+    press(panel, panel.ui.decomposeButton)
+    assert [row[1:3] for row in cells(panel.ui.partsTable)] == [("2.00", "1.00"), ("1.00", "0.50")]
+    assert "Component 1 moves all segments most" in panel.ui.partsLabel.text
+    panel.ui.partsTable.cellClicked.emit(1, 0)
+    assert panel.ui.componentSelector.currentText == "Part 2: moves 1 mm towards left"
+    panel.ui.animateButton.click()
+    assert PartAnimationLayer(registered, 2).playing
+
+
+# Layers --------------------------------------------------------------------------------------------------------------
+
+
+def test_the_arrows_controls_write_and_read_the_layer(panel, registered):
+    from RegExplainLib.MRML.Layers import GlyphLayer
+
+    ui, layer = panel.ui, GlyphLayer(registered)
+    assert "point to where its tissue lies in the (aligned) moving scan" in ui.towardsWordsLabel.text
+    ui.towardsSelector.currentIndex = 1
+    assert layer.towards == "fixed" and "point to where it lies in the fixed scan" in ui.towardsWordsLabel.text
+    ui.spacingSlider.value, ui.scaleSlider.value, ui.glyphThresholdSlider.value = 4.0, 2.0, 1.5
+    assert (layer.spacing, layer.scale, layer.threshold) == pytest.approx((4, 2, 1.5))
+    ui.glyphSegmentSelector.currentIndex = 2
+    assert layer.segment == 2
+    ui.formSelector.currentIndex = 2
+    assert layer.form == "contours"
+    layer.setScale(3)
+    panel.session.changed.emit()
+    assert ui.scaleSlider.value == 3
+
+
+@pytest.mark.parametrize("box", ["showJacobianCheckBox", "showInverseConsistencyCheckBox"])
+def test_a_map_is_shown_and_hidden(panel, registered, box):
+    box = getattr(panel.ui, box)
+    volumes = {composite.GetForegroundVolumeID() for composite in registered.sliceComposites()}
+    assert volumes == {None}
+    box.click()
+    assert box.checked and None not in {c.GetForegroundVolumeID() for c in registered.sliceComposites()}
+    box.click()
+    assert not box.checked and {c.GetForegroundVolumeID() for c in registered.sliceComposites()} == {None}
+
+
+def test_stages_can_be_compared_once_there_are_two(panel, registered):
+    assert not panel.ui.showStagesCheckBox.enabled
+    press(panel, panel.ui.explainButton)
+    assert panel.ui.showStagesCheckBox.enabled
+    assert list(panel._sections[9]._compared().layers.values())[0].stage == "encoder-fixed"
+
+
+# Trust, report, tour -------------------------------------------------------------------------------------------------
+
+
+def test_trust_says_what_speaks_for_and_against(panel, registered):
+    rows = dict(cells(panel.ui.trustTable))
+    assert rows["✓ Folding"] == "Nowhere is tissue turned inside out."
+    assert any(name.endswith("Training images") for name in rows)
+    assert "Warning: Segment 3 is only in the fixed segmentation." in panel.ui.trustLabel.text
+    assert not panel.ui.trustButton.enabled
+
+
+def test_the_indicators_of_a_model_of_two_contrasts_are_measured_and_warned_of(panel, registered, monkeypatch):
+    from regexplain import registry
+
+    card = registry.ModelCard(Path("nowhere"), {"name": "two", "network": {"type": "fire"}, "files": {}})
+    monkeypatch.setitem(panel.session._cards, registered.record["model"]["sha256"], card)
+    panel.session.changed.emit()
+    assert any("Not measured yet" in words for _, words in cells(panel.ui.trustTable))
+    press(panel, panel.ui.trustButton)
+    rows = dict(cells(panel.ui.trustTable))
+    assert rows["! Symmetry"] == "0.60 mm (usual: 0.10 mm to 0.40 mm): unusual."
+    assert "disagree in the left hippocampus" in panel.ui.trustLabel.text
+
+
+def test_the_report_is_opened_and_a_missing_program_is_said(panel, registered, shown, monkeypatch):
+    import qt
+
+    report, opened = registered.folder.path / "report.html", []
+    report.write_text("a page")
+    panel.session.changed.emit()
+    monkeypatch.setattr(qt.QDesktopServices, "openUrl", lambda url: opened.append(url.toLocalFile()) or len(opened) < 2)
+    panel.ui.reportButton.click()
+    assert opened == [str(report)] and shown == []
+    panel.ui.reportButton.click()
+    assert len(shown) == 1 and "report.html" in shown[0]
+
+
+def test_the_result_folder_is_saved_whole_and_never_over_another(panel, registered, tmp_path, monkeypatch):
+    target = tmp_path / "Österreich mit Leerzeichen"
+    target.mkdir()
+    monkeypatch.setattr(panel.session.messages, "askFolder", lambda title: str(target))
+    press(panel, panel.ui.saveResultButton)
+    press(panel, panel.ui.saveResultButton)
+    assert sorted(path.name for path in target.iterdir()) == ["RegExplain result", "RegExplain result 2"]
+    assert (target / "RegExplain result" / "transform.h5").is_file()
+    assert "Saved as RegExplain result 2." in panel.ui.statusLabel.text
+
+
+def test_the_tour_opens_and_marks_each_section_in_turn(panel):
+    ui = panel.ui
+    ui.tourCollapsibleButton.collapsed = False
+    ui.registerCollapsibleButton.collapsed = True
+    assert ui.inputsCollapsibleButton.text == "→ Inputs" and not ui.tourBackButton.enabled
+    ui.tourNextButton.click()
+    assert ui.inputsCollapsibleButton.text == "Inputs" and ui.registerCollapsibleButton.text == "→ Register"
+    assert not ui.registerCollapsibleButton.collapsed and "Step 2 of 5" in ui.tourLabel.text
+    for _ in range(3):
+        ui.tourNextButton.click()
+    assert not ui.tourNextButton.enabled and ui.trustCollapsibleButton.text == "→ Trust"
+    ui.tourCollapsibleButton.collapsed = True
+    assert ui.trustCollapsibleButton.text == "Trust"
+
+
+def test_the_sample_pair_is_loaded_and_chosen(panel):
+    panel.ui.samplePairButton.click()
+    parameters = panel.session.parameterNode
+    assert parameters.fixed.GetName() == "RegExplain sample fixed" and parameters.movingSegmentation is not None
+    assert panel.ui.registerButton.enabled and "Automatic: hippocampus" in panel.ui.modelSelector.currentText
+
+
+def test_the_sample_pair_is_offered_in_slicers_sample_data(module, monkeypatch, tmp_path):
+    """As Slicer's module takes it: addresses of this computer's files, their names, and their checksums."""
+    import hashlib
+    import sys
+    import types
+    import urllib.request
+
+    import slicer
+
+    offered = []
+    logic = types.SimpleNamespace(registerCustomSampleDataSource=lambda **source: offered.append(source))
+    monkeypatch.setitem(sys.modules, "SampleData", types.SimpleNamespace(SampleDataLogic=logic))
+    slicer.app.startupSlots[-1]()
+    [source] = offered
+    lists = [source[name] for name in ("uris", "fileNames", "nodeNames", "loadFileTypes", "checksums")]
+    assert {len(values) for values in lists} == {4} and Path(source["thumbnailFileName"]).is_file()
+    for uri, checksum in zip(source["uris"], source["checksums"], strict=True):
+        path, _ = urllib.request.urlretrieve(uri, tmp_path / "copy")
+        assert checksum == "SHA256:" + hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+# What is kept --------------------------------------------------------------------------------------------------------
+
+
+def test_every_choice_is_saved_with_the_scene_and_restored(panel, registered, tmp_path):
+    import slicer
+
+    ui = panel.ui
+    landmark = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", "Landmark")
+    ui.applySelector.setCurrentNode(landmark)
+    ui.refineSpinBox.value, ui.speedSlider.value = 50, 12.0
+    for box in (ui.inverseCheckBox, ui.hardenCheckBox, ui.positiveOnlyCheckBox):
+        box.click()
+    ui.methodSelector.currentIndex = 1
+    ui.transformSelector.setCurrentNode(registered.deformation)
+    path = str(tmp_path / "scene.mrb")
+    assert slicer.mrmlScene.WriteToMRB(path)
+    slicer.mrmlScene.Clear(False)
+    assert ui.refineSpinBox.value == 0
+    assert slicer.mrmlScene.ReadFromMRB(path)
+    assert ui.applySelector.currentNode().GetName() == "Landmark"
+    assert ui.refineSpinBox.value == 50 and ui.speedSlider.value == 12
+    assert ui.inverseCheckBox.checked and ui.hardenCheckBox.checked and ui.positiveOnlyCheckBox.checked
+    assert ui.methodSelector.currentText == "HiResCAM" and "Deformation" in ui.transformSelector.currentNode().GetName()
+    assert ui.segmentTable.rowCount == 2
+
+
+def test_long_names_and_many_segments_fit_400_pixels(module, panel, registered):
+    names = panel.session.result.fixedSegmentation.GetSegmentation()
+    names.GetNthSegment(0).SetName("a very long name of a structure of the human brain " * 3)
+    panel.session.changed.emit()
+    waitUntil(lambda: True)
+    assert module.parent.widgetRepresentation().minimumSizeHint.width() <= 400
+
+
+def test_two_volumes_of_one_name_are_told_apart_by_their_nodes(panel):
+    first, second = addVolume("Scan"), addVolume("Scan")
+    panel.ui.fixedSelector.setCurrentNode(first)
+    panel.ui.movingSelector.setCurrentNode(second)
+    assert panel.ui.registerButton.enabled
