@@ -321,7 +321,9 @@ def test_the_report_shows_the_indicators_and_puts_their_warnings_first(folder):
         "2.34 mm in the left hippocampus",
     ):
         assert words in html, words
-    assert "<h2>Trust in two contrasts</h2>" not in render_report(ResultFolder(folder.path, folder.record | {"trust": None}))
+    assert "<h2>Trust in two contrasts</h2>" not in render_report(
+        ResultFolder(folder.path, folder.record | {"trust": None})
+    )
 
 
 def test_it_all_works_from_the_command_line_and_twice_the_same(fire_model, tmp_path):
