@@ -147,7 +147,7 @@ def trust(
     """
     threads = use_threads(threads)
     card = _card_of(result, model)
-    if card.values["network"].get("type") != "fire":
+    if not card.has_indicators:
         raise BadInputError(
             f"The model {card.name} has no parts for two contrasts (synthesis and discriminators), which these "
             "indicators look at; use a result of a model such as brain-t1-flair."

@@ -59,6 +59,11 @@ class ModelCard:
         return COMPONENTS in self.values["files"]
 
     @property
+    def has_indicators(self) -> bool:
+        """Whether the three indicators of trust can be measured with it: only with a model for two contrasts."""
+        return self.values["network"].get("type") == "fire"
+
+    @property
     def intensities(self) -> str:
         """Which scaling of `intensities` the network was trained on."""
         return self.values.get("intensities", "normalised")

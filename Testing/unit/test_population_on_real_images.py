@@ -1,6 +1,5 @@
 """Which real images the shipped model calls atypical: new cases hardly ever, images of something else always."""
 
-import json
 import sys
 
 import numpy as np
@@ -15,6 +14,7 @@ from regexplain.geometry import Grid, centred_grid
 from regexplain.images import read_volume
 from regexplain.inference.model import Model
 from regexplain.population import Population, Stand
+from regexplain.training.config import read_values
 
 pytestmark = pytest.mark.real_data
 
@@ -48,7 +48,7 @@ def images(shared_data, first: int, last: int) -> list[sitk.Image]:
 @pytest.fixture(scope="module")
 def held_out(shared_data) -> list[sitk.Image]:
     """The cases that training looked at and did not train on."""
-    data = json.loads(CONFIG.read_text(encoding="utf-8"))["data"]
+    data = read_values(CONFIG)["data"]
     every = data["held_out_every"]
     return images(shared_data, data["first"], data["last"])[every - 1 :: every]
 

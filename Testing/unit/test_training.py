@@ -27,7 +27,7 @@ from regexplain.training.latent.batches import batch
 from regexplain.training.latent.cases import split
 from regexplain.training.latent.config import Augmentation, LatentConfig, LossWeights
 from regexplain.training.latent.evaluation import hard_dice
-from regexplain.training.latent.objective import losses
+from regexplain.training.latent.objective import motion_losses
 from regexplain.training.latent.task import LatentTask
 from regexplain.training.trainer import Trainer
 from regexplain.transforms import grid_points
@@ -145,6 +145,24 @@ def test_a_network_with_skips_learns_to_read_segments_out(config_file):
     assert losses[-1] < 0.8 * losses[0]
 
 
+def test_a_run_takes_over_and_freezes_what_another_learnt(config_file, tmp_path):
+    """The first learns the anatomy alone, the second registers by it."""
+    config = LatentConfig.read(config_file)
+    config.network |= {"segments": 2, "anatomy": {"widths": [4, 6]}}
+    config.losses, config.output = LossWeights(0, 0, 0, read_out=1), "anatomy"
+    config.steps = 3
+    learnt = Trainer(LatentTask(config), Progress())
+    learnt.run()
+    assert "held_out_told_dice" in (tmp_path / "anatomy" / "log.jsonl").read_text()
+    config.losses, config.output = LossWeights(), "registration"
+    config.parts_from, config.frozen = {"encoder.anatomy": "anatomy/last.safetensors"}, ["encoder.anatomy"]
+    trainer = Trainer(LatentTask(config), Progress())
+    trainer.run()
+    before = load_file(tmp_path / "anatomy" / "last.safetensors")
+    for name, value in trainer.network.state_dict().items():
+        assert torch.equal(value, before[name]) == name.startswith("encoder.anatomy."), name
+
+
 def test_two_processes_give_one_processs_gradients(config_file, tmp_path):
     run = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     script = Path(__file__).with_name("write_gradients.py")
@@ -248,7 +266,9 @@ def test_the_losses_know_the_right_motion_at_full_and_at_half_resolution(cell):
     right[:, 0] = 2 / cell
 
     def dice(displacement):
-        return losses(RegistrationOutput(displacement, -displacement, displacement), pairs, LossWeights())["dice"]
+        return motion_losses(RegistrationOutput(displacement, -displacement, displacement), pairs, LossWeights())[
+            "dice"
+        ]
 
     assert dice(right) < 0.01
     assert dice(torch.zeros_like(right)) > 0.2

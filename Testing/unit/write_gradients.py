@@ -6,15 +6,20 @@ import torch
 from safetensors.torch import save_file
 
 from regexplain.progress import Progress
-from regexplain.training.distributed import workers
+from regexplain.training.distributed import Workers, in_workers
 from regexplain.training.latent.config import LatentConfig
 from regexplain.training.latent.task import LatentTask
 from regexplain.training.trainer import Trainer
 
 torch.set_num_threads(1)
 task = LatentTask(LatentConfig.read(sys.argv[1]))
-with workers("cpu") as (own, device):
+
+
+def write(own: Workers, device: torch.device) -> None:
     trainer = Trainer(task, Progress(), device, own)
     trainer.backward(task.batch(0, trainer.share))
     if own.first:
         save_file({name: value.grad for name, value in trainer.network.named_parameters()}, sys.argv[2])
+
+
+in_workers("cpu", write)

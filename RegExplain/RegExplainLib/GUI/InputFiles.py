@@ -26,3 +26,8 @@ class InputFiles:
                 path = scratch / f"{role}_segmentation.nii"
                 files.segmentations[role] = NodeExport.writeSegmentation(segmentation, labels, nodes[role], path, role)
         return files
+
+    @property
+    def segmentationOptions(self):
+        """The segmentations as options of a verb."""
+        return [word for role, path in self.segmentations.items() for word in (f"--{role}-segmentation", path)]

@@ -25,7 +25,7 @@ def main() -> None:
     """Register two volumes and see why the network moved what it moved."""
 
 
-WORKING = (register, explain, components, decompose, trust, explain_transform, scene, models)
-MAKING = (train, evaluate, reproduce, study)
-for verb in WORKING + MAKING:
+for verb in (register, explain, components, decompose, trust, explain_transform, scene, models):
+    main.add_command(verb)
+for verb in (train, evaluate, reproduce, study):
     main.add_command(verb)

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from ..progress import Progress
+from .pair import read_pair
 from .verb import verb
 
 FILE = click.Path(path_type=Path)
@@ -35,25 +36,13 @@ def explain_transform(
     displacement field as an image (ANTs' Warp.nii.gz, what transformix -def all writes). Of several, a fixed point
     goes through the first one first, as behind antsApplyTransforms -t.
     """
-    from ..images import read_segmentation, read_volume
     from ..results.folder import check_writable
     from ..transform_explanation import explain_transform as run
     from ..transform_files import read_transforms
 
     check_writable(output, overwrite)
     given = read_transforms(transform)
-    images = {"fixed": read_volume(fixed, "fixed image"), "moving": read_volume(moving, "moving image")}
-    labels = {"fixed": fixed_segmentation, "moving": moving_segmentation}
-    result = run(
-        given,
-        images["fixed"],
-        images["moving"],
-        **{
-            f"{role}_segmentation": read_segmentation(path, images[role], f"{role} segmentation")
-            for role, path in labels.items()
-            if path
-        },
-        progress=progress,
-    )
+    stays, moved, segmentations = read_pair(fixed, moving, fixed_segmentation, moving_segmentation)
+    result = run(given, stays, moved, **segmentations, progress=progress)
     result.save(output, overwrite)
     return str(output)

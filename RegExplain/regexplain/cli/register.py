@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from ..progress import Progress
+from .pair import read_pair
 from .verb import model_options, verb
 
 
@@ -62,23 +63,17 @@ def register(
     progress: Progress,
 ) -> str:
     """Register MOVING to FIXED (any image file, or a DICOM series folder)."""
-    from ..images import read_segmentation, read_volume
     from ..registration import register as run
     from ..results.folder import check_writable
     from ..transforms import read_itk_transform
 
     check_writable(output, overwrite)
-    images = {"fixed": read_volume(fixed, "fixed image"), "moving": read_volume(moving, "moving image")}
-    labels = {"fixed": fixed_segmentation, "moving": moving_segmentation}
+    stays, moved, segmentations = read_pair(fixed, moving, fixed_segmentation, moving_segmentation)
     result = run(
-        images["fixed"],
-        images["moving"],
+        stays,
+        moved,
         model,
-        **{
-            f"{role}_segmentation": read_segmentation(path, images[role], f"{role} segmentation")
-            for role, path in labels.items()
-            if path
-        },
+        **segmentations,
         initial_transform=read_itk_transform(initial_transform) if initial_transform else None,
         refine=refine,
         device=device,

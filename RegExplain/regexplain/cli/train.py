@@ -20,13 +20,16 @@ def train(config: Path, device: str, threads: int | None, progress: Progress) ->
     import torch
 
     from ..running import use_threads
-    from ..training.distributed import workers as torch_workers
+    from ..training.distributed import Workers, in_workers
     from ..training.kinds import read_task
     from ..training.trainer import Trainer
 
     torch.set_num_threads(use_threads(threads))
     task, packaged = read_task(config)
-    with torch_workers(device) as (workers, own_device):
+
+    def trained(workers: Workers, own_device: torch.device) -> str:
         trainer = Trainer(task, progress if workers.first else Progress(), own_device, workers)
         trainer.run()
         return str(packaged(trainer)) if workers.first else ""
+
+    return in_workers(device, trained)

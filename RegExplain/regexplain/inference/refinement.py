@@ -83,28 +83,30 @@ class Evidence(NamedTuple):
     """
 
     volumes: Tensor
-    tissue: Tensor
+    tissue: Tensor | None
     maps: Tensor | None
     descriptors: Tensor | None
 
     @classmethod
     def of(cls, network, volumes: Tensor, features: Sequence[Tensor], settings: Refinement) -> Evidence:
-        maps = descriptors = None
-        if settings.overlap and network.read_out is not None:
-            maps = network.read_out(features[-1]).sigmoid()
+        tissue = maps = descriptors = None
+        if settings.overlap:
+            told = network.told(volumes, features)
+            maps = None if told is None else told.sigmoid()
         if settings.self_similarity:
             descriptors = F.avg_pool3d(mind_ssc(volumes), 2)
-        tissue = F.max_pool3d((volumes > AIR).float(), 3, 1, 1) > 0
+        if settings.mutual_information:
+            tissue = F.max_pool3d((volumes > AIR).float(), 3, 1, 1) > 0
         return cls(volumes, tissue, maps, descriptors)
 
     def loss(self, displacement: Tensor, settings: Refinement) -> Tensor:
         """displacement: there and back, stacked, at half the resolution of the volumes."""
         loss = settings.smoothness * smoothness_loss(displacement) + settings.bending * bending_loss(displacement)
-        if settings.similarity or settings.mutual_information:
+        if settings.similarity or self.tissue is not None:
             warped = warp(self.volumes.flip(0), resized(displacement, self.volumes.shape[2:]))
         if settings.similarity:
             loss = loss + settings.similarity * local_ncc_loss(warped, self.volumes)
-        if settings.mutual_information:
+        if self.tissue is not None:
             sides = zip(warped, self.volumes, self.tissue, strict=True)
             both = torch.stack([mutual_information_loss(*side) for side in sides])
             loss = loss + settings.mutual_information * both.mean()

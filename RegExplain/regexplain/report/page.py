@@ -29,8 +29,7 @@ def render_report(folder: ResultFolder) -> str:
     environment.filters |= {"mm": wording.millimetres, "percent": wording.percent, "words": wording.words}
     environment.filters |= {"stage": stage_title, "scalar": usual_scalar, "indicator": wording.indicator}
     card, grid = card_of(folder.record["model"]), grid_of(folder.file("fixed.nii.gz"))
-    two_contrasts = card is not None and card.values["network"].get("type") == "fire"
-    found = checks(folder.record, min(grid.spacing) if grid else None, two_contrasts)
+    found = checks(folder.record, min(grid.spacing) if grid else None, card is not None and card.has_indicators)
     return environment.get_template("report.html.j2").render(
         record=folder.record,
         headline=wording.headline(folder.record),

@@ -41,7 +41,7 @@ def checks(record: Mapping[str, Any], voxel_mm: float | None, two_contrasts: boo
         found.append(
             Check("Trust indicators", "unknown", "Not measured yet: Trust in the panel, or `regexplain trust`, does.")
         )
-    warnings = record["warnings"] + (trust["warnings"] if trust else [])
+    warnings = wording.all_warnings(record)
     if warnings and all(check.state != "look" for check in found):
         found.append(Check("Warnings", "look", f"Warnings were given: {len(warnings)}. Read them first."))
     return found

@@ -31,6 +31,11 @@ def kind(record: Mapping[str, Any]) -> str:
     return "affine registration" if record["kind"] == "affine" else "deformable registration"
 
 
+def all_warnings(record: Mapping[str, Any]) -> list[str]:
+    """Of the registration, then of its indicators."""
+    return [*record["warnings"], *(record.get("trust") or {"warnings": []})["warnings"]]
+
+
 def headline(record: Mapping[str, Any]) -> list[str]:
     """The answer first: what moved, how far and how well, a sentence each."""
     return [*moved(record), *most_moved(record), overlap(record), folded(record)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
@@ -34,6 +34,8 @@ class TrainingConfig:
     seed: int = 0
     precision: str = "float32"  # or "bfloat16": mixed, on processors and GPUs that have it
     start_from: str = ""  # weights of an earlier run of the same network
+    parts_from: dict[str, str] = field(default_factory=dict)  # modules → weights of earlier runs that have them too
+    frozen: list[str] = field(default_factory=list)  # modules of the network that stay as they are
     folder: Path = Path()
 
     @classmethod

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 import torch.distributed as dist
@@ -13,6 +14,8 @@ from torch import nn
 
 from ..errors import BadInputError
 from ..inference.model import chosen_device
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -47,20 +50,23 @@ class Workers:
 ALONE = Workers()
 
 
-@contextmanager
-def workers(device: str) -> Iterator[tuple[Workers, torch.device]]:
-    """The processes that torchrun started, or this one alone, and the device of this one."""
+def in_workers(device: str, work: Callable[[Workers, torch.device], Result]) -> Result:
+    """What `work` makes of its place among the processes that torchrun started, or of being alone, and of its device.
+
+    What averages gradients has to be gone before the processes part: its threads end a process that leaves with them.
+    """
     size, rank = int(os.environ.get("WORLD_SIZE", 1)), int(os.environ.get("RANK", 0))
     chosen = chosen_device(device)
     if size == 1:
-        yield ALONE, chosen
-        return
+        return work(ALONE, chosen)
     if chosen.type == "cuda":
         chosen = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
         torch.cuda.set_device(chosen)
     dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
     try:
-        yield Workers(rank, size), chosen
+        result = work(Workers(rank, size), chosen)
         dist.barrier()  # who leaves while another still talks takes that one down
+        return result
     finally:
+        gc.collect()
         dist.destroy_process_group()

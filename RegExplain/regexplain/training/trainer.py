@@ -64,9 +64,7 @@ class Trainer(Generic[AnyTask]):
         self.device, self.step, self.best = torch.device(device), 0, -math.inf
         self.folder = self.config.path(self.config.output)
         self.share = workers.share(self.config.batch)
-        self.network = task.network().to(self.device)
-        if self.config.start_from:
-            self.network.load_state_dict(load_file(str(self.config.path(self.config.start_from))))
+        self.network = started(task.network(), self.config).to(self.device)
         self.average = copy.deepcopy(self.network).requires_grad_(False).eval()
         self.together = workers.together(task.objective(self.network))
         self.optimiser = torch.optim.Adam(self.network.parameters(), lr=self.config.learning_rate)
@@ -137,6 +135,19 @@ class Trainer(Generic[AnyTask]):
                 checkpoints.keep_as_best(self.folder, self.average)
             checkpoints.save(self.folder, self.step, self.best, self.network, self.average, self.optimiser)
         self.workers.wait()
+
+
+def started(network: nn.Module, config: TrainingConfig) -> nn.Module:
+    """`network` with what the configuration takes from earlier runs, and what it freezes frozen."""
+    if config.start_from:
+        network.load_state_dict(load_file(str(config.path(config.start_from))))
+    for part, file in config.parts_from.items():
+        weights = load_file(str(config.path(file)))
+        own = {key.removeprefix(part + "."): value for key, value in weights.items() if key.startswith(part + ".")}
+        network.get_submodule(part).load_state_dict(own)
+    for part in config.frozen:
+        network.get_submodule(part).requires_grad_(False)
+    return network
 
 
 def on_device(batch: Any, device: torch.device) -> Any:

@@ -1,3 +1,6 @@
+from .Shown import quiet
+
+
 class Choices:
     """A combo box of values, each with a title; `onPicked(value)` tells what the user picks, and only that."""
 
@@ -13,14 +16,13 @@ class Choices:
 
     def show(self, titles, chosen):
         """List `titles` (value: title) with `chosen` on show, or the first where that is not among them."""
-        wasBlocked = self._comboBox.blockSignals(True)
-        if titles != self._titles:
-            self._titles = dict(titles)
-            self._comboBox.clear()
-            for value, title in titles.items():
-                self._comboBox.addItem(title, value)
-        self._comboBox.currentIndex = max(self._comboBox.findData(chosen), 0)
-        self._comboBox.blockSignals(wasBlocked)
+        with quiet(self._comboBox):
+            if titles != self._titles:
+                self._titles = dict(titles)
+                self._comboBox.clear()
+                for value, title in titles.items():
+                    self._comboBox.addItem(title, value)
+            self._comboBox.currentIndex = max(self._comboBox.findData(chosen), 0)
 
     def _onIndexChanged(self, index):
         if index >= 0:

@@ -5,7 +5,7 @@ from regexplain.results.explanations import heatmap_name
 from ...MRML.Layers import GlyphLayer, InverseConsistencyLayer, JacobianLayer
 from ...MRML.StagesLayout import StagesLayout
 from .Choices import Choices
-from .Shown import setShown, showState
+from .Shown import quiet, setShown, showState
 
 EVERYWHERE = 0  # no label of a segment
 MOST_STAGES = 4  # side by side: more would be too small to read
@@ -55,10 +55,9 @@ class LayersSection:
     def _showSlider(self, slider, value):
         slider.enabled = value is not None
         if value is not None:
-            wasBlocked = slider.blockSignals(True)
-            slider.maximum = max(slider.maximum, value)
-            slider.value = value
-            slider.blockSignals(wasBlocked)
+            with quiet(slider):
+                slider.maximum = max(slider.maximum, value)
+                slider.value = value
 
     def _arrows(self):
         result = self._session.result
@@ -82,10 +81,9 @@ class LayersSection:
 
     def _showCompared(self):
         box, layout = self._ui.showStagesCheckBox, self._compared()
-        wasBlocked = box.blockSignals(True)
-        box.enabled = layout is not None
-        box.checked = layout is not None and layout.shown
-        box.blockSignals(wasBlocked)
+        with quiet(box):
+            box.enabled = layout is not None
+            box.checked = layout is not None and layout.shown
 
     def _compare(self, shown):
         with self._session.messages.guard():

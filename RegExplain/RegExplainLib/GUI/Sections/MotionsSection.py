@@ -6,6 +6,7 @@ from slicer.i18n import tr as _
 from .Choices import Choices
 from .JobButton import JobButton
 from .Motions import Motions
+from .Shown import quiet
 
 
 class MotionsSection:
@@ -139,13 +140,11 @@ class MotionsSection:
     def _showFrame(self, layer):
         """The slider's range, unit and place, and the check box, as the layer has them."""
         slider, box, strengths = self._ui.strengthSlider, self._ui.warpImageCheckBox, layer.strengths
-        wasBlocked = slider.blockSignals(True), box.blockSignals(True)
-        slider.minimum, slider.maximum = float(min(strengths)), float(max(strengths))
-        slider.suffix = f" {layer.unit}"
-        slider.value = layer.strength
-        box.checked = layer.imageShown
-        slider.blockSignals(wasBlocked[0])
-        box.blockSignals(wasBlocked[1])
+        with quiet(slider), quiet(box):
+            slider.minimum, slider.maximum = float(min(strengths)), float(max(strengths))
+            slider.suffix = f" {layer.unit}"
+            slider.value = layer.strength
+            box.checked = layer.imageShown
 
 
 def isPlaying(layer):

@@ -27,9 +27,7 @@ class RegisterSection:
         files = InputFiles.write(chosen, scratch)
         self._segmentNames = files.segmentNames
         arguments = ["register", files.volumes["fixed"], files.volumes["moving"]]
-        arguments += ["--output", str(scratch / "result"), "--model", chosen.model]
-        for role, path in files.segmentations.items():
-            arguments += [f"--{role}-segmentation", path]
+        arguments += ["--output", str(scratch / "result"), "--model", chosen.model, *files.segmentationOptions]
         if chosen.initialTransform is not None:
             path = NodeExport.writeLinearTransform(chosen.initialTransform, scratch / "initial.tfm")
             arguments += ["--initial-transform", path]

@@ -1,4 +1,16 @@
-"""Check boxes that show and hide a layer."""
+"""Controls that show what is in the scene, and check boxes that show and hide a layer."""
+
+from contextlib import contextmanager
+
+
+@contextmanager
+def quiet(widget):
+    """While it is open, the widget tells nobody of its changes: they are not the user's."""
+    wasBlocked = widget.blockSignals(True)
+    try:
+        yield
+    finally:
+        widget.blockSignals(wasBlocked)
 
 
 def setShown(session, layer, shown):
@@ -11,7 +23,6 @@ def setShown(session, layer, shown):
 
 def showState(checkBox, layer):
     """Let a check box tell whether its layer is seen; disabled where there is none."""
-    wasBlocked = checkBox.blockSignals(True)
-    checkBox.enabled = layer is not None
-    checkBox.checked = layer is not None and layer.visible
-    checkBox.blockSignals(wasBlocked)
+    with quiet(checkBox):
+        checkBox.enabled = layer is not None
+        checkBox.checked = layer is not None and layer.visible

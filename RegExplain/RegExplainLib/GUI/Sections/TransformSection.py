@@ -34,9 +34,7 @@ class TransformSection:
         arguments = ["explain-transform", path, "--output", str(scratch / "result")]
         for role, volume in files.volumes.items():
             arguments += [f"--{role}", volume]
-        for role, segmentation in files.segmentations.items():
-            arguments += [f"--{role}-segmentation", segmentation]
-        return arguments
+        return arguments + files.segmentationOptions
 
     def _onFinished(self, path):
         self._session.addResult(path, self._segmentNames, self._onAdded)

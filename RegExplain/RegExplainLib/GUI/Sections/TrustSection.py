@@ -1,6 +1,7 @@
 from slicer.i18n import tr as _
 
 from regexplain.report.verdict import checks, verdict
+from regexplain.report.wording import all_warnings
 
 from .JobButton import JobButton
 from .Table import Table
@@ -28,15 +29,13 @@ class TrustSection:
         return checks(record, min(fixed.GetSpacing()) if fixed is not None else None, self._hasIndicators())
 
     def _words(self, record, found):
-        warnings = [*record["warnings"], *(record.get("trust") or {"warnings": []})["warnings"]]
-        return "\n".join(
-            [verdict(found), *(_("Warning: {message}").format(message=w) for w in dict.fromkeys(warnings))]
-        )
+        warnings = dict.fromkeys(all_warnings(record))
+        return "\n".join([verdict(found), *(_("Warning: {message}").format(message=w) for w in warnings)])
 
     def _hasIndicators(self):
         """Whether the model that made the registration on show can measure them."""
         card = self._session.card
-        return card is not None and card.values["network"]["type"] == "fire"
+        return card is not None and card.has_indicators
 
     def _whyNot(self):
         whyNot = self._session.whyNotExtended()

@@ -16,7 +16,7 @@ from .config import LossWeights
 Pairs = tuple[Tensor, Tensor, Tensor, Tensor]  # fixed, its segments, moving, its segments: volumes (B, 1, D, H, W)
 
 
-def losses(output: RegistrationOutput, pairs: Pairs, weights: LossWeights) -> dict[str, Tensor]:
+def motion_losses(output: RegistrationOutput, pairs: Pairs, weights: LossWeights) -> dict[str, Tensor]:
     """Each term by its name in LossWeights, both directions together, on the grid of `output`'s displacements.
 
     Volumes and segments are sampled from full resolution at the cells of that grid, which may be coarser: half the
@@ -42,12 +42,14 @@ def losses(output: RegistrationOutput, pairs: Pairs, weights: LossWeights) -> di
     if weights.latent:
         encodings = torch.cat([output.stages["encoder-fixed"], output.stages["encoder-moving"]])
         terms["latent"] = 2 * (encodings.float() ** 2).mean()
-    if weights.read_out:
-        assert output.read_out is not None, "a weight on the read-out needs a network with segments"
-        segments = torch.cat([fixed_segments, moving_segments])
-        scale = segments.shape[2] // output.read_out.shape[2]
-        terms["read_out"] = read_out_loss(output.read_out, F.avg_pool3d(segments, scale))
     return terms
+
+
+def told_loss(logits: Tensor | None, pairs: Pairs) -> Tensor:
+    """Of the segments that the network told in fixed, then moving, on a grid as fine as the canvas or coarser."""
+    assert logits is not None, "a weight on the read-out needs a network with segments"
+    segments = torch.cat([pairs[1], pairs[3]])
+    return read_out_loss(logits, F.avg_pool3d(segments, segments.shape[2] // logits.shape[2]))
 
 
 def weighted_sum(terms: dict[str, Tensor], weights: LossWeights) -> Tensor:

@@ -54,5 +54,4 @@ class FireConfig(TrainingConfig):
     losses: LossWeights = field(default_factory=LossWeights)
     crop: list[int] = field(default_factory=lambda: [64, 80, 64])  # x, y, z; voxels of the canvas
     between_subjects: float = 0.4  # share of the pairs
-    frozen: list[str] = field(default_factory=list)  # parts of the network that stay as they are
     synthesise_every: int = 4  # steps; F, D and their losses cost as much as all the rest

@@ -20,7 +20,7 @@ from ...networks.fire import FireNetwork, each_order, learnt
 from ...networks.latent import RegistrationOutput
 from ...spatial.warp import warp
 from .anatomies import CELL_MM
-from .config import FireConfig
+from .config import FireConfig, LossWeights
 from .heads import HeadPair
 from .pairs import HALF_MM, Pair
 
@@ -56,36 +56,31 @@ class FireObjective(nn.Module):
         with self._precision(volumes):
             features = self.network.encoder(volumes)
             output = self.network.registered(features, [n // 2 for n in volumes.shape[2:]])
-            modality_logits = self.network.modality_logits(volumes, features[-1])
-        modalities = torch.cat([pairs.fixed_modality, pairs.moving_modality])
-        segments = torch.cat([pairs.fixed_segments, pairs.moving_segments])
         of_fixed, of_moving = features[-1].chunk(2)
         losses = self.config.losses
-        terms = {"modality": F.cross_entropy(modality_logits.float(), modalities)}
-        if losses.known:
-            terms["known"] = known_loss(output, pairs)
-        if losses.on_the_way:
-            terms["on_the_way"] = on_the_way_loss(output.answers, pairs)
-        if losses.overlap:
-            terms["overlap"] = overlap_loss(output, pairs)
-        if losses.smoothness:
-            terms["smoothness"] = smoothness_loss(output.raw / 2)
+        terms = motion_losses(output, pairs, losses)
+        if losses.modality:
+            terms["modality"] = self._modality(pairs, volumes, features[-1])
         if losses.alignment:  # teaches G alone: what lies on each other is to look alike
             terms["alignment"] = alignment_loss(
                 [learnt(of_moving)], output.displacement.detach(), [learnt(of_fixed)], pairs.weight
             )
         if losses.read_out and self.network.read_out is not None:
-            with self._precision(volumes):
-                read_out = self.network.read_out(features[-1])
-            terms["read_out"] = segmented(read_out_loss, read_out, segments, pairs.has_segments.repeat(2))
-        if losses.disagreement:
-            assert output.disagreement is not None
-            terms["disagreement"] = CELL_MM * output.disagreement.norm(dim=1).mean()
-        if losses.inverse_consistency:
-            terms["inverse_consistency"] = inverse_consistency_loss(*each_order(output))
+            terms["read_out"] = self._read_out(pairs, features[-1])
         if synthesise:
             terms |= self._synthesis(pairs, features[-1], output)
         return terms
+
+    def _modality(self, pairs: Pair, volumes: Tensor, features: Tensor) -> Tensor:
+        with self._precision(volumes):
+            logits = self.network.modality_logits(volumes, features)
+        return F.cross_entropy(logits.float(), torch.cat([pairs.fixed_modality, pairs.moving_modality]))
+
+    def _read_out(self, pairs: Pair, features: Tensor) -> Tensor:
+        with self._precision(features):
+            logits = self.network.read_out(features)
+        segments = torch.cat([pairs.fixed_segments, pairs.moving_segments])
+        return segmented(read_out_loss, logits, segments, pairs.has_segments.repeat(2))
 
     def _synthesis(self, pairs: Pair, features: Tensor, output: RegistrationOutput) -> dict[str, Tensor]:
         """F and D in both directions, one item of the batch at a time: each has its own pair of modalities.
@@ -127,6 +122,25 @@ class FireObjective(nn.Module):
             "discriminator": discriminator_loss(real_logits, fake_logits),
             "generator": generator_loss(passed_logits),
         }
+
+
+def motion_losses(output: RegistrationOutput, pairs: Pair, weights: LossWeights) -> dict[str, Tensor]:
+    """Those of the motion alone that have a weight, by name."""
+    terms: dict[str, Tensor] = {}
+    if weights.known:
+        terms["known"] = known_loss(output, pairs)
+    if weights.on_the_way:
+        terms["on_the_way"] = on_the_way_loss(output.answers, pairs)
+    if weights.overlap:
+        terms["overlap"] = overlap_loss(output, pairs)
+    if weights.smoothness:
+        terms["smoothness"] = smoothness_loss(output.raw / 2)
+    if weights.disagreement:
+        assert output.disagreement is not None
+        terms["disagreement"] = CELL_MM * output.disagreement.norm(dim=1).mean()
+    if weights.inverse_consistency:
+        terms["inverse_consistency"] = inverse_consistency_loss(*each_order(output))
+    return terms
 
 
 def known_loss(output: RegistrationOutput, pairs: Pair) -> Tensor:

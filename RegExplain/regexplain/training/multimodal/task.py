@@ -54,10 +54,7 @@ class FireTask:
         )
 
     def network(self) -> FireNetwork:
-        network = FireNetwork(**self.config.network)
-        for part in self.config.frozen:
-            network.get_submodule(part).requires_grad_(False)
-        return network
+        return FireNetwork(**self.config.network)
 
     def objective(self, network: nn.Module) -> nn.Module:
         assert isinstance(network, FireNetwork)
