@@ -12,7 +12,7 @@ from regexplain.geometry import Grid, canvas_about
 from regexplain.inference import prediction
 from regexplain.inference.model import Model, displacement_image
 from regexplain.metrics import dice
-from regexplain.networks.latent import RegistrationOutput
+from regexplain.networks.latent import RegistrationNetwork, RegistrationOutput
 from regexplain.transforms import RegistrationTransform, affine, extended_sample
 from scan_copies import REORDERINGS, mapped, points_in, reordered, rotation, turned
 
@@ -21,10 +21,13 @@ MATRIX = np.array([[0.05, 0.02, 0.0], [0.0, -0.04, 0.03], [0.01, 0.0, 0.06]])  #
 SHIFT = np.array([1.0, -2.0, 0.5])
 
 
-class KnownNetwork(torch.nn.Module):
+class KnownNetwork(RegistrationNetwork):
     """u(p) = MATRIX · (p − middle) + SHIFT in canvas voxels, whatever it sees."""
 
-    def forward(self, fixed, moving):
+    def encoder(self, volumes):
+        return [volumes]
+
+    def registered(self, features, shape):
         index = np.stack(np.meshgrid(*[np.arange(n) for n in SIZE], indexing="ij"), -1)
         u = (index - (np.array(SIZE) - 1) / 2) @ MATRIX.T + SHIFT
         displacement = torch.from_numpy(u).permute(3, 2, 1, 0)[None].float()

@@ -15,7 +15,7 @@ from ..intensities import TISSUE
 from ..networks.affine import estimated, fitted
 from ..spatial.warp import identity
 from ..transforms import affine, affine_matrix
-from .model import Model
+from .model import Model, Seen
 
 NO_LANDMARKS = (
     "The model {name} does not find the same structures in both images; only the middles of their tissue were laid on "
@@ -37,8 +37,8 @@ def align(model: Model, fixed: sitk.Image, moving: sitk.Image, warn: Callable[[s
         warn(NO_LANDMARKS.format(name=model.card.name))
         local = np.eye(4)
     coarse = in_world(local, here, there)
-    canvas = model.canvas(fixed)
-    rest = in_world(still_moved(model, fixed, moving, canvas, coarse), canvas, canvas)
+    seen = model.seen(fixed)
+    rest = in_world(still_moved(model, seen, moving, coarse), seen.canvas, seen.canvas)
     both = affine_matrix(coarse) @ affine_matrix(rest)
     return affine(both[:3, :3], both[:3, 3])
 
@@ -56,17 +56,15 @@ def landmark_grid(model: Model, image: sitk.Image) -> Grid:
     return centred_grid(model.centre(image), size, spacing, anatomical(Grid.of(image)).direction)
 
 
-def still_moved(
-    model: Model, fixed: sitk.Image, moving: sitk.Image, canvas: Grid, alignment: sitk.AffineTransform
-) -> np.ndarray:
+def still_moved(model: Model, fixed: Seen, moving: sitk.Image, alignment: sitk.AffineTransform) -> np.ndarray:
     """(4, 4), mm about the canvas' middle: the affine part, over the fixed image's tissue, of T's answer after an
     alignment. Landmarks are few and a few mm off; T sees everything, but not far."""
-    fixed_volume, moving_volume = model.volume(fixed, canvas), model.volume(moving, canvas, alignment)
-    velocity = model.network.coarse_velocity(fixed_volume, moving_volume)
+    features = fixed.beside(model.network.encoder(model.volume(moving, fixed.canvas, alignment)))
+    velocity = model.network.coarse_velocity(features)
     shape = velocity.shape[2:]
-    spacing = velocity.new_tensor(canvas.spacing)
-    points = (identity(shape, velocity) * velocity.new_tensor(canvas.extent) / 2).reshape(1, -1, 3)
+    spacing = velocity.new_tensor(fixed.canvas.spacing)
+    points = (identity(shape, velocity) * velocity.new_tensor(fixed.canvas.extent) / 2).reshape(1, -1, 3)
     moves = (velocity[0].flatten(1).T * spacing)[None]
-    tissue = (F.interpolate(fixed_volume, shape, mode="area") > TISSUE).flatten(1).float()
+    tissue = (F.interpolate(fixed.volume, shape, mode="area") > TISSUE).flatten(1).float()
     generator = fitted(points, points + moves, tissue) - torch.eye(4, device=points.device)
     return torch.linalg.matrix_exp(generator)[0].double().cpu().numpy()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import SimpleITK as sitk
@@ -26,12 +27,25 @@ BASES = ("pca", "readable")
 BYTES_PER_CANVAS_VOXEL = 600  # activations of the shipped widths, both directions
 
 
+class Seen(NamedTuple):
+    """A fixed image as a network sees it: its canvas, the volume on it, the encoder's features, coarsest first."""
+
+    canvas: Grid
+    volume: Tensor
+    features: list[Tensor]
+
+    def beside(self, features: Sequence[Tensor]) -> list[Tensor]:
+        """Its features and those of a moving volume, stacked in this order."""
+        return [torch.cat(pair) for pair in zip(self.features, features, strict=True)]
+
+
 @dataclass
 class Model:
     card: ModelCard
     network: Any  # of NETWORKS; torch hides what a module's own methods take and give
     device: torch.device
     _scaled: list[tuple[sitk.Image, sitk.Image]] = field(default_factory=list, repr=False)
+    _seen: tuple[sitk.Image, Seen] | None = field(default=None, repr=False)
 
     @classmethod
     def load(cls, card: ModelCard, device: str = "auto", threads: int | None = None) -> Model:
@@ -85,6 +99,14 @@ class Model:
     def volume(self, image: sitk.Image, canvas: Grid, alignment: sitk.Transform | None = None) -> Tensor:
         """(1, 1, D, H, W): the scaled image on the canvas, 0 (its darkest) outside."""
         return torch.from_numpy(on_canvas(self.scaled(image), canvas, alignment))[None, None].to(self.device)
+
+    def seen(self, fixed: sitk.Image) -> Seen:
+        """That of the last image is kept: it is aligned and then registered."""
+        if self._seen is None or self._seen[0] is not fixed:
+            canvas = self.canvas(fixed)
+            volume = self.volume(fixed, canvas)
+            self._seen = fixed, Seen(canvas, volume, self.network.encoder(volume))
+        return self._seen[1]
 
     def scaled(self, image: sitk.Image) -> sitk.Image:
         """`image` in the intensities that the network was trained on; those of one pair are kept, for it takes long."""

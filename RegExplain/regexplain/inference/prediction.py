@@ -37,9 +37,12 @@ def predict(
     progress: Progress | None = None,
 ) -> Prediction:
     """refine: steps of optimisation of this pair after the network's answer."""
-    canvas = model.canvas(fixed)
-    volumes = model.volume(fixed, canvas), model.volume(moving, canvas, alignment)
-    output = refined(model.network, *volumes, refine, progress=progress) if refine else model.network(*volumes)
+    seen = model.seen(fixed)
+    canvas, network, volume = seen.canvas, model.network, model.volume(moving, seen.canvas, alignment)
+    if refine:
+        output = refined(network, seen.volume, volume, refine, progress=progress)
+    else:
+        output = network.registered(seen.beside(network.encoder(volume)), volume.shape[2:])
     encodings = {
         stage.removeprefix("encoder-"): activation.flatten().double().cpu().numpy()
         for stage, activation in output.stages.items()

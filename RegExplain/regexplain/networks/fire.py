@@ -245,9 +245,9 @@ class FireNetwork(RegistrationNetwork):
         output.disagreement, output.answers = found.disagreement, found.answers
         return output
 
-    def coarse_velocity(self, fixed: Tensor, moving: Tensor) -> Tensor:
+    def coarse_velocity(self, features: Sequence[Tensor]) -> Tensor:
         """T's answer but for its finest level, before integration, (B, 3, D/4, H/4, W/4) canvas voxels."""
-        return self.transformation(*of_each(self.encoder(torch.cat([fixed, moving]))[:-1])).velocity
+        return self.transformation(*of_each(features[:-1])).velocity
 
     def modality_logits(self, volumes: Tensor, finest: Tensor) -> Tensor:
         """(B, modalities), linear in how bright the structures are that G's finest features show, beside one another.
