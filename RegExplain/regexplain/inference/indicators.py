@@ -152,8 +152,7 @@ class Indicators:
     @torch.no_grad()
     def _segments(self) -> Tensor | None:
         """(2, L, d, h, w) logits of the structures in both images; None where the network knows none."""
-        read_out = self.pair.network.read_out
-        return None if read_out is None else read_out(self.pair.seen[0][-1])
+        return self.pair.network.told(self.pair.seen[0])
 
     def _position(self, k: int, index) -> list[float]:
         """(L, P, S) from the middle of the head, ±1 at its borders."""

@@ -91,7 +91,7 @@ class Evidence(NamedTuple):
     def of(cls, network, volumes: Tensor, features: Sequence[Tensor], settings: Refinement) -> Evidence:
         tissue = maps = descriptors = None
         if settings.overlap:
-            told = network.told(volumes, features)
+            told = network.told(features)
             maps = None if told is None else told.sigmoid()
         if settings.self_similarity:
             descriptors = F.avg_pool3d(mind_ssc(volumes), 2)

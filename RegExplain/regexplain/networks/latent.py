@@ -9,7 +9,7 @@ fine; and where skips bring finer features, each side is first moved half the wa
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -142,7 +142,7 @@ class ReadOut(nn.Module):
 
     def __init__(self, channels: int, segments: int, scale: int):
         super().__init__()
-        self.segments, self.scale = segments, scale
+        self.scale = scale
         self.linear = nn.Conv3d(channels, segments * scale**3, 1)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -150,30 +150,6 @@ class ReadOut(nn.Module):
         s = self.scale
         cells = self.linear(x).float().view(b, -1, s, s, s, d, h, w)
         return cells.permute(0, 1, 5, 2, 6, 3, 7, 4).reshape(b, -1, d * s, h * s, w * s)
-
-
-class Anatomy(nn.Module):
-    """(B, 1, D, H, W) → logits (B, L, D, H, W) of the segments: a U-Net at half the resolution and coarser, each of
-    whose finest cells tells its 8 voxels."""
-
-    def __init__(self, segments: int, widths: Sequence[int], blocks: Sequence[int] = ()):
-        super().__init__()
-        self.features = Encoder(widths, blocks or [1] * len(widths), skips=True, normalised=True)
-        self.read_out = ReadOut(widths[0], segments, 2)
-
-    def forward(self, volumes: Tensor) -> Tensor:
-        return self.read_out(self.features(volumes)[-1])
-
-
-class AnatomicalEncoder(Encoder):
-    """An encoder that sees, beside each volume, where its own anatomy is: what `anatomy` tells of that volume alone."""
-
-    def __init__(self, widths: Sequence[int], blocks: Sequence[int], skips: bool, normalised: bool, anatomy: Anatomy):
-        super().__init__(widths, blocks, skips, normalised, channels=1 + anatomy.read_out.segments)
-        self.anatomy = anatomy
-
-    def forward(self, x: Tensor) -> list[Tensor]:
-        return super().forward(torch.cat([x, self.anatomy(x).sigmoid().to(x.dtype)], 1))
 
 
 class RegistrationNetwork(nn.Module):
@@ -190,9 +166,9 @@ class RegistrationNetwork(nn.Module):
         output = self.registered(features, shape or fixed.shape[2:])
         return output
 
-    def told(self, volumes: Tensor, features: Sequence[Tensor]) -> Tensor | None:
-        """Logits (B, L, D, H, W) of the segments that the network sees in each of the volumes by itself, on a grid of
-        its own over the canvas; None where it has learnt none. features: the encoder's, of these volumes."""
+    def told(self, features: Sequence[Tensor]) -> Tensor | None:
+        """Logits (B, L, D, H, W) of the segments that the network sees in each volume by itself, on a grid of its own
+        over the canvas; None where it has learnt none. features: the encoder's, coarsest level first."""
         return None if self.read_out is None else self.read_out(features[-1])
 
     def registered(self, features: Sequence[Tensor], shape) -> RegistrationOutput:
@@ -209,9 +185,8 @@ class LatentNetwork(RegistrationNetwork):
     """widths: channels of each level, so the latent grid is 2^len(widths) times coarser than the canvas.
 
     blocks: residual blocks of each level of the encoder; one each by default.
-    segments: number of labels that the network must tell in each volume; 0 for none. Told by a linear read-out of the
-    encoder's finest feature (of the latent itself, without skips), which teaches the encoder anatomy in training; or,
-    where `anatomy` has the widths and blocks of one, by a network of its own, whose maps the encoder sees.
+    segments: number of labels that a linear read-out of the encoder's finest feature must tell (of the latent itself,
+    without skips); 0 for none. It teaches the encoder anatomy in training; registration does not use it.
     STAGES: those of its output → the image that each explains; stages of one module in the order of its batch.
     """
 
@@ -225,22 +200,13 @@ class LatentNetwork(RegistrationNetwork):
         segments: int = 0,
         blocks: Sequence[int] = (),
         normalised: bool = False,
-        anatomy: Mapping[str, Sequence[int]] | None = None,
     ):
         super().__init__()
         blocks = blocks or [1] * len(widths)
-        self.read_out = None
-        if anatomy:
-            self.encoder = AnatomicalEncoder(widths, blocks, skips, normalised, Anatomy(segments, **anatomy))
-        else:
-            self.encoder = Encoder(widths, blocks, skips, normalised)
-            channels, scale = (widths[0], 2) if skips else (widths[-1], 2 ** (len(widths) - 1))
-            self.read_out = ReadOut(channels, segments, scale) if segments else None
+        self.encoder = Encoder(widths, blocks, skips, normalised)
         self.decoder = Decoder(widths, transformation, skips)
-
-    def told(self, volumes: Tensor, features: Sequence[Tensor]) -> Tensor | None:
-        own = isinstance(self.encoder, AnatomicalEncoder)
-        return self.encoder.anatomy(volumes) if own else super().told(volumes, features)
+        channels, scale = (widths[0], 2) if skips else (widths[-1], 2 ** (len(widths) - 1))
+        self.read_out = ReadOut(channels, segments, scale) if segments else None
 
     def encode(self, volume: Tensor) -> Tensor:
         """(B, 1, D, H, W), intensities in [0, 1], to the latent (B, C, d, h, w)."""

@@ -34,7 +34,6 @@ class TrainingConfig:
     seed: int = 0
     precision: str = "float32"  # or "bfloat16": mixed, on processors and GPUs that have it
     start_from: str = ""  # weights of an earlier run of the same network
-    parts_from: dict[str, str] = field(default_factory=dict)  # modules → weights of earlier runs that have them too
     frozen: list[str] = field(default_factory=list)  # modules of the network that stay as they are
     folder: Path = Path()
 

@@ -141,10 +141,6 @@ def started(network: nn.Module, config: TrainingConfig) -> nn.Module:
     """`network` with what the configuration takes from earlier runs, and what it freezes frozen."""
     if config.start_from:
         network.load_state_dict(load_file(str(config.path(config.start_from))))
-    for part, file in config.parts_from.items():
-        weights = load_file(str(config.path(file)))
-        own = {key.removeprefix(part + "."): value for key, value in weights.items() if key.startswith(part + ".")}
-        network.get_submodule(part).load_state_dict(own)
     for part in config.frozen:
         network.get_submodule(part).requires_grad_(False)
     return network

@@ -24,13 +24,8 @@ class LossWeights:
     similarity: float = 0.5
     smoothness: float = 0.1
     folding: float = 0.0
-    read_out: float = 0.0  # the network's own segmentation of each volume
+    read_out: float = 0.0  # the encoder's own segmentation of each volume
     latent: float = 0.0  # mean square of the encodings: what the decoder does not need is given up
-
-    @property
-    def of_motion(self) -> bool:
-        """Whether any but the read-out's counts."""
-        return any(weight for name, weight in vars(self).items() if name != "read_out")
 
 
 @dataclass

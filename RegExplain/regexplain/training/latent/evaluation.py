@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from ...networks.latent import LatentNetwork, RegistrationOutput
+from ...networks.latent import RegistrationOutput
 from ...spatial.warp import warp
 from .cases import Case
 
@@ -18,19 +17,6 @@ def hard_dice(a: Tensor, b: Tensor) -> float:
     a, b = a > 0.5, b > 0.5
     both = 2 * (a & b).sum((1, 2, 3))
     return float((both / (a.sum((1, 2, 3)) + b.sum((1, 2, 3))).clamp_min(1)).mean())
-
-
-@torch.no_grad()
-def mean_told_dice(network: LatentNetwork, cases: list[Case], device: torch.device | str = "cpu") -> float:
-    """Mean Dice of the segments that the network tells in each volume by itself."""
-    scores = []
-    for case in cases:
-        volume = case.volume[None].to(device)
-        told = network.told(volume, network.encoder(volume))
-        assert told is not None, "only a network with segments tells any"
-        maps = F.interpolate(told.sigmoid().cpu(), case.segments.shape[1:], mode="trilinear")
-        scores.append(hard_dice(maps[0], case.segments))
-    return sum(scores) / len(scores)
 
 
 @torch.no_grad()

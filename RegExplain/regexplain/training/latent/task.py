@@ -9,7 +9,7 @@ from ...networks.latent import LatentNetwork
 from .batches import batch
 from .cases import split
 from .config import LatentConfig
-from .evaluation import mean_dice, mean_told_dice
+from .evaluation import mean_dice
 from .objective import Pairs, motion_losses, told_loss, weighted_sum
 
 
@@ -29,14 +29,7 @@ class LatentTask:
         return batch(self.train_cases, self.config, step, indices)
 
     def look(self, average: nn.Module, device: torch.device) -> dict[str, float]:
-        """Dice of the registered held-out pairs, and of the segments told in held-out volumes, where it is taught."""
-        assert isinstance(average, LatentNetwork)
-        if not self.held_out:
-            return {}
-        moved, told = self.config.losses.of_motion, self.config.losses.read_out
-        return ({"held_out_dice": mean_dice(average, self.held_out, device)} if moved else {}) | (
-            {"held_out_told_dice": mean_told_dice(average, self.held_out, device)} if told else {}
-        )
+        return {"held_out_dice": mean_dice(average, self.held_out, device)} if self.held_out else {}
 
 
 class LatentObjective(nn.Module):
@@ -45,14 +38,12 @@ class LatentObjective(nn.Module):
         self.network, self.config = network, config
 
     def forward(self, pairs: Pairs) -> dict[str, Tensor]:
-        weights, terms = self.config.losses, dict[str, Tensor]()
-        volumes = torch.cat([pairs[0], pairs[2]])
+        weights, volumes = self.config.losses, torch.cat([pairs[0], pairs[2]])
         with torch.autocast(volumes.device.type, torch.bfloat16, enabled=self.config.precision == "bfloat16"):
-            features = self.network.encoder(volumes) if weights.of_motion else []
-            told = self.network.told(volumes, features) if weights.read_out else None
-            if weights.of_motion:
-                output = self.network.registered(features, [n // self.config.loss_cell for n in volumes.shape[2:]])
-                terms |= motion_losses(output, pairs, weights)
+            features = self.network.encoder(volumes)
+            output = self.network.registered(features, [n // self.config.loss_cell for n in volumes.shape[2:]])
+            told = self.network.told(features) if weights.read_out else None
+        terms = motion_losses(output, pairs, weights)
         if weights.read_out:
             terms["read_out"] = told_loss(told, pairs)
         return terms | {"total": weighted_sum(terms, weights)}
