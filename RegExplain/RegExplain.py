@@ -29,8 +29,11 @@ class RegExplain(ScriptedLoadableModule):
         parent.acknowledgementText = _(
             "Latent components: Estienne et al., Exploring Deep Registration Latent Spaces, DART 2021. "
             "Heatmaps: Selvaraju et al., Grad-CAM, ICCV 2017. "
-            "The shipped model was trained on the hippocampus images of the Medical Segmentation Decathlon "
-            "(Antonelli et al., Nature Communications 13:4128, 2022; CC BY-SA 4.0)."
+            "The shipped models of the hippocampus were trained on images of the Medical Segmentation Decathlon "
+            "(Antonelli et al. 2022, doi 10.1038/s41467-022-30695-9; CC BY-SA 4.0), that of T1 and FLAIR on the label "
+            "maps that come with SynthSeg (Billot et al. 2023, doi 10.1016/j.media.2023.102789; Apache 2.0) and on "
+            "patients with multiple sclerosis (Lesjak et al. 2016, doi 10.1007/s12021-015-9293-1, and 2017, doi "
+            "10.1007/s12021-017-9348-7; CC BY)."
         )
         slicer.app.connect("startupCompleted()", offerSampleData)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import SimpleITK as sitk
 
-from .geometry import Grid
+from .geometry import Grid, thinning_step
 from .intensities import normalised
 from .motions import Motion, fitted_motion
 from .transforms import extended_sample, grid_points
@@ -33,7 +33,7 @@ class Anatomy:
 
         That threshold is taken after the networks' own normalisation, which clips outliers.
         """
-        step = int(np.ceil(np.cbrt(fixed.GetNumberOfPixels() / MOST_VOXELS)))
+        step = thinning_step(fixed.GetSize(), MOST_VOXELS)
         thinned = fixed[::step, ::step, ::step]
         if segmentation is not None:
             labels = sitk.GetArrayFromImage(segmentation[::step, ::step, ::step])

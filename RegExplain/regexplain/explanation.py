@@ -20,7 +20,7 @@ from .parts import Decomposition, taken_apart
 from .progress import Progress
 from .results.explanations import SCALARS, USUAL_METHOD, USUAL_SCALAR, ComponentMotion, Heatmap
 from .results.registration_result import RegistrationResult
-from .running import out_of_memory_said, use_threads
+from .running import trouble_said, use_threads
 
 if TYPE_CHECKING:
     from .indicators import Trust
@@ -62,7 +62,7 @@ def explain(
         ready = _model_of(result, model, device, threads)
         from .attribution.coordinate_maps import coordinate_maps
 
-        with out_of_memory_said():
+        with trouble_said():
             return coordinate_maps(ready, result, component)
     if scalar not in SCALARS:
         raise BadInputError(f"There is no scalar {scalar!r}; there are {', '.join(SCALARS)}.")
@@ -70,7 +70,7 @@ def explain(
     ready = _model_of(result, model, device, threads)
     from .attribution.heatmaps import heatmaps
 
-    with out_of_memory_said():
+    with trouble_said():
         return heatmaps(ready, result, stages, mask, words, label, method, scalar, progress)
 
 
@@ -94,7 +94,7 @@ def components(
     ready = _model_of(result, model, device, threads)
     from .inference.prediction import component_motions
 
-    with out_of_memory_said():
+    with trouble_said():
         return component_motions(
             ready,
             result.fixed,
@@ -128,7 +128,7 @@ def decompose(
     from .inference.parts import EncodedPair
 
     assert result.transform.displacement is not None
-    with out_of_memory_said():
+    with trouble_said():
         pair = EncodedPair(ready, result, known)
         anatomy = Anatomy.of(result.fixed, result.fixed_segmentation)
         return taken_apart(pair, result.transform.displacement, anatomy, count, basis)
@@ -155,7 +155,7 @@ def trust(
     from .inference.indicators import measured_trust
     from .inference.model import Model
 
-    with out_of_memory_said():
+    with trouble_said():
         return measured_trust(Model.load(card, device, threads), result)
 
 
@@ -170,7 +170,7 @@ def _model_of(result: RegistrationResult, model: str | os.PathLike[str] | None, 
 def _card_of(result: RegistrationResult, model: str | os.PathLike[str] | None) -> registry.ModelCard:
     """Of the very model that made the result, found by its checksum."""
     used = result.record.get("model")
-    if used is None and result.record["kind"] == "deformable":
+    if result.record.get("transform"):
         raise BadInputError(
             "This transform was made elsewhere: no network made it, so there is nothing more to explain; register the "
             "two images here for that."

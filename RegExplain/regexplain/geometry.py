@@ -5,6 +5,7 @@ World points are LPS millimetres. Sizes, spacings and indices are ordered (x, y,
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -80,6 +81,14 @@ class Grid:
             self.direction,
             0.0,
         )
+
+
+def thinning_step(size: tuple[int, ...], most_voxels: int) -> int:
+    """The least n so that every n-th voxel along each axis, from the first on, leaves no more than `most_voxels`."""
+    step, longest = 1, max(size)
+    while step < longest and math.prod(-(-n // step) for n in size) > most_voxels:
+        step += 1
+    return step
 
 
 def anatomical(grid: Grid) -> Grid:

@@ -18,7 +18,7 @@ from .population import Population
 from .progress import Progress
 from .results.folder import SCHEMA_VERSION
 from .results.registration_result import RegistrationResult
-from .running import out_of_memory_said, use_threads
+from .running import trouble_said, use_threads
 from .transforms import RegistrationTransform, as_affine, backward, extended_sample
 
 if TYPE_CHECKING:
@@ -149,14 +149,14 @@ class _Registration:
             from .inference.alignment import align
 
             assert self.model is not None
-            with out_of_memory_said():
+            with trouble_said():
                 return align(self.model, self.fixed, self.moving, self._warn), wanted
         return alignment.registered(self.fixed, self.moving), "affine"
 
     def _load(self, card: registry.ModelCard) -> Model:
         from .inference.model import Model
 
-        with out_of_memory_said():
+        with trouble_said():
             model = Model.load(card, self.device, self.threads)
         self.device = str(model.device)
         return model
@@ -169,7 +169,7 @@ class _Registration:
             return None, None
         from .inference.prediction import predict
 
-        with out_of_memory_said():
+        with trouble_said():
             prediction = predict(self.model, self.fixed, self.moving, linear, self.refine, self.progress)
         if self.model.card.has_components:
             self._place(Population.of(self.model.components), self.model.card.name, prediction.encodings)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import SimpleITK as sitk
 
-from .errors import BadInputError, RegExplainError
+from .errors import BadInputError, trouble_of_the_computer
 
 
 def use_threads(threads: int | None) -> int:
@@ -21,13 +21,12 @@ def use_threads(threads: int | None) -> int:
 
 
 @contextmanager
-def out_of_memory_said() -> Iterator[None]:
-    """torch reports missing memory as a RuntimeError of many words; a user needs one sentence."""
+def trouble_said() -> Iterator[None]:
+    """torch reports that, and a lost graphics card, as a RuntimeError of many words; a user needs one sentence."""
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and "memory" not in str(error).lower():
+        known = trouble_of_the_computer(error)
+        if known is None:
             raise
-        raise RegExplainError(
-            "There was not enough memory; close other programs, crop the images, or use --device cpu."
-        ) from error
+        raise known from error

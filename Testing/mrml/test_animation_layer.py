@@ -138,6 +138,43 @@ def test_a_part_of_a_registration_is_played_alone(scene, copied, truth):
     np.testing.assert_allclose(through_nodes(points, layer.warp, None), expected, atol=0.05)
 
 
+@pytest.mark.parametrize("factor", [0.5, 3.0])
+def test_amplitude_scales_the_motion_at_every_strength_and_survives_saving(scene, result, truth, tmp_path, factor):
+    layer = AnimationLayer(result, 1).add()
+    points = inside_points(canvas_of(truth.fixed), 50)
+    layer.setAmplitude(2.0)
+    layer.setAmplitude(factor)
+    assert layer.amplitude == factor and f"drawn {factor:g} times as large" in layer.caption
+    check_amplitude(layer, truth, points, factor)
+    assert scene.WriteToMRB(str(tmp_path / "scene.mrb"))
+    scene.Clear(False)
+    assert scene.ReadFromMRB(str(tmp_path / "scene.mrb"))
+    layer = AnimationLayer(ResultNodes.find(scene)[0], 1)
+    assert layer.amplitude == factor
+    check_amplitude(layer, truth, points, factor)
+    layer.setAmplitude(1)
+    assert "drawn" not in layer.caption
+    check_amplitude(layer, truth, points, 1)
+
+
+def test_a_larger_amplitude_is_seen_at_once(views, result, truth):
+    layer, view = AnimationLayer(result, 1).add(), views[0]
+    view.fit(truth.centre * LPS)
+    layer.setStrength(2.0)
+    places = []
+    for factor in (1.0, 3.0, 1.0):
+        layer.setAmplitude(factor)
+        places.append(np.argwhere(like(view.render(), np.array(GOLD) * 255, 60)).mean(axis=0))
+    assert np.abs(places[1] - places[0]).max() > 5 and np.abs(places[2] - places[0]).max() < 0.5
+
+
+def check_amplitude(layer, truth, points, factor):
+    for frame, strength in enumerate(layer.strengths):
+        layer.setFrame(frame)
+        expected = factor * truth.component_displacement(1, strength, points)
+        np.testing.assert_allclose(through_nodes(points, layer.warp, None) - points, expected, atol=0.05 * factor)
+
+
 def test_at_strength_zero_gold_covers_red_and_at_the_largest_they_differ(views, result, truth):
     layer, view = AnimationLayer(result, 1).add(), views[0]
     view.fit(truth.centre * LPS)

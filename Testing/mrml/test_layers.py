@@ -199,6 +199,21 @@ def test_a_layer_whose_files_are_gone_says_what_to_do_and_adds_nothing(scene, co
     assert node_ids(scene) == before
 
 
+@pytest.mark.parametrize(
+    ("kind", "words", "file"),
+    [
+        ("heatmap decoder", "heatmap {}; or run Explain", "heatmaps/decoder.nii.gz"),
+        ("animation 2", "field {}; or run Components", "components/component-02/strength+1.00.nii.gz"),
+    ],
+)
+def test_a_missing_file_is_named_with_what_makes_it_again(scene, copied, kind, words, file):
+    (copied / file).unlink()
+    what, again = words.format(file).split("; ")
+    with pytest.raises(BadInputError) as error:
+        KINDS[kind](ResultNodes.load(copied)).add()
+    assert str(error.value) == f"The {what} is missing; open the result folder again, {again} again."
+
+
 def test_what_fails_while_a_layer_is_built_leaves_nothing_behind(scene, copied):
     (copied / "components/component-02/strength+1.00.nii.gz").write_bytes(b"not an image")
     result = ResultNodes.load(copied)

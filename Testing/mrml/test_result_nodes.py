@@ -7,7 +7,8 @@ import SimpleITK as sitk
 import slicer
 from mrml.checks import LPS, check_chain, check_place, inside_points, like, node_ids
 from regexplain.errors import BadInputError
-from RegExplainLib.MRML.ResultNodes import ResultNodes
+from RegExplainLib.MRML import Conversion
+from RegExplainLib.MRML.ResultNodes import ResultNodes, readFiles
 from synthetic_result import write_synthetic_result
 
 
@@ -71,6 +72,37 @@ def test_a_result_without_segmentations_has_none(scene, tmp_path):
     result = ResultNodes.load(truth.folder)
     assert (result.fixedSegmentation, result.movingSegmentation, result.warpedSegmentation) == (None, None, None)
     assert [layer.key for layer in result.layers()] == ["glyphs", "jacobian", "inverse consistency"]
+
+
+def test_what_takes_long_is_done_before_the_first_node_is_added(scene, truth, monkeypatch):
+    files = readFiles(truth.folder)
+    for name in ("voxelsOf", "masksOf", "gridTransform"):
+        monkeypatch.delattr(Conversion, name)
+    *_, result = ResultNodes.loadInSteps(truth.folder, files)
+    check_chain(result, truth)
+    check_place(result.fixed, sitk.ReadImage(str(truth.folder / "fixed.nii.gz")))
+
+
+def test_a_result_is_added_a_node_a_step_and_seen_after_the_last(scene, truth):
+    before, counts = len(node_ids(scene)), []
+    for result in ResultNodes.loadInSteps(truth.folder, readFiles(truth.folder)):
+        new = len(node_ids(scene)) - before - sum(counts)
+        counts.append(new)
+        outlines = filter(None, (result.fixedSegmentation, result.movingSegmentation, result.warpedSegmentation))
+        shown = [node for node in outlines if node.GetDisplayVisibility()]
+        assert bool(shown) == (len(counts) == 12)
+    assert max(counts) <= 4 and len(counts) == 12
+
+
+@pytest.mark.parametrize("steps", [1, 4, 7, 12])
+def test_a_loading_that_is_given_up_leaves_the_scene_as_it_was(scene, truth, steps):
+    before, itemsBefore = node_ids(scene), items(scene)
+    loading = ResultNodes.loadInSteps(truth.folder, readFiles(truth.folder))
+    for _ in range(steps):
+        next(loading)
+    assert node_ids(scene) != before
+    loading.close()
+    assert (node_ids(scene), items(scene)) == (before, itemsBefore)
 
 
 def test_removing_a_result_leaves_the_scene_as_it_was(scene, truth):

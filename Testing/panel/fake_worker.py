@@ -3,9 +3,9 @@
     fake_worker.py BEHAVIOUR TEMPLATES [PID FILE] VERB ...
 
 TEMPLATES is a folder of synthetic results to copy from. Behaviours: good makes what the verb makes; affine the same
-where no model fits; garbage the same among noise; error, memory, full (disk), silent and killed fail so; nowhere and
-half say that they are done; flood says too much; hang never ends, has a child, ignores requests to end, and writes both
-process ids to the file.
+where no model fits; garbage the same among noise; error, memory, lost (graphics card), full (disk), silent and killed
+fail so; nowhere and half say that they are done; flood says too much; hang never ends, has a child, ignores requests to
+end, and writes both process ids to the file.
 """
 
 import json
@@ -147,7 +147,17 @@ def silent(templates, verb, arguments):
 
 
 def memory(templates, verb, arguments):
-    say("error", message="There was not enough memory; close other programs, crop the images, or use --device cpu.")
+    say("error", message="There was not enough memory; close other programs, or crop the images.")
+    sys.exit(1)
+
+
+def lost(templates, verb, arguments):
+    """The graphics card fails on the way: torch's own words, through what turns them into a sentence."""
+    from regexplain.errors import trouble_of_the_computer
+
+    say("progress", stage="Registering", done=1, total=2)
+    words = "CUDA error: device-side assert triggered\nCompile with `TORCH_USE_CUDA_DSA` to enable assertions."
+    say("error", message=str(trouble_of_the_computer(RuntimeError(words))))
     sys.exit(1)
 
 

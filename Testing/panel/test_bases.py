@@ -21,6 +21,16 @@ def test_the_module_describes_itself(module):
     assert not module.parent.icon.isNull()
 
 
+def test_all_data_that_the_shipped_models_come_from_are_acknowledged(module):
+    import re
+
+    from regexplain import registry
+
+    words = module.parent.acknowledgementText
+    sources = {doi for card in registry.installed() for doi in re.findall(r"doi ([^\s,;)]+)", card.values["data"])}
+    assert len(sources) >= 4 and [doi for doi in sources if doi not in words] == []
+
+
 def test_a_wrong_type_is_refused_by_the_parameter_node(panel):
     parameters = panel.session.parameterNode
     with pytest.raises((TypeError, ValueError)):

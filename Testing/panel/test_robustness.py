@@ -81,7 +81,7 @@ def test_input_that_cannot_be_written_starts_no_job(panel, volumes, worker, show
 def test_a_result_that_cannot_be_loaded_leaves_the_panel_usable(panel, volumes, worker, shown, monkeypatch):
     from RegExplainLib.MRML.ResultNodes import ResultNodes
 
-    monkeypatch.setattr(ResultNodes, "load", lambda *_: 1 / 0)
+    monkeypatch.setattr(ResultNodes, "loadInSteps", lambda *_: (1 / 0 for _ in range(2)))
     press(panel, panel.ui.registerButton)
     assert len(shown) == 1 and "unexpected" in shown[0]
     assert panel.ui.registerButton.enabled and panel.session.result is None
@@ -206,7 +206,8 @@ def closeScene(module):
 def deleteInputs(module):
     import slicer
 
-    for volume in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode"):
+    parameters = module.parent.widgetRepresentation().self().panel.session.parameterNode
+    for volume in (parameters.fixed, parameters.moving):
         slicer.mrmlScene.RemoveNode(volume)
 
 
@@ -248,16 +249,37 @@ def test_nothing_that_happens_during_a_job_breaks_it(module, panel, volumes, wor
         assert isUsable(panel)
 
 
-@pytest.mark.parametrize("event", EVENTS)
-def test_nothing_that_happens_while_the_result_is_loaded_breaks_it(module, panel, volumes, worker, shown, event):
+@pytest.fixture(params=["read", "added"])
+def whileLoaded(request, monkeypatch, panel):
+    """`whileLoaded(event)` lets it happen while the next result is read, or between two steps of adding it."""
     import qt
 
     from RegExplainLib.MRML.ResultNodes import ResultNodes
 
+    def atReading(event):
+        panel.session.runner.progress.connect(lambda stage, *_: stage == "Loading" and qt.QTimer.singleShot(0, event))
+
+    def atAdding(event):
+        add = ResultNodes._addVolume
+
+        def adding(result, role, *rest):
+            add(result, role, *rest)
+            if role == "moving":
+                qt.QTimer.singleShot(0, event)
+
+        monkeypatch.setattr(ResultNodes, "_addVolume", adding)
+
+    return atReading if request.param == "read" else atAdding
+
+
+@pytest.mark.parametrize("event", EVENTS)
+def test_nothing_that_happens_while_the_result_is_loaded_breaks_it(
+    module, panel, volumes, worker, shown, whileLoaded, event
+):
+    from RegExplainLib.MRML.ResultNodes import ResultNodes
+
     before, session = resultFolders(), panel.session
-    session.runner.progress.connect(
-        lambda stage, *_: stage == "Loading" and qt.QTimer.singleShot(0, lambda: event(module))
-    )
+    whileLoaded(lambda: event(module))
     panel.ui.registerButton.click()
     waitUntil(lambda: not session.job)
     assert shown == [] and jobFolders() == []
@@ -278,15 +300,26 @@ def test_nothing_that_happens_during_an_explanation_breaks_it(module, panel, reg
     assert shown == [] and jobFolders() == []
 
 
-def test_loading_can_be_cancelled(panel, volumes, worker):
-    import qt
-
+def test_loading_can_be_cancelled(panel, volumes, worker, whileLoaded):
     before, nodes = resultFolders(), nodeCount()
-    panel.session.runner.progress.connect(
-        lambda stage, *_: stage == "Loading" and qt.QTimer.singleShot(0, panel.ui.registerButton.click)
-    )
+    whileLoaded(panel.ui.registerButton.click)
     press(panel, panel.ui.registerButton)
     assert "Cancelled" in panel.ui.statusLabel.text and nodeCount() == nodes and resultFolders() == before
+
+
+def test_what_is_half_loaded_is_neither_listed_nor_seen(panel, volumes, worker, whileLoaded):
+    from RegExplainLib.MRML.ResultNodes import ResultNodes
+
+    session, seen = panel.session, []
+
+    def look():
+        session.changed.emit()
+        outlines = [r.fixedSegmentation for r in ResultNodes.find() if r.fixedSegmentation is not None]
+        seen.append((session.result, session.results, [node for node in outlines if node.GetDisplayVisibility()]))
+
+    whileLoaded(look)
+    press(panel, panel.ui.registerButton)
+    assert seen == [(None, [], [])] and session.result is not None and len(session.results) == 1
 
 
 @needs_proc
@@ -310,6 +343,7 @@ def test_a_cancelled_explanation_leaves_the_result_and_its_folder_as_they_were(p
     ("behaviour", "words"),
     [
         ("memory", "not enough memory"),
+        ("lost", "let the processor compute instead (in the panel Processor only"),
         ("full", "No space left on device"),
         ("nowhere", "result cannot be read"),
         ("half", "result cannot be read"),
@@ -322,6 +356,29 @@ def test_a_job_that_fails_is_one_sentence_and_leaves_nothing(panel, volumes, wor
     [sentence] = shown
     assert words in sentence and "Traceback" not in sentence
     assert jobFolders() == [] and resultFolders() == before and nodeCount() == nodes and isUsable(panel)
+
+
+def test_after_the_graphics_card_is_lost_the_processor_computes(panel, volumes, worker, shown):
+    worker("lost")
+    press(panel, panel.ui.registerButton)
+    assert len(shown) == 1 and "device-side assert triggered" in shown[0] and "TORCH_USE_CUDA_DSA" not in shown[0]
+    assert isUsable(panel) and "--device" not in panel.ui.logText.toPlainText()
+    worker("good")
+    panel.ui.processorOnlyCheckBox.click()
+    for button in (panel.ui.registerButton, panel.ui.explainButton, panel.ui.decomposeButton):
+        panel.ui.logText.clear()
+        press(panel, button)
+        assert "--device cpu" in panel.ui.logText.toPlainText()
+    assert len(shown) == 1 and panel.session.result is not None
+
+
+def test_a_verb_that_knows_no_device_is_given_none(panel, volumes, worker):
+    import slicer
+
+    panel.ui.processorOnlyCheckBox.click()
+    panel.session.parameterNode.transform = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "Theirs")
+    press(panel, panel.ui.explainTransformButton)
+    assert "--device" not in panel.ui.logText.toPlainText() and panel.session.result is not None
 
 
 def test_a_disk_full_during_an_explanation_leaves_the_result_as_it_was(panel, registered, worker, shown):

@@ -298,10 +298,23 @@ def test_a_transform_made_elsewhere_is_explained_without_a_network(panel, volume
     panel.session.parameterNode.fixedSegmentation = addSegmentation("Structures", volumes[0], ["Head"])
     press(panel, panel.ui.explainTransformButton)
     assert "Tissue moves 5.0 mm towards left." in panel.ui.statusLabel.text
+    assert "Displacement: " in panel.ui.statusLabel.text
     assert "transform made elsewhere" in panel.ui.resultSelector.currentText
     assert panel.ui.showArrowsCheckBox.checked and panel.ui.segmentTable.rowCount == 2
     assert not panel.ui.explainButton.enabled and "no network" in panel.ui.explainButton.toolTip
     assert panel.ui.animateButton.enabled, "the whole of it can be played"
+
+
+def test_a_linear_transform_made_elsewhere_is_called_that_everywhere(panel, volumes, worker):
+    import slicer
+
+    worker("affine")
+    panel.session.parameterNode.transform = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "Theirs")
+    press(panel, panel.ui.explainTransformButton)
+    ui = panel.ui
+    assert "transform made elsewhere" in ui.resultSelector.currentText
+    assert "It is affine: it moves the scan as a whole and bends nothing." in ui.statusLabel.text
+    assert "mm on average" not in ui.statusLabel.text and "no network" in ui.explainButton.toolTip
 
 
 def bend(points):
@@ -434,6 +447,18 @@ def test_the_whole_registration_is_played_without_a_computation(panel, registere
     assert (slider.minimum, slider.maximum, slider.suffix) == (0, 100, " %")
     slider.value = 100.0
     assert not layer.playing and layer.strength == 100
+
+
+def test_the_amplitude_is_that_of_whatever_is_played(panel, registered):
+    from RegExplainLib.MRML.Layers import AnimationLayer, RegistrationAnimationLayer
+
+    press(panel, panel.ui.componentsButton)
+    layer = AnimationLayer(registered, 1)
+    assert layer.amplitude == 1
+    panel.ui.amplitudeSlider.value = 3.0
+    assert layer.amplitude == 3 and layer.playing and panel.ui.strengthSlider.maximum == 2
+    panel.ui.componentSelector.currentIndex = 0
+    assert RegistrationAnimationLayer(registered).amplitude == 3
 
 
 def test_the_speed_is_that_of_slicers_own_controls(panel, registered):
@@ -595,8 +620,8 @@ def test_every_choice_is_saved_with_the_scene_and_restored(panel, registered, tm
     ui = panel.ui
     landmark = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", "Landmark")
     ui.applySelector.setCurrentNode(landmark)
-    ui.refineSpinBox.value, ui.speedSlider.value = 50, 12.0
-    for box in (ui.inverseCheckBox, ui.hardenCheckBox, ui.positiveOnlyCheckBox):
+    ui.refineSpinBox.value, ui.speedSlider.value, ui.amplitudeSlider.value = 50, 12.0, 2.5
+    for box in (ui.processorOnlyCheckBox, ui.inverseCheckBox, ui.hardenCheckBox, ui.positiveOnlyCheckBox):
         box.click()
     ui.methodSelector.currentIndex = 1
     ui.transformSelector.setCurrentNode(registered.deformation)
@@ -606,7 +631,8 @@ def test_every_choice_is_saved_with_the_scene_and_restored(panel, registered, tm
     assert ui.refineSpinBox.value == 0
     assert slicer.mrmlScene.ReadFromMRB(path)
     assert ui.applySelector.currentNode().GetName() == "Landmark"
-    assert ui.refineSpinBox.value == 50 and ui.speedSlider.value == 12
+    assert ui.refineSpinBox.value == 50 and ui.speedSlider.value == 12 and ui.amplitudeSlider.value == 2.5
+    assert ui.processorOnlyCheckBox.checked
     assert ui.inverseCheckBox.checked and ui.hardenCheckBox.checked and ui.positiveOnlyCheckBox.checked
     assert ui.methodSelector.currentText == "HiResCAM" and "Deformation" in ui.transformSelector.currentNode().GetName()
     assert ui.segmentTable.rowCount == 2

@@ -4,6 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
+import click
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -12,10 +13,11 @@ from click.testing import CliRunner
 import sample_pair
 from regexplain import registry
 from regexplain.cli import main
+from regexplain.cli.verb import verb
 from regexplain.errors import BadInputError, RegExplainError
 from regexplain.images import fitted_segmentation, read_segmentation, read_volume
 from regexplain.inference.model import Model
-from regexplain.running import out_of_memory_said
+from regexplain.running import trouble_said
 from scan_copies import reordered, respaced, turned
 
 
@@ -213,12 +215,47 @@ def test_a_canvas_larger_than_memory_is_refused(copied_model):
 
 @pytest.mark.parametrize("error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory")])
 def test_memory_that_runs_out_on_the_way_is_said(error):
-    with pytest.raises(RegExplainError, match="not enough memory; close other programs"), out_of_memory_said():
+    with pytest.raises(RegExplainError, match="not enough memory; close other programs"), trouble_said():
         raise error
 
 
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has 1 GiB free.", "too little memory"),
+        ("CUDA error: out of memory\nCUDA kernel errors might be asynchronously reported", "too little memory"),
+        ("MPS backend out of memory (MPS allocated: 9 GB)", "too little memory"),
+        ("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`", "too little memory"),
+        ("CUDA error: device-side assert triggered\nCUDA kernel errors might be", "side assert triggered)"),
+        ("CUDA error: CUDA-capable device(s) is/are busy or unavailable\nFor debugging", "busy or unavailable)"),
+        ("CUDA error: an illegal memory access was encountered\nFor debugging", "memory access was encountered)"),
+        ("No CUDA GPUs are available", "(No CUDA GPUs are available)"),
+        ("HIP error: invalid device function", "(HIP error: invalid device function)"),
+    ],
+)
+def test_a_graphics_card_that_fails_is_one_sentence_with_the_processor_as_the_way_on(said, words):
+    with pytest.raises(RegExplainError) as caught, trouble_said():
+        raise RuntimeError(said)
+    sentence = str(caught.value)
+    assert sentence.startswith("The graphics card") and words in sentence and "\n" not in sentence
+    assert "in the panel Processor only, on the command line --device cpu" in sentence and "debugging" not in sentence
+
+
+def test_a_graphics_card_that_fails_anywhere_in_a_verb_is_said_without_a_call_to_the_authors():
+    @click.command()
+    @verb
+    def fail(progress):
+        raise RuntimeError("CUDA error: unspecified launch failure\nFor debugging consider")
+
+    done = CliRunner().invoke(fail, ["--progress", "json"])
+    assert done.exit_code == 1
+    [event] = [json.loads(line) for line in done.stdout.splitlines()]
+    assert event["event"] == "error" and event["message"].startswith("The graphics card failed")
+    assert "authors" not in event["message"]
+
+
 def test_other_errors_are_not_taken_for_missing_memory():
-    with pytest.raises(RuntimeError, match="shapes differ"), out_of_memory_said():
+    with pytest.raises(RuntimeError, match="shapes differ"), trouble_said():
         raise RuntimeError("shapes differ")
 
 

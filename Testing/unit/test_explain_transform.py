@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 import regexplain
 import sample_pair
-from regexplain import RegistrationResult, explain_transform
+from regexplain import RegistrationResult, explain_transform, trust
 from regexplain.cli import main
 from regexplain.errors import BadInputError
 from regexplain.geometry import Grid
@@ -171,6 +171,24 @@ def test_the_report_begins_with_what_moved_and_says_how_the_inverse_came(truth, 
     assert "<h1>From the fixed to the moving image, tissue mainly moves 3.0 mm towards left.</h1>" in text
     assert "What the transform does" in text and "found numerically" in text
     assert "none: a transform made elsewhere" in text
+
+
+def test_the_report_of_a_transform_speaks_of_no_alignment_and_of_no_registration(truth, tmp_path):
+    text = " ".join(render_report(explained(truth, spline(truth), True).save(tmp_path / "bent")).split())
+    assert "Moving (is deformed)" in text and "after the nearest affine motion alone" in text
+    assert "beyond the nearest affine motion" in text and "the alignment" not in text
+
+
+def test_the_report_of_a_linear_transform_says_that_nothing_is_deformed(truth, tmp_path):
+    result = explained(truth, about(truth, shift=3 * LEFT), True)
+    text = " ".join(render_report(result.save(tmp_path / "linear")).split())
+    assert "Moving (is aligned)" in text and "is deformed" not in text and "the alignment" not in text
+    assert "affine registration" not in text and "The transform is affine" in text
+
+
+def test_no_transform_made_elsewhere_is_taken_for_a_registration_that_found_no_model(truth):
+    with pytest.raises(BadInputError, match="This transform was made elsewhere"):
+        trust(explained(truth, about(truth, shift=3 * LEFT)))
 
 
 # Files ---------------------------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ import SimpleITK as sitk
 from hypothesis import given
 from hypothesis import strategies as st
 
-from regexplain.geometry import Grid, anatomical, canvas_about, on_canvas, smoothed_for
+from regexplain.geometry import Grid, anatomical, canvas_about, on_canvas, smoothed_for, thinning_step
 from scan_copies import REORDERINGS, reordered, rotation, turned
 
 
@@ -90,3 +90,20 @@ def test_sampling_coarsely_blurs_first_and_sampling_finely_does_not():
     assert smoothed_for(image, (1.0, 1.0, 1.0)) is image
     inner = sitk.GetArrayFromImage(smoothed_for(image, (4.0, 4.0, 4.0)))[4:-4, 4:-4, 4:-4]
     assert np.abs(inner - 0.5).max() < 0.01
+
+
+@pytest.mark.parametrize(
+    ("size", "most", "step"),
+    [
+        ((8, 8, 8), 8**3, 1),
+        ((8, 8, 8), 8**3 - 1, 2),
+        ((9, 9, 9), 5**3, 2),  # first, last, and every other between
+        ((9, 9, 9), 5**3 - 1, 3),
+        ((512, 512, 1), 256**2, 2),  # thinning a slice gains nothing across it
+        ((1, 1, 1000), 10, 100),
+        ((7, 5, 3), 1, 7),
+        ((7, 5, 3), 0, 7),  # no step leaves nothing
+    ],
+)
+def test_a_grid_is_thinned_by_the_least_step_that_leaves_few_enough(size, most, step):
+    assert thinning_step(size, most) == step

@@ -3,19 +3,24 @@
 import base64
 import json
 import re
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
+import jsonschema
 import pytest
 
+import regexplain
 from regexplain import registry
 from regexplain.report import render_report
 from regexplain.results import ResultFolder
+from regexplain.results.shown_view import ShownView
 from synthetic_result import write_synthetic_result
 
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )
+SCHEMA = json.loads((Path(regexplain.__file__).parent / "results/result.schema.json").read_text(encoding="utf-8"))
 VOID = {"meta", "img", "link", "br", "hr", "input"}
 
 
@@ -193,10 +198,33 @@ def test_the_page_tells_no_path(result, tmp_path):
         assert str(folder) not in html
 
 
+def test_the_views_stand_under_their_own_heading_with_what_they_show(result, tmp_path):
+    shutil.copytree(result.path, tmp_path / "result")
+    folder = ResultFolder.open(tmp_path / "result")
+    folder.add_views(
+        [
+            ShownView("Red (axial)", "the fixed image", ("displacement arrows", "the fixed segmentation (red)"), PNG),
+            ShownView("3D view 1", None, (), PNG),
+        ]
+    )
+    html = (folder.path / "report.html").read_text(encoding="utf-8")
+    text = Page(html).text
+    heading = text.index("As seen in Slicer")
+    assert text.index("What moved") < heading < text.index("The two studies")
+    assert "Red (axial): the fixed image, displacement arrows, the fixed segmentation (red)." in text[heading:]
+    assert "3D view 1: nothing of this result." in text and html.count(base64.b64encode(PNG).decode()) == 2
+    jsonschema.validate(json.loads((folder.path / "result.json").read_text(encoding="utf-8")), SCHEMA)
+    ResultFolder.open(folder.path).add_views([ShownView("Green (coronal)", None, (), PNG)])
+    assert [path.name for path in (folder.path / "views").iterdir()] == ["1.png"]
+    (folder.path / "views" / "1.png").unlink()
+    assert "As seen in Slicer" not in Page(render_report(ResultFolder.open(folder.path))).text
+
+
 def test_an_affine_result_says_so_and_shows_no_deformation(tmp_path):
     folder = ResultFolder.open(write_synthetic_result(tmp_path / "result", kind="affine").folder)
     text = Page(render_report(folder)).text
-    assert "aligned as a whole and not deformed" in text
+    assert "aligned as a whole and not deformed" in text and "Moving (is aligned)" in text
+    assert "is deformed" not in text and "beyond the alignment" not in text and "alignment alone" not in text
     assert "Deformation" not in text and "Where the network looked" not in text and "Latent components" not in text
 
 

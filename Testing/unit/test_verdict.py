@@ -22,6 +22,7 @@ STAND |= {"mahalanobis_percentile": 40.0, "residual_percentile": 50.0}
 def record() -> dict:
     """Of a registration at which nothing stands out."""
     return {
+        "kind": "deformable",
         "model": {"name": "made-up", "inside_domain": True},
         "dice": {"before": 0.3, "aligned": 0.5, "after": 0.8},
         "jacobian": {"min": 0.4, "share_folded": 0.0},
@@ -83,6 +84,22 @@ def test_what_was_not_measured_does_not_pass_for_good(record):
 def test_an_affine_registration_has_no_model_to_check(record):
     record["model"] = None
     assert set(states(record)) == {"Overlap", "Folding", "There and back"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "transform", "words"),
+    [
+        ("deformable", None, "as after the alignment alone"),
+        ("affine", None, "as before anything was moved"),
+        ("deformable", {"parts": ["B-spline"]}, "as after the nearest affine motion alone"),
+        ("affine", {"parts": ["affine"]}, "as before anything was moved"),
+    ],
+)
+def test_the_overlap_is_compared_with_what_came_before_in_that_kind_of_result(record, kind, transform, words):
+    record |= {"kind": kind, "dice": {"before": 0.3, "aligned": 0.8, "after": 0.8}}
+    record |= {"transform": transform} if transform else {}
+    [overlap] = [check for check in checks(record, VOXEL_MM) if check.name == "Overlap"]
+    assert overlap.state == "ok" and f"{words} (Dice 0.80)" in overlap.words
 
 
 def test_two_contrasts_ask_for_the_trust_indicators_and_then_heed_them(record):

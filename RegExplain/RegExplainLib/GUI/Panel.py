@@ -20,6 +20,7 @@ from .Sections.TourSection import TourSection
 from .Sections.TransformSection import TransformSection
 from .Sections.TrustSection import TrustSection
 from .Session import Session
+from .Shortcuts import addShortcuts
 
 SECTIONS = (
     InputsSection,
@@ -53,6 +54,7 @@ class Panel(VTKObservationMixin):
         self.session = Session(runner, InstallLogic(messages.ask, runner.progress.emit), messages)
         self._sections = [section(ui, self.session) for section in SECTIONS]
         self._tour = TourSection(ui, self.session, loadSamplePair)
+        addShortcuts(ui)
         scene = slicer.mrmlScene
         self.addObserver(scene, scene.StartCloseEvent, self._onSceneStartClose)
         self.addObserver(scene, scene.EndCloseEvent, self._onSceneEndClose)

@@ -23,6 +23,7 @@ class ParameterNode:
     initialTransform: slicer.vtkMRMLTransformNode
     model: str = "auto"
     refine: Annotated[int, WithinRange(0, 500)] = 0  # steps
+    processorOnly: bool = False
     transform: slicer.vtkMRMLTransformNode  # one made elsewhere
     result: str = ""  # id of the registration on show; the newest where there is none of it
     applyTo: Movable
@@ -37,3 +38,4 @@ class ParameterNode:
     motion: str = ""  # "component 1", "part 2" or "registration"; the first that there is where empty
     strength: float = 0.0  # in the motion's own unit
     speed: Annotated[float, WithinRange(1, 30)] = 8.0  # frames a second
+    amplitude: Annotated[float, WithinRange(0.5, 3)] = 1.0  # of the drawing, over the motion itself

@@ -13,11 +13,14 @@ from regexplain.errors import BadInputError, RegExplainError
 from regexplain.results import ResultFolder
 from regexplain.results.folder import RECORD
 
-from ..MRML.ResultNodes import ResultNodes, readFiles
+from ..MRML.ResultNodes import ResultNodes
 from ..MRML.Segments import segmentsByLabel
 from ..Signal import Signal
 from .BackgroundReading import BackgroundReading
 from .Disk import copyWhole, diskErrors, freeName
+from .ResultLoading import ResultLoading
+
+WITHOUT_NETWORK = ("explain-transform",)  # verbs that know no device
 
 
 class Session:
@@ -30,6 +33,7 @@ class Session:
         self.runner, self.messages = runner, messages
         self._installLogic = installLogic
         self._background = BackgroundReading()
+        self._loading, self._loadingFolder = ResultLoading(), None
         self.changed, self.said = Signal(), Signal()
         self.parameterNode = None
         self._observerTag = None
@@ -73,8 +77,10 @@ class Session:
 
     @property
     def results(self):
-        """Every registration of the scene, oldest first."""
-        return ResultNodes.find(slicer.mrmlScene) if self.parameterNode is not None else []
+        """Every registration of the scene, oldest first, but one that is being loaded."""
+        found = ResultNodes.find(slicer.mrmlScene) if self.parameterNode is not None else []
+        loading = self._loading.result
+        return [result for result in found if loading is None or result.id != loading.id]
 
     @property
     def card(self):
@@ -106,7 +112,7 @@ class Session:
     def addResult(self, path, segmentNames, whenAdded):
         """Keep a finished result folder and show it, its segments named (label: name) as the user's were.
 
-        Its files are read in the background; `whenAdded(result)` follows.
+        It is loaded in the background; `whenAdded(result)` follows.
         """
         if not Path(path, RECORD).is_file():
             raise RegExplainError(unreadable())
@@ -114,14 +120,10 @@ class Session:
         shutil.move(path, folder)
         self.runner.progress.emit(_("Loading"), 0, 0)
 
-        def show(files):
+        def show(result):
             with self.messages.guard():
-                try:
-                    self._show(folder, files, segmentNames)
-                except Exception:
-                    shutil.rmtree(folder, ignore_errors=True)
-                    raise
-                whenAdded(self._result)
+                self._show(result, folder, segmentNames)
+                whenAdded(result)
             self._endJob()
 
         def fail(error):
@@ -130,17 +132,16 @@ class Session:
                 raise RegExplainError(unreadable()) if isinstance(error, RuntimeError) else error  # SimpleITK's
             self._endJob()
 
-        self._loading = folder
-        self._background.run(lambda: readFiles(folder), show, fail)
+        self._loadingFolder = folder
+        self._loading.run(folder, show, fail)
 
-    def _show(self, folder, files, segmentNames):
-        result = ResultNodes.load(folder, slicer.mrmlScene, files)
+    def _show(self, result, folder, segmentNames):
+        self._folders[result.id] = folder
         for segmentation in (result.fixedSegmentation, result.movingSegmentation, result.warpedSegmentation):
             for label, segment in segmentsByLabel(segmentation).items():
                 segment.SetName(segmentNames.get(label, segment.GetName()))
         if self.result is not None:
             hide(self.result)
-        self._folders[result.id] = folder
         self._result = result
         self.parameterNode.result = result.id
 
@@ -234,9 +235,9 @@ class Session:
         """End the running job; scene and disk stay as they were."""
         if self.runner.running:
             self.runner.cancel()
-        elif self._background.running and self.job != "save":  # what is being saved needs no scene
-            self._background.forget()
-            shutil.rmtree(self._loading, ignore_errors=True)
+        elif self._loading.running:  # what is being saved needs no scene, and goes on
+            self._loading.cancel()
+            shutil.rmtree(self._loadingFolder, ignore_errors=True)
             self._onCancelled()
 
     def _startRunner(self, prepare):
@@ -245,15 +246,18 @@ class Session:
         try:
             with diskErrors(scratch):
                 arguments = prepare(scratch)
-            self.runner.start(arguments, scratch)
+            self.runner.start(arguments + self._deviceOptions(arguments[0]), scratch)
         except Exception:
             shutil.rmtree(scratch, ignore_errors=True)
             raise
 
+    def _deviceOptions(self, verb):
+        return ["--device", "cpu"] if self.parameterNode.processorOnly and verb not in WITHOUT_NETWORK else []
+
     def _onFinished(self, path):
         with self.messages.guard(), diskErrors(slicer.app.temporaryPath):
             self._whenFinished(path)
-        if not self._background.running:
+        if not self._loading.running:
             self._endJob()
 
     def _onFailed(self, sentence):

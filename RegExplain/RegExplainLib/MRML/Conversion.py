@@ -1,14 +1,18 @@
 """SimpleITK objects (LPS mm) as MRML nodes (RAS mm), losing nothing of their geometry.
 
 Nodes are added to `scene`; nothing else in it changes. Images may be oblique, anisotropic, flipped or left-handed.
+
+`voxelsOf`, `masksOf` and `gridTransform` touch no scene, so any thread may call them: they copy the voxels, which takes
+long where there are many, and numpy lets the main thread run meanwhile. What they give goes into nodes as it is.
 """
 
 import numpy as np
 import SimpleITK as sitk
 import vtk
-from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
+from vtk.util.numpy_support import get_vtk_array_type, vtk_to_numpy
 
 import slicer
+from regexplain.geometry import thinning_step
 
 LPS_TO_RAS = np.diag((-1.0, -1.0, 1.0, 1.0))
 INVERSE_TOLERANCE_MM = 1e-3  # of VTK's iterative inverse; its default of 0.01 costs hardly less
@@ -22,32 +26,50 @@ def ijkToRas(image):
     return LPS_TO_RAS @ matrix
 
 
-def addVolume(scene, image, name):
-    """A scalar image of any voxel type as a vtkMRMLScalarVolumeNode shown in grey."""
+def voxelsOf(image):
+    """A scalar image of any voxel type as vtkOrientedImageData."""
+    voxels = _oriented(sitk.GetArrayViewFromImage(image))
+    voxels.SetImageToWorldMatrix(vtkMatrix(ijkToRas(image)))
+    return voxels
+
+
+def masksOf(labels):
+    """{label: vtkOrientedImageData of 0 and 1, no larger than it must be} of a label map image."""
+    array, geometry = sitk.GetArrayViewFromImage(labels), vtkMatrix(ijkToRas(labels))
+    boxes = sitk.LabelShapeStatisticsImageFilter()
+    boxes.Execute(sitk.Cast(labels, sitk.sitkInt32))
+    masks = {}
+    for label in boxes.GetLabels():
+        x, y, z, nx, ny, nz = boxes.GetBoundingBox(label)
+        masks[label] = _oriented((array[z : z + nz, y : y + ny, x : x + nx] == label).astype(np.uint8))
+        masks[label].SetExtent(x, x + nx - 1, y, y + ny - 1, z, z + nz - 1)
+        masks[label].SetImageToWorldMatrix(geometry)
+    return masks
+
+
+def addVolume(scene, voxels, name):
+    """A vtkMRMLScalarVolumeNode shown in grey. voxels: a scalar image, or what `voxelsOf` made of it."""
+    voxels = voxels if isinstance(voxels, vtk.vtkImageData) else voxelsOf(voxels)
     node = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
-    node.SetAndObserveImageData(_vtkImage(sitk.GetArrayViewFromImage(image)))
-    node.SetIJKToRASMatrix(vtkMatrix(ijkToRas(image)))
+    geometry, plain = vtk.vtkMatrix4x4(), vtk.vtkImageData()
+    voxels.GetImageToWorldMatrix(geometry)
+    plain.SetDimensions(voxels.GetDimensions())
+    plain.GetPointData().SetScalars(voxels.GetPointData().GetScalars())
+    node.SetAndObserveImageData(plain)
+    node.SetIJKToRASMatrix(geometry)
     node.CreateDefaultDisplayNodes()
     node.GetDisplayNode().SetAndObserveColorNodeID("vtkMRMLColorTableNodeGrey")
     return node
 
 
 def addSegmentation(scene, labels, name, color):
-    """A label map image as a vtkMRMLSegmentationNode.
+    """A label map image, or what `masksOf` made of it, as a vtkMRMLSegmentationNode.
 
     A segment for every label: id "Segment_<label>", name "Segment <label>", all of one colour (r, g, b of 0-1).
     """
     node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", name)
     node.CreateDefaultDisplayNodes()
-    array, geometry = sitk.GetArrayViewFromImage(labels), vtkMatrix(ijkToRas(labels))
-    boxes = sitk.LabelShapeStatisticsImageFilter()
-    boxes.Execute(sitk.Cast(labels, sitk.sitkInt32))
-    for label in boxes.GetLabels():
-        x, y, z, nx, ny, nz = boxes.GetBoundingBox(label)
-        mask = slicer.vtkOrientedImageData()
-        mask.ShallowCopy(_vtkImage((array[z : z + nz, y : y + ny, x : x + nx] == label).astype(np.uint8)))
-        mask.SetExtent(x, x + nx - 1, y, y + ny - 1, z, z + nz - 1)
-        mask.SetImageToWorldMatrix(geometry)
+    for label, mask in (labels if isinstance(labels, dict) else masksOf(labels)).items():
         node.AddSegmentFromBinaryLabelmapRepresentation(mask, f"Segment {label}", color, f"Segment_{label}")
     return node
 
@@ -60,9 +82,13 @@ def addLinearTransform(scene, affine, name):
 
 
 def addGridTransform(scene, displacement, name):
-    """A pull-back displacement image as a vtkMRMLGridTransformNode: FromParent(x) = x + u(x), its inverse on demand."""
+    """A vtkMRMLGridTransformNode: FromParent(x) = x + u(x), its inverse on demand.
+
+    displacement: a pull-back displacement image, or what `gridTransform` made of it.
+    """
+    grid = displacement if isinstance(displacement, vtk.vtkAbstractTransform) else gridTransform(displacement)
     node = scene.AddNewNodeByClass("vtkMRMLGridTransformNode", name)
-    node.SetAndObserveTransformFromParent(gridTransform(displacement))
+    node.SetAndObserveTransformFromParent(grid)
     return node
 
 
@@ -71,24 +97,15 @@ def gridTransform(displacement, voxelLimit=None):
 
     voxelLimit: keep only every n-th vector along each axis, n the least that leaves no more than this.
     """
-    vectors, geometry = vectorsOf(displacement)
-    step = gridStep(vectors.shape[:3], voxelLimit) if voxelLimit else 1
-    return gridOfVectors(vectors[::step, ::step, ::step], geometry, step)
+    step = thinning_step(displacement.GetSize(), voxelLimit) if voxelLimit else 1
+    return gridOfVectors(*vectorsOf(displacement, step), step)
 
 
-def vectorsOf(displacement):
-    """The vectors (z, y, x, 3), RAS mm, of a displacement image (LPS mm), and its (4, 4) ijk-to-RAS matrix."""
-    vectors = sitk.GetArrayFromImage(displacement).astype(np.float32)
+def vectorsOf(displacement, step=1):
+    """Every step-th vector (z, y, x, 3), RAS mm, of a displacement image (LPS mm), and its (4, 4) ijk-to-RAS matrix."""
+    vectors = sitk.GetArrayViewFromImage(displacement)[::step, ::step, ::step].astype(np.float32)
     vectors[..., :2] *= -1
     return vectors, ijkToRas(displacement)
-
-
-def gridStep(shape, voxelLimit):
-    """The least n so that every n-th voxel along each axis leaves no more than voxelLimit."""
-    step = 1
-    while np.prod(-(-np.array(shape) // step)) > voxelLimit:
-        step += 1
-    return step
 
 
 def gridOf(node):
@@ -111,7 +128,9 @@ def gridOfVectors(vectors, geometry, step=1):
     spacing = step * np.linalg.norm(geometry[:3, :3], axis=0)
     directions = np.eye(4)
     directions[:3, :3] = step * geometry[:3, :3] / spacing
-    data = _vtkImage(np.pad(vectors, ((1, 1), (1, 1), (1, 1), (0, 0))).astype(np.float32))  # good to 1e-5 mm
+    data, array = _emptyImage([n + 2 for n in vectors.shape[:3]], np.float32, components=3)  # good to 1e-5 mm
+    array.fill(0)
+    array[1:-1, 1:-1, 1:-1] = vectors
     data.SetSpacing(spacing)
     data.SetOrigin((geometry @ (-step, -step, -step, 1))[:3])
     grid = slicer.vtkOrientedGridTransform()
@@ -137,10 +156,21 @@ def _rasMatrix(affine):
     return LPS_TO_RAS @ matrix @ LPS_TO_RAS
 
 
-def _vtkImage(array):
-    """(z, y, x) or (z, y, x, components) as vtkImageData of unit geometry."""
-    components = array.shape[3] if array.ndim == 4 else 1
+def _oriented(array):
+    """A copy of (z, y, x) as vtkOrientedImageData of unit geometry."""
+    image, voxels = _emptyImage(array.shape, array.dtype)
+    voxels[..., 0] = array
+    oriented = slicer.vtkOrientedImageData()
+    oriented.ShallowCopy(image)
+    return oriented
+
+
+def _emptyImage(shape, kind, components=1):
+    """vtkImageData of unit geometry, and its memory, (z, y, x, components), to be filled."""
+    scalars = vtk.vtkDataArray.CreateDataArray(get_vtk_array_type(kind))
+    scalars.SetNumberOfComponents(components)
+    scalars.SetNumberOfTuples(int(np.prod(shape)))
     image = vtk.vtkImageData()
-    image.SetDimensions(array.shape[2], array.shape[1], array.shape[0])
-    image.GetPointData().SetScalars(numpy_to_vtk(np.ascontiguousarray(array).reshape(-1, components), deep=True))
-    return image
+    image.SetDimensions(*shape[::-1])
+    image.GetPointData().SetScalars(scalars)
+    return image, vtk_to_numpy(scalars).reshape(*shape, components)

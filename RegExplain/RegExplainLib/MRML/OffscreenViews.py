@@ -31,8 +31,8 @@ class _View:
     """A square render window that displayable managers draw into. It opens with the first `render`."""
 
     def __init__(self, factory, managers, viewNode):
-        self._factory, self._managers, self._viewNode = factory.GetInstance(), managers, viewNode
-        self._window, self._texts = None, []
+        self._factory, self._managers, self.viewNode = factory.GetInstance(), managers, viewNode
+        self.window, self._texts = None, []
 
     def addColorBar(self, colors, title):
         """A bar for a vtkScalarsToColors; Slicer's own legend knows no continuous colours."""
@@ -59,24 +59,24 @@ class _View:
             self._renderer.RemoveViewProp(prop)
 
     def _openOnce(self):
-        if self._window is None:
+        if self.window is None:
             self._open()
 
     def _open(self):
-        self._window = vtk.vtkRenderWindow()
-        self._window.SetOffScreenRendering(1)
-        self._window.SetMultiSamples(0)
-        self._window.SetSize(VIEW_PIXELS, VIEW_PIXELS)
+        self.window = vtk.vtkRenderWindow()
+        self.window.SetOffScreenRendering(1)
+        self.window.SetMultiSamples(0)
+        self.window.SetSize(VIEW_PIXELS, VIEW_PIXELS)
         self._renderer = vtk.vtkRenderer()
-        self._window.AddRenderer(self._renderer)
+        self.window.AddRenderer(self._renderer)
         self._interactor = vtk.vtkRenderWindowInteractor()
-        self._interactor.SetRenderWindow(self._window)
+        self._interactor.SetRenderWindow(self.window)
         for manager in self._managers:
             if not self._factory.IsDisplayableManagerRegistered(manager):
                 self._factory.RegisterDisplayableManager(manager)
         self._group = slicer.vtkMRMLDisplayableManagerGroup()
         self._group.Initialize(self._factory, self._renderer)
-        self._group.SetMRMLDisplayableNode(self._viewNode)
+        self._group.SetMRMLDisplayableNode(self.viewNode)
 
     def _setTexts(self, texts):
         """texts: (text, x, y, horizontal, vertical), in pixels from the lower left, with vtkTextProperty's words."""
@@ -87,15 +87,7 @@ class _View:
             self._renderer.AddViewProp(actor)
 
     def _pixels(self):
-        self._window.Render()
-        reader = vtk.vtkWindowToImageFilter()
-        reader.SetInput(self._window)
-        reader.ReadFrontBufferOff()
-        reader.ShouldRerenderOff()
-        reader.Update()
-        image = reader.GetOutput()
-        columns, rows, _ = image.GetDimensions()
-        return vtk_to_numpy(image.GetPointData().GetScalars()).reshape(rows, columns, 3)[::-1].copy()
+        return toArray(pixelsOf(self.window))
 
 
 class SliceView(_View):
@@ -187,13 +179,30 @@ class ThreeDView(_View):
         self._setTexts([(title, 10, VIEW_PIXELS - 8, "Left", "Top")])
         self._renderer.GradientBackgroundOff()
         self._renderer.SetBackground(DARK)
-        self._window.Render()  # the managers make what the camera is to frame
+        self.window.Render()  # the managers make what the camera is to frame
         camera = self._renderer.GetActiveCamera()
         camera.SetPosition(np.array(camera.GetFocalPoint()) + (-60, 90, 50))
         camera.SetViewUp(0, 0, 1)
         self._renderer.ResetCamera()
         camera.Zoom(1.9)
         return self._pixels()
+
+
+def pixelsOf(window):
+    """A render window, drawn anew, as a vtkImageData."""
+    window.Render()
+    reader = vtk.vtkWindowToImageFilter()
+    reader.SetInput(window)
+    reader.ReadFrontBufferOff()
+    reader.ShouldRerenderOff()
+    reader.Update()
+    return reader.GetOutput()
+
+
+def toArray(image):
+    """A vtkImageData as (rows, columns, 3) uint8, the upper row first."""
+    columns, rows, _ = image.GetDimensions()
+    return vtk_to_numpy(image.GetPointData().GetScalars()).reshape(rows, columns, 3)[::-1].copy()
 
 
 def sideBySide(*pictures):

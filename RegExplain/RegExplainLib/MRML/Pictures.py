@@ -18,7 +18,7 @@ class Pictures:
 
     def __init__(self, headless):
         self.sliceViews = [SliceView(headless, *view) for view in SLICE_VIEWS]
-        self._threeDView = ThreeDView(headless)
+        self.threeDView = ThreeDView(headless)
 
     def fit(self, resultNodes, space="fixed"):
         """Set the slice views to the middle of the anatomy that was registered, on the scan of that space."""
@@ -96,9 +96,9 @@ class Pictures:
         _showSegmentations(layer.resultNodes, "fixedSegmentation")
         plane = self.sliceViews[0].sliceNode
         plane.SetSliceVisible(True)
-        self._threeDView.addColorBar(layer.colors, "mm")
-        picture = self._threeDView.render("Displacement")
-        self._threeDView.removeColorBar()
+        self.threeDView.addColorBar(layer.colors, "mm")
+        picture = self.threeDView.render("Displacement")
+        self.threeDView.removeColorBar()
         plane.SetSliceVisible(False)
         layer.hide()
         return picture

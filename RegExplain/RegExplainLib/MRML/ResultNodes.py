@@ -58,20 +58,28 @@ class ResultNodes:
         self._ids = {}  # of nodes found before, by (role, layer): looking through a large scene takes milliseconds
 
     @classmethod
-    def load(cls, resultPath, scene=None, files=None):
+    def load(cls, resultPath, scene=None):
         """Add a result folder's nodes to the scene and show the fixed scan with its outlines.
 
-        files: what `readFiles(resultPath)` gave, where that was called before, perhaps in a thread.
         Raises BadInputError where the folder is no result; the scene is then as it was.
+        """
+        *_, result = cls.loadInSteps(resultPath, readFiles(resultPath), scene)
+        return result
+
+    @classmethod
+    def loadInSteps(cls, resultPath, files, scene=None):
+        """The same of what `readFiles` gave, node by node: gives the result after each, whole after the last.
+
+        Between two steps Slicer may do other things. Closing the generator leaves the scene as it was.
         """
         result = cls(scene or slicer.mrmlScene, uuid.uuid4().hex, ResultFolder.open(resultPath))
         try:
-            result._addNodes(files or readFiles(resultPath))
-        except Exception:
+            for step in result._addingSteps(files):
+                step()
+                yield result
+        except BaseException:
             result.remove()
             raise
-        result.showSpace("fixed")
-        return result
 
     @classmethod
     def find(cls, scene=None):
@@ -175,7 +183,7 @@ class ResultNodes:
 
     def sliceComposites(self):
         """The vtkMRMLSliceCompositeNode of every slice view but those of StagesLayout, each with a scan of its own."""
-        every = self._nodesByClass("vtkMRMLSliceCompositeNode")
+        every = self.nodesByClass("vtkMRMLSliceCompositeNode")
         return [composite for composite in every if not composite.GetLayoutName().startswith(STAGE_VIEW)]
 
     def showPoint(self, ras, space):
@@ -185,7 +193,7 @@ class ResultNodes:
         """
         other = "fixed" if space == "moving" else "moving"
         points = {space: ras, other: self.pointIn(other, ras)}
-        for composite in self._nodesByClass("vtkMRMLSliceCompositeNode"):
+        for composite in self.nodesByClass("vtkMRMLSliceCompositeNode"):
             shown = self.moving is not None and composite.GetBackgroundVolumeID() == self.moving.GetID()
             for view in self._viewsOf(composite):
                 view.JumpSliceByCentering(*points["moving" if shown else "fixed"])
@@ -195,6 +203,12 @@ class ResultNodes:
         tag(node, self.id, role, layer)
         self._hierarchy.SetItemParent(self._itemOf(node), self._folderItem())
         return node
+
+    def nodesByClass(self, className):
+        """Every node of that class in the scene, this result's or not."""
+        return [
+            self.scene.GetNthNodeByClass(n, className) for n in range(self.scene.GetNumberOfNodesByClass(className))
+        ]
 
     @property
     def _hierarchy(self):
@@ -209,11 +223,6 @@ class ResultNodes:
         record = self.node("record")
         return self._hierarchy.GetItemParent(self._itemOf(record)) if record else 0
 
-    def _nodesByClass(self, className):
-        return [
-            self.scene.GetNthNodeByClass(n, className) for n in range(self.scene.GetNumberOfNodesByClass(className))
-        ]
-
     def _mapped(self, ras, source, target):
         chain = vtk.vtkGeneralTransform()
         slicer.vtkMRMLTransformNode.GetTransformBetweenNodes(source, target, chain)
@@ -226,17 +235,20 @@ class ResultNodes:
 
     def _viewsOf(self, composite):
         name = composite.GetLayoutName()
-        return [view for view in self._nodesByClass("vtkMRMLSliceNode") if view.GetLayoutName() == name]
+        return [view for view in self.nodesByClass("vtkMRMLSliceNode") if view.GetLayoutName() == name]
 
-    def _addNodes(self, files):
-        self._addRecord()
+    def _addingSteps(self, files):
+        """Functions that add one node after the other, and at last show them."""
+        yield self._addRecord
         for role, (fileName, name) in VOLUMES.items():
             if fileName in files:
-                self.adopt(Conversion.addVolume(self.scene, files[fileName], self._uniqueName(name)), role)
-        for role, (fileName, name, color, volumeRole) in SEGMENTATIONS.items():
+                yield lambda role=role, voxels=files[fileName], name=name: self._addVolume(role, voxels, name)
+        for role, (fileName, *rest) in SEGMENTATIONS.items():
             if fileName in files:
-                self._addSegmentation(role, files[fileName], name, color, self.node(volumeRole))
-        self._addTransforms(files[TRANSFORM])
+                yield lambda role=role, masks=files[fileName], rest=rest: self._addSegmentation(role, masks, *rest)
+                yield lambda role=role: self._addSurfaces(role)
+        yield lambda: self._addTransforms(*files[TRANSFORM])
+        yield lambda: self.showSpace("fixed")
 
     def _addRecord(self):
         hierarchy = self._hierarchy
@@ -247,23 +259,28 @@ class ResultNodes:
         tag(record, self.id, "record")
         hierarchy.SetItemParent(self._itemOf(record), folderItem)
 
-    def _addSegmentation(self, role, labels, name, color, volume):
-        node = self.adopt(Conversion.addSegmentation(self.scene, labels, self._uniqueName(name), color), role)
-        node.SetReferenceImageGeometryParameterFromVolumeNode(volume)
-        display = node.GetDisplayNode()
-        display.SetVisibility2DFill(False)
-        display.SetSliceIntersectionThickness(OUTLINE_PIXELS)
-        if labels.GetNumberOfPixels() < SURFACE_LIMIT_VOXELS:
+    def _addVolume(self, role, voxels, name):
+        self.adopt(Conversion.addVolume(self.scene, voxels, self._uniqueName(name)), role)
+
+    def _addSegmentation(self, role, masks, name, color, volumeRole):
+        node = self.adopt(Conversion.addSegmentation(self.scene, masks, self._uniqueName(name), color), role)
+        node.SetReferenceImageGeometryParameterFromVolumeNode(self.node(volumeRole))
+        node.SetDisplayVisibility(False)  # until the last step
+        node.GetDisplayNode().SetVisibility2DFill(False)
+        node.GetDisplayNode().SetSliceIntersectionThickness(OUTLINE_PIXELS)
+
+    def _addSurfaces(self, role):
+        node, volume = self.node(role), self.node(SEGMENTATIONS[role][-1])
+        if volume is not None and volume.GetImageData().GetNumberOfPoints() < SURFACE_LIMIT_VOXELS:
             node.CreateClosedSurfaceRepresentation()
+            display = node.GetDisplayNode()
             display.SetPreferredDisplayRepresentationName2D("Closed surface")  # thick voxels cut obliquely look torn
             display.SetOpacity3D(0.3)
 
-    def _addTransforms(self, transform):
-        self.adopt(
-            Conversion.addLinearTransform(self.scene, transform.alignment, self._uniqueName("Alignment")), "alignment"
-        )
-        if transform.displacement is not None:
-            node = Conversion.addGridTransform(self.scene, transform.displacement, self._uniqueName("Deformation"))
+    def _addTransforms(self, alignment, grid):
+        self.adopt(Conversion.addLinearTransform(self.scene, alignment, self._uniqueName("Alignment")), "alignment")
+        if grid is not None:
+            node = Conversion.addGridTransform(self.scene, grid, self._uniqueName("Deformation"))
             self.adopt(node, "deformation")
             self.alignment.SetAndObserveTransformNodeID(node.GetID())
 
@@ -272,13 +289,18 @@ class ResultNodes:
 
 
 def readFiles(resultPath):
-    """A result folder's images and transform (RegistrationTransform) by file name. Touches no scene.
+    """What is in a result folder, by file name, ready to go into nodes: voxels, masks by label, (alignment, grid).
 
+    Touches no scene, so any thread may call it: all that takes long for large scans is done here.
     Raises BadInputError where the folder is no result.
     """
     folder = ResultFolder.open(resultPath)
     path = folder.file(TRANSFORM)
     if path is None:
         raise BadInputError(f"{folder.path} lacks {TRANSFORM}, so it is no finished result; register again.")
-    names = [row[0] for row in (*VOLUMES.values(), *SEGMENTATIONS.values()) if folder.file(row[0])]
-    return {name: sitk.ReadImage(str(folder.file(name))) for name in names} | {TRANSFORM: read_transform(path)}
+    makers = {row[0]: Conversion.voxelsOf for row in VOLUMES.values()}
+    makers |= {row[0]: Conversion.masksOf for row in SEGMENTATIONS.values()}
+    found = {name: make(sitk.ReadImage(str(folder.file(name)))) for name, make in makers.items() if folder.file(name)}
+    transform = read_transform(path)
+    grid = None if transform.displacement is None else Conversion.gridTransform(transform.displacement)
+    return found | {TRANSFORM: (transform.alignment, grid)}

@@ -7,7 +7,7 @@ from vtk.util.numpy_support import vtk_to_numpy
 
 import slicer
 from regexplain.errors import BadInputError
-from regexplain.geometry import Grid
+from regexplain.geometry import Grid, thinning_step
 
 from .Conversion import LPS_TO_RAS, vtkMatrix
 from .NodeExport import writeLinearTransform
@@ -36,16 +36,10 @@ def writeTransform(node, fixed, path):
 
 
 def _thinned(grid):
-    """Every n-th voxel, n the least that leaves no more than the limit, and past the end to cover the same box."""
-    step = 1
-    while np.prod(_thinnedSize(grid.size, step)) > LIMIT_VOXELS:
-        step += 1
-    spacing = tuple(step * side for side in grid.spacing)
-    return Grid(_thinnedSize(grid.size, step), spacing, grid.origin, grid.direction)
-
-
-def _thinnedSize(size, step):
-    return tuple(-(-(n - 1) // step) + 1 for n in size)
+    """Every n-th voxel, and one more along an axis whose last voxel would be left out."""
+    step = thinning_step(grid.size, LIMIT_VOXELS)
+    size = tuple(-(-(n - 1) // step) + 1 for n in grid.size)
+    return Grid(size, tuple(step * side for side in grid.spacing), grid.origin, grid.direction)
 
 
 def _displacement(node, grid):

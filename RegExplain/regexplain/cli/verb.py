@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import click
 
-from ..errors import Cancelled, RegExplainError
+from ..errors import Cancelled, RegExplainError, trouble_of_the_computer
 from ..progress import JsonProgress, Progress, TerminalProgress
 
 UNEXPECTED = (
@@ -59,7 +59,7 @@ def _known(error: BaseException) -> BaseException:
         return Cancelled("Cancelled; nothing was written.")
     if isinstance(error, ModuleNotFoundError):
         return RegExplainError(f"This needs the package {error.name}, which is not installed; install it with pip.")
-    return error
+    return trouble_of_the_computer(error) or error
 
 
 def _say(progress: Progress, message: str) -> None:

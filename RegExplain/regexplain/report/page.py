@@ -37,7 +37,7 @@ def render_report(folder: ResultFolder) -> str:
         checks=found,
         studies=studies(folder),
         measures=wording.measures(folder.record),
-        pictures=embedded(folder),
+        pictures=embedded(folder) + views(folder),
         facts={key: card.values[key] for key in CARD_FACTS if key in card.values} if card else {},
         wording=wording,
     )
@@ -76,6 +76,19 @@ def embedded(folder: ResultFolder) -> list[dict[str, str]]:
             "caption": wording.caption(stem, folder.record),
         }
         for stem in stems
+    ]
+
+
+def views(folder: ResultFolder) -> list[dict[str, str]]:
+    """Slicer's views as the panel took them; none where it never did."""
+    return [
+        {
+            "subject": "view",
+            "source": data_uri(png),
+            "caption": wording.view_caption(view),
+        }
+        for view in folder.record.get("views", [])
+        if (png := folder.file(view["file"]))
     ]
 
 

@@ -13,13 +13,14 @@ from . import wording
 if TYPE_CHECKING:
     from ..results import ResultFolder
 
-ROLES = {"fixed": "Fixed (stays)", "moving": "Moving (is deformed)"}
+DONE = {"affine": "is aligned", "deformable": "is deformed"}  # to the moving image, by the result's kind
 
 
 def studies(folder: ResultFolder) -> list[dict[str, str]]:
     """A row an image; what is not known of it is a dash."""
     record, rows = folder.record, []
-    for role, title in ROLES.items():
+    titles = {"fixed": "Fixed (stays)", "moving": f"Moving ({DONE[record['kind']]})"}
+    for role, title in titles.items():
         grid = grid_of(folder.file(f"{role}.nii.gz"))
         rows.append(
             {

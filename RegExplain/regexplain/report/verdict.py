@@ -31,7 +31,7 @@ def checks(record: Mapping[str, Any], voxel_mm: float | None, two_contrasts: boo
 
     two_contrasts: whether the model can measure the three indicators of trust.
     """
-    found = [_overlap(record["dice"]), _folding(record["jacobian"]), _there_and_back(record, voxel_mm)]
+    found = [_overlap(record), _folding(record["jacobian"]), _there_and_back(record, voxel_mm)]
     if record["model"] is not None:
         found = [_domain(record["model"]), _population(record.get("population")), *found]
     trust = record.get("trust")
@@ -59,18 +59,21 @@ def verdict(found: Sequence[Check]) -> str:
     return f"None of the {len(found)} checks stands out{rest}; look at the outlines and arrows before you rely on it."
 
 
-def _overlap(dice: Mapping[str, float] | None) -> Check:
-    name = "Overlap"
+def _overlap(record: Mapping[str, Any]) -> Check:
+    name, dice = "Overlap", record["dice"]
     if dice is None:
         return Check(name, "unknown", "There are not segmentations of both images to compare.")
-    after = dice["after"]
-    for stage, words in (("aligned", "after the alignment alone"), ("before", "before anything was moved")):
+    after, stages = dice["after"], {"before": "before anything was moved"}
+    if record["kind"] != "affine":
+        stages = {"aligned": f"after {wording.first_step(record)} alone"} | stages
+    for stage, words in stages.items():
         if after < dice[stage] - SAME_DICE:
             less = f"The segments overlap less than {words}: Dice {after:.2f}, not {dice[stage]:.2f}."
             return Check(name, "look", less)
     if after < LOW_DICE:
         return Check(name, "look", f"The segments still lie more apart than together (Dice {after:.2f}).")
-    return Check(name, "ok", f"The segments overlap at least as well as after the alignment alone (Dice {after:.2f}).")
+    first = next(iter(stages.values()))
+    return Check(name, "ok", f"The segments overlap at least as well as {first} (Dice {after:.2f}).")
 
 
 def _folding(jacobian: Mapping[str, float]) -> Check:

@@ -31,6 +31,11 @@ def kind(record: Mapping[str, Any]) -> str:
     return "affine registration" if record["kind"] == "affine" else "deformable registration"
 
 
+def first_step(record: Mapping[str, Any]) -> str:
+    """What comes before the deformation."""
+    return "the nearest affine motion" if record.get("transform") else "the alignment"
+
+
 def all_warnings(record: Mapping[str, Any]) -> list[str]:
     """Of the registration, then of its indicators."""
     return [*record["warnings"], *(record.get("trust") or {"warnings": []})["warnings"]]
@@ -127,7 +132,9 @@ def measures(record: Mapping[str, Any]) -> list[dict[str, str]]:
             {
                 "name": "Overlap (Dice)",
                 "figure": f"{dice['before']:.2f} → {dice['after']:.2f}",
-                "detail": f"{dice['aligned']:.2f} after the alignment alone",
+                "detail": ""  # nothing but the alignment was done
+                if record["kind"] == "affine"
+                else f"{dice['aligned']:.2f} after {first_step(record)} alone",
                 "reading": "1: the segments coincide. 0: they do not touch.",
             }
         )
@@ -136,7 +143,7 @@ def measures(record: Mapping[str, Any]) -> list[dict[str, str]]:
             {
                 "name": "Deformation",
                 **spread(record["displacement_mm"]),
-                "reading": "How far tissue was moved on average, beyond the alignment.",
+                "reading": f"How far tissue was moved on average, beyond {first_step(record)}.",
             }
         )
     shown.append(
@@ -169,7 +176,8 @@ def segments_reading(record: Mapping[str, Any]) -> str:
     if record["dice"] is not None:
         sentences.append("Dice: 1 where the segments of the two images coincide, 0 where they do not touch.")
     if record["kind"] != "affine":
-        sentences.append("Moved: the length of the displacement within the fixed segment, beyond the alignment.")
+        beyond = first_step(record)
+        sentences.append(f"Moved: the length of the displacement within the fixed segment, beyond {beyond}.")
     if record["segments"][0].get("jacobian"):
         sentences.append("Volume: of the segment's tissue in the moving image, over that in the fixed one.")
     return " ".join(sentences)
@@ -344,4 +352,11 @@ def caption(stem: str, record: Mapping[str, Any]) -> str:
     for number, part in enumerate(apart["parts"], start=1):
         if stem == f"animation-part-{number:02d}":
             return f"Component {part['component']} here: the fixed segmentation as it is (red) and moved by it (gold)."
-    return CAPTIONS.get(stem, words(stem) + ".")
+    text = CAPTIONS.get(stem, words(stem) + ".")
+    return text.replace("the registration", "the transform") if record.get("transform") else text
+
+
+def view_caption(view: Mapping[str, Any]) -> str:
+    """Which view it was, and what it showed."""
+    shown = [*filter(None, [view["image"]]), *view["layers"]]
+    return f"{view['name']}: {', '.join(shown) or 'nothing of this result'}."

@@ -12,7 +12,7 @@ from ..errors import BadInputError
 from ..inference.model import Model
 from ..progress import Progress
 from ..results.folder import check_writable, new_folder
-from ..running import out_of_memory_said, use_threads
+from ..running import trouble_said, use_threads
 from ..tables import write_csv
 from .claims import COMMAND, Claim, all_claims
 from .elementary import elementary
@@ -43,7 +43,7 @@ def latent_space(
     threads = use_threads(threads)
     plain, skip = (Model.load(registry.card(name), device, threads) for name in (PLAIN, SKIP))
     training, validation = read_cases(data)
-    with new_folder(output) as folder, out_of_memory_said():
+    with new_folder(output) as folder, trouble_said():
         study = Study(plain, skip, training, validation, folder, progress)
         claims, sections = _experiments(study, data, device, threads)
         facts = _facts(study, device, threads) | {"seconds": round(time.perf_counter() - started)}

@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ..indicators import Trust
     from ..parts import Decomposition
     from .explanations import ComponentMotion, Heatmap
+    from .shown_view import ShownView
 
 SCHEMA_VERSION = 1
 RECORD = "result.json"
@@ -98,6 +99,15 @@ class ResultFolder:
             (aside / "trust").mkdir()
             for found in trust.maps:
                 write_image(found.image, aside / found.file)
+
+    def add_views(self, views: Sequence[ShownView]) -> None:
+        """Write them in place of any earlier ones."""
+        files = {f"views/{number}.png": view for number, view in enumerate(views, start=1)}
+        self.record["views"] = [view.record(file) for file, view in files.items()]
+        with self.adding() as aside:
+            (aside / "views").mkdir()
+            for file, view in files.items():
+                (aside / file).write_bytes(view.png)
 
     @contextmanager
     def adding(self) -> Iterator[Path]:

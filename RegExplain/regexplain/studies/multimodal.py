@@ -16,7 +16,7 @@ from ..reproduction.claims import Claim
 from ..reproduction.page import render_study
 from ..reproduction.study import Section
 from ..results.folder import check_writable, new_folder
-from ..running import out_of_memory_said, use_threads
+from ..running import trouble_said, use_threads
 from ..tables import write_csv
 from .claims import Measured, all_claims
 from .complementarity import ablation, complementarity
@@ -61,7 +61,7 @@ def multimodal(
     loaded = Model.load(registry.card(model), device, threads)
     if not isinstance(loaded.network, FireNetwork):
         raise BadInputError(f"{loaded.card.name} registers one contrast; --model takes one for two, as {MODEL}.")
-    with out_of_memory_said():
+    with trouble_said():
         made = ordinary_pairs(loaded, data, pairs, progress)
         with new_folder(output) as folder:
             run = Run(loaded, made, folder, progress)

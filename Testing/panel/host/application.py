@@ -45,6 +45,7 @@ class Application:
         self._moduleManager = ModuleManager()
         self._settings = QSettings(os.path.join(temporaryPath, "settings.ini"), QSettings.IniFormat)
         self.startupSlots = []
+        self.layout = None  # a views.LayoutManager, where a test needs views
 
     def connect(self, signature, slot):
         if signature != "startupCompleted()":
@@ -53,6 +54,9 @@ class Application:
 
     def moduleManager(self):
         return self._moduleManager
+
+    def layoutManager(self):
+        return self.layout
 
     def mrmlScene(self):
         return slicer.mrmlScene

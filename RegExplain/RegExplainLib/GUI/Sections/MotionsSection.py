@@ -52,6 +52,8 @@ class MotionsSection:
         self._components.update(self._whyNoComponents())
         if added:
             self._showFrame(layer)
+            if layer.amplitude != parameters.amplitude:
+                layer.setAmplitude(parameters.amplitude)
             if layer.browser.GetPlaybackRateFps() != parameters.speed:
                 layer.browser.SetPlaybackRateFps(parameters.speed)
 
@@ -69,6 +71,8 @@ class MotionsSection:
         result = self._session.result
         if result is not None and result.fixedSegmentation is None:
             return _("An animation moves the fixed segmentation; register with a segmentation of the fixed volume.")
+        if result is not None and result.record.get("transform"):
+            return _("This transform is affine and bends nothing, so there is nothing to play.")
         return self._session.whyNotExtended() or _("Find what the components do first.")
 
     def _whyNoComponents(self):

@@ -1,6 +1,10 @@
 import qt
 from slicer.i18n import tr as _
 
+from regexplain.results import ResultFolder
+
+from ..Views import shownViews
+
 REPORT = "report.html"
 
 
@@ -15,10 +19,10 @@ class ReportSection:
         session.changed.connect(self.update)
 
     def update(self):
-        whyNot = self._session.whyNoFiles()
-        self._setState(self._ui.reportButton, whyNot or self._whyNoReport())
         busy = _("Another computation is running.") if self._session.job else ""
-        self._setState(self._ui.saveResultButton, whyNot or busy)
+        whyNot = self._session.whyNoFiles() or busy
+        self._setState(self._ui.reportButton, whyNot or self._whyNoReport())
+        self._setState(self._ui.saveResultButton, whyNot)
 
     def _setState(self, button, whyNot):
         button.enabled = not whyNot
@@ -31,10 +35,23 @@ class ReportSection:
 
     def _open(self):
         path = self._session.result.folder.file(REPORT)
+        if path is not None:
+            with self._session.messages.guard():
+                self._addViews()
         if path is None or not qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(str(path))):
             self._session.messages.error(
                 _("No program opened the report; save the result folder and open report.html in a web browser.")
             )
+
+    def _addViews(self):
+        """Let the report show what the user sees."""
+        result = self._session.result
+        if views := shownViews(result):
+            folder = ResultFolder.open(result.folder.path)  # its own copy of the record: adding may fail
+            folder.add_views(views)
+            result.folder = folder
+        else:
+            self._session.said.emit(_("The report is without pictures of the views, as Slicer shows none here."), [])
 
     def _save(self):
         folder = self._session.messages.askFolder(_("Where to save the result folder"))

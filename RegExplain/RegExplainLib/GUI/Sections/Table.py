@@ -26,6 +26,7 @@ class Table:
         widget.verticalHeader().setVisible(False)
         widget.horizontalHeader().sectionClicked.connect(self._onTitleClicked)
         widget.connect("cellClicked(int,int)", self._onCellClicked)
+        widget.connect("cellActivated(int,int)", self._onCellClicked)  # by the keyboard
 
     @property
     def titles(self):

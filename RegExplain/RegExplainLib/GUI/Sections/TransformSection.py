@@ -42,4 +42,6 @@ class TransformSection:
     def _onAdded(self, result):
         showArrows(result)
         record = result.record
-        self._session.said.emit(f"{record['transform']['words']}\n{moved(record)}", record["warnings"])
+        affine = _("It is affine: it moves the scan as a whole and bends nothing.")
+        beyond = affine if record["kind"] == "affine" else moved(record)
+        self._session.said.emit(f"{record['transform']['words']}\n{beyond}", record["warnings"])

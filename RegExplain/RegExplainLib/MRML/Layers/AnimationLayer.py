@@ -1,10 +1,9 @@
 """What one component of the network's latent space does, played."""
 
-import SimpleITK as sitk
-
 from regexplain.errors import BadInputError
 
 from .. import Conversion
+from .RecordedImage import recordedImage
 from .WarpLayer import WarpLayer
 
 FRAME_LIMIT_VOXELS = 40**3  # frames are smooth fields, and the scene stores every one
@@ -34,21 +33,13 @@ class AnimationLayer(WarpLayer):
         return f"animation-component-{self.componentIndex:02d}"
 
     def _frames(self):
-        return {
-            strength: Conversion.gridTransform(sitk.ReadImage(str(path)), FRAME_LIMIT_VOXELS)
-            for strength, path in self._files().items()
-        }
-
-    def _files(self):
-        """strength -> file."""
         result, index = self.resultNodes, self.componentIndex
         items = (result.record["components"] or {"items": []})["items"]
         item = next((item for item in items if item["index"] == index), None)
         if item is None:
             raise BadInputError(f"This result has no component {index}; run Components first.")
-        files = {field["strength"]: result.folder and result.folder.file(field["file"]) for field in item["fields"]}
-        if not all(files.values()):
-            raise BadInputError(
-                f"Files of component {index} are missing; open the result folder again, or run Components again."
-            )
-        return files
+        return {field["strength"]: self._frame(field) for field in item["fields"]}
+
+    def _frame(self, field):
+        image = recordedImage(self.resultNodes, field, "field", "Components")
+        return Conversion.gridTransform(image, FRAME_LIMIT_VOXELS)

@@ -6,7 +6,7 @@ from regexplain.errors import BadInputError
 
 from ..ArrowField import arrowField
 from ..NodeExport import segmentMask
-from .Layer import Layer
+from .Layer import Layer, nothingBent
 from .MapLayer import addLegend
 
 COLORS = ((0.23, 0.32, 0.75), (0.13, 0.57, 0.75), (0.21, 0.72, 0.47), (0.62, 0.85, 0.22), (0.99, 0.91, 0.14))
@@ -14,7 +14,11 @@ ARROWS_ACROSS = 20
 HIDDEN_SHARE = 0.1  # arrows shorter than this share of the longest are noise to the eye
 SHORTEST_MM = 1e-3  # or dots would be drawn where nothing moves
 CONTOURS = 5
-FORMS = ("arrows", "grid", "contours")  # in the order of Slicer's modes
+FORMS = {  # in the order of Slicer's modes
+    "arrows": "displacement arrows",
+    "grid": "the displacement as a bent grid",
+    "contours": "contour lines of the displacement in mm",
+}
 TOWARDS, SEGMENT = "RegExplain.Towards", "RegExplain.Segment"
 
 
@@ -52,6 +56,10 @@ class GlyphLayer(Layer):
         return self.added and bool(self.displayNode.GetVisibility())
 
     @property
+    def caption(self):
+        return FORMS[self.form] + f", drawn {self.scale:g} times as large" * (self.scale != 1)
+
+    @property
     def towards(self):
         return (
             self.node("transform").GetAttribute(TOWARDS) or "moving"
@@ -75,12 +83,12 @@ class GlyphLayer(Layer):
 
     @property
     def form(self):
-        return FORMS[self.displayNode.GetVisualizationMode()]
+        return list(FORMS)[self.displayNode.GetVisualizationMode()]
 
     def setForm(self, form):
         """ "arrows", "grid" (a regular grid, bent) or "contours" (lines of equal length in mm)."""
         wasArrows = self.form == "arrows"
-        self.displayNode.SetVisualizationMode(FORMS.index(form))
+        self.displayNode.SetVisualizationMode(list(FORMS).index(form))
         if self.segment is not None and wasArrows != (form == "arrows"):
             self._setField(self.towards, self.segment)
 
@@ -120,10 +128,7 @@ class GlyphLayer(Layer):
     def _build(self):
         result = self.resultNodes
         if result.deformation is None:
-            raise BadInputError(
-                "This registration is affine only and bent nothing, so there are no arrows; "
-                "register with a model that fits the scans."
-            )
+            raise nothingBent(result.record, "there are no arrows")
         node = self._addNode("vtkMRMLTransformNode", "Displacement arrows (display only)", "transform")
         node.CreateDefaultDisplayNodes()
         display = node.GetDisplayNode()
@@ -140,7 +145,7 @@ class GlyphLayer(Layer):
         self.setSpacing(self._spacingMm())
         self.setScale(1)
         self.setThreshold(HIDDEN_SHARE * maxMm)
-        display.SetVisualizationMode(FORMS.index("arrows"))
+        display.SetVisualizationMode(list(FORMS).index("arrows"))
         self._setField("moving", None)
 
     def _setField(self, towards, segment):

@@ -1,13 +1,12 @@
 """An attribution map as colours over the scan it belongs to."""
 
-import SimpleITK as sitk
-
 from regexplain.errors import BadInputError
 from regexplain.report import wording
 from regexplain.results.explanations import heatmap_name
 from regexplain.results.stages import stage_words
 
 from .MapLayer import MapLayer
+from .RecordedImage import recordedImage
 
 POSITIVE_ONLY = "RegExplain.PositiveOnly"
 REGION_COLOR = (1.0, 1.0, 1.0)
@@ -102,13 +101,3 @@ class HeatmapLayer(MapLayer):
         super()._setVisible(visible)
         if self.region:
             self.region.SetDisplayVisibility(visible)
-
-
-def recordedImage(resultNodes, entry, what, verb):
-    """The image of a map's row in result.json. Raises BadInputError where its file is gone."""
-    path = resultNodes.folder.file(entry["file"]) if resultNodes.folder else None
-    if path is None:
-        raise BadInputError(
-            f"The {what} {entry['file']} is missing; open the result folder again, or run {verb} again."
-        )
-    return sitk.ReadImage(str(path))

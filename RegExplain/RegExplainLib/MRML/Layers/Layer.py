@@ -1,5 +1,7 @@
 """What all layers share."""
 
+from regexplain.errors import BadInputError
+
 from ..Tags import removeNodes, taggedNodes
 
 
@@ -33,6 +35,11 @@ class Layer:
     @property
     def visible(self):
         raise NotImplementedError
+
+    @property
+    def caption(self):
+        """What it shows now, in a few words that name nothing of the user's."""
+        return self.title[:1].lower() + self.title[1:]
 
     def add(self):
         """Make the nodes, unless they are there, and show them; returns the layer.
@@ -84,3 +91,12 @@ class Layer:
 
     def _setVisible(self, visible):
         raise NotImplementedError
+
+
+def nothingBent(record, lacking):
+    """The error for an affine result, that cannot have `lacking`, a clause."""
+    if record.get("transform"):
+        return BadInputError(f"This transform is affine and bends nothing, so {lacking}; choose one that bends.")
+    return BadInputError(
+        f"This registration is affine only and bent nothing, so {lacking}; register with a model that fits the scans."
+    )

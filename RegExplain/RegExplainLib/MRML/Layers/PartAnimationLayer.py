@@ -1,10 +1,9 @@
 """One part of a registration taken apart, played from 0 to 100 %."""
 
-import SimpleITK as sitk
-
 from regexplain.errors import BadInputError
 
 from .. import Conversion
+from .RecordedImage import recordedImage
 from .RegistrationAnimationLayer import scaledFrames
 from .WarpLayer import WarpLayer
 
@@ -28,9 +27,5 @@ class PartAnimationLayer(WarpLayer):
         parts = (result.record.get("decomposition") or {"parts": []})["parts"]
         if self.number > len(parts):
             raise BadInputError(f"This result has no part {self.number}; run Decompose first.")
-        path = result.folder and result.folder.file(parts[self.number - 1]["file"])
-        if path is None:
-            raise BadInputError(
-                f"The file of part {self.number} is missing; open the result folder again, or run Decompose again."
-            )
-        return scaledFrames(*Conversion.vectorsOf(sitk.ReadImage(str(path))))
+        image = recordedImage(result, parts[self.number - 1], "part", "Decompose")
+        return scaledFrames(*Conversion.vectorsOf(image))

@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from regexplain.errors import BadInputError
+from regexplain.geometry import thinning_step
 
 from .. import Conversion
+from .Layer import nothingBent
 from .WarpLayer import WarpLayer
 
 PERCENT = range(0, 101, 10)
@@ -22,15 +23,12 @@ class RegistrationAnimationLayer(WarpLayer):
 
     def _frames(self):
         if self.resultNodes.deformation is None:
-            raise BadInputError(
-                "This registration is affine only and bent nothing, so there is nothing to play; "
-                "register with a model that fits the scans."
-            )
+            raise nothingBent(self.resultNodes.record, "there is nothing to play")
         return scaledFrames(*Conversion.gridOf(self.resultNodes.deformation))
 
 
 def scaledFrames(vectors, geometry):
     """{percent: vtkOrientedGridTransform} of (z, y, x, 3) vectors, RAS mm, with their ijk-to-RAS matrix."""
-    step = Conversion.gridStep(vectors.shape[:3], FRAME_LIMIT_VOXELS)
+    step = thinning_step(vectors.shape[:3], FRAME_LIMIT_VOXELS)
     thinned = np.array(vectors[::step, ::step, ::step])
     return {percent: Conversion.gridOfVectors(percent / 100 * thinned, geometry, step) for percent in PERCENT}

@@ -4,7 +4,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from regexplain.errors import BadInputError
-from regexplain.geometry import Grid
+from regexplain.geometry import Grid, thinning_step
 from regexplain.intensities import tissue
 from regexplain.transforms import read_transform
 
@@ -24,7 +24,7 @@ def transformOf(resultNodes, name):
 
 def onTissue(fixed, measure, outside=0.0):
     """`measure(grid)`, (z, y, x), as a float32 image about the fixed scan, with `outside` where that has no tissue."""
-    step = int(np.ceil(np.cbrt(fixed.GetNumberOfPixels() / VOXEL_LIMIT)))
+    step = thinning_step(fixed.GetSize(), VOXEL_LIMIT)
     thinned = fixed[::step, ::step, ::step]
     grid = Grid.of(thinned)
     values = np.where(tissue(thinned), measure(grid), outside)

@@ -2,8 +2,8 @@
 
 from regexplain.indicators import MAP_TITLES
 
-from .HeatmapLayer import recordedImage
 from .MapLayer import MapLayer
+from .RecordedImage import recordedImage
 
 
 class TrustLayer(MapLayer):

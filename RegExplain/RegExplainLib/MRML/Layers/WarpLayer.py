@@ -2,6 +2,8 @@
 
 import json
 
+from vtk.util.numpy_support import vtk_to_numpy
+
 import slicer
 from regexplain.errors import BadInputError
 
@@ -9,7 +11,7 @@ from ..ResultNodes import WARPED_COLOR
 from .Layer import Layer
 
 FRAMES_PER_SECOND = 8
-STRENGTHS = "RegExplain.Strengths"
+STRENGTHS, AMPLITUDE = "RegExplain.Strengths", "RegExplain.Amplitude"
 
 
 class WarpLayer(Layer):
@@ -50,6 +52,29 @@ class WarpLayer(Layer):
     @property
     def visible(self):
         return self.added and bool(self.node("segmentation").GetDisplayVisibility())
+
+    @property
+    def amplitude(self):
+        """How many times as large as it is the motion is drawn."""
+        return float(self.browser.GetAttribute(AMPLITUDE) or 1)
+
+    def setAmplitude(self, factor):
+        """1 is true. Only the drawing is scaled: strengths stay what they are, and no frame is made anew.
+
+        The vectors themselves are, as scenes do not keep the displacement scale of a sequence's transforms.
+        """
+        ratio = factor / self.amplitude
+        for field in self._fields():
+            vectors = vtk_to_numpy(field.GetPointData().GetScalars())
+            vectors *= ratio
+            field.Modified()
+        self.browser.SetAttribute(AMPLITUDE, str(factor))
+        self.setFrame(self.browser.GetSelectedItemNumber())
+
+    @property
+    def caption(self):
+        larger = f", drawn {self.amplitude:g} times as large," * (self.amplitude != 1)
+        return f"{super().caption} at {self.strength:g} {self.unit}{larger} on the fixed segmentation (gold)"
 
     @property
     def playing(self):
@@ -108,6 +133,13 @@ class WarpLayer(Layer):
         browser.EndModify(modifying)
         self._addWarpedSegmentation().SetAndObserveTransformNodeID(warp.GetID())
         self.setFrame(0)
+
+    def _fields(self):
+        """The vtkImageData of all frames, each once: frames of the same strength share theirs."""
+        sequence = self.node("sequence")
+        nodes = [sequence.GetNthDataNode(number) for number in range(sequence.GetNumberOfDataNodes())]
+        fields = [node.GetTransformToParent().GetDisplacementGrid() for node in nodes]
+        return {field.GetPointData().GetScalars(): field for field in fields}.values()
 
     def _addSequence(self, frames):
         """Of plain transform nodes: a saved scene gives grid transform nodes back as those, and the proxy breaks."""
