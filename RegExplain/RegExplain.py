@@ -81,12 +81,18 @@ class RegExplainWidget(ScriptedLoadableModuleWidget):
 
 
 class RegExplainLogic(ScriptedLoadableModuleLogic):
-    """Only the scene's parameter node: the computing is done by `regexplain`, the showing by RegExplainLib/MRML."""
+    """Only the scene's parameter nodes: the computing is done by `regexplain`, the showing by RegExplainLib/MRML."""
+
+    def __init__(self, parent=None):
+        super().__init__(parent)
+        self.isSingletonParameterNode = False  # a scene may hold several sets of parameters
 
     def getParameterNode(self):
-        from RegExplainLib.GUI.ParameterNode import ParameterNode
+        """The set that the panel shows, or showed when the scene was saved; any, or a new one, where there is none."""
+        from RegExplainLib.GUI.ParameterNode import ParameterNode, markedNodes
 
-        return ParameterNode(super().getParameterNode())
+        marked = markedNodes()
+        return ParameterNode(marked[0] if marked else super().getParameterNode())
 
 
 class RegExplainTest(ScriptedLoadableModuleTest):

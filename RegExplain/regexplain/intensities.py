@@ -57,18 +57,20 @@ def tissue(image: sitk.Image) -> np.ndarray:
     return robust(sitk.GetArrayFromImage(image)) > TISSUE
 
 
-def tissue_centre(scaled: sitk.Image) -> np.ndarray:
-    """The middle, LPS mm, of the box along an image's axes that holds its tissue but for the outermost hundredths.
-
-    scaled: to [0, 1]. It does not depend on how much air is about a head; noise and a few bright voxels do not move it.
-    """
+def tissue_box(scaled: sitk.Image, trimmed: float = TRIMMED) -> Grid:
+    """The voxels of an image, scaled to [0, 1], within the box along its axes that holds its tissue but for a share of
+    `trimmed` at each end. It does not depend on how much air is about a head; noise and a few bright voxels do not move
+    it."""
     inside = sitk.GetArrayFromImage(scaled) > TISSUE
-    middle = []
+    first, last = [], []
     for axis in (2, 1, 0):
         others = tuple(a for a in range(3) if a != axis)
         share = inside.sum(others).cumsum() / inside.sum()
-        middle.append((np.searchsorted(share, TRIMMED) + np.searchsorted(share, 1 - TRIMMED)) / 2)
-    return Grid.of(scaled).world(np.array(middle))
+        first.append(int(np.searchsorted(share, trimmed)))
+        last.append(int(np.searchsorted(share, 1 - trimmed)))
+    own = Grid.of(scaled)
+    x, y, z = (end - start + 1 for start, end in zip(first, last, strict=True))
+    return Grid((x, y, z), own.spacing, tuple(own.world(np.array(first)).tolist()), own.direction)
 
 
 def network_input(

@@ -49,6 +49,11 @@ class ModelCard:
         return self.values["canvas"].get("about", "image")
 
     @property
+    def coarsest_cell(self) -> int:
+        """Canvas voxels that a cell of the network's coarsest level measures; a canvas is made of whole ones."""
+        return 2 ** len(self.values["network"]["widths"])
+
+    @property
     def stages(self) -> tuple[str, ...]:
         """Those of its network that can be explained."""
         return STAGES[self.values["network"]["type"]]

@@ -1,3 +1,4 @@
+from slicer.i18n import tr as _
 from slicer.util import VTKObservationMixin
 
 import slicer
@@ -5,6 +6,7 @@ import slicer
 from .InstallLogic import InstallLogic
 from .JobRunner import JobRunner
 from .Messages import Messages
+from .ParameterNode import ParameterNode, isBlank, mark, markedNodes
 from .SamplePair import loadSamplePair
 from .Sections.ApplySection import ApplySection
 from .Sections.ExplainSection import ExplainSection
@@ -37,11 +39,13 @@ SECTIONS = (
     ReportSection,
 )
 
+PARAMETERS = "vtkMRMLScriptedModuleNode"
+
 
 class Panel(VTKObservationMixin):
     """The module's panel: its sections over one session, kept in step with the scene.
 
-    ui: the widgets of RegExplain.ui by name. getParameterNode: makes or finds the scene's parameter node.
+    ui: the widgets of RegExplain.ui by name. getParameterNode: finds the parameter node to show, or makes one.
     """
 
     def __init__(self, ui, getParameterNode):
@@ -55,6 +59,7 @@ class Panel(VTKObservationMixin):
         self._sections = [section(ui, self.session) for section in SECTIONS]
         self._tour = TourSection(ui, self.session, loadSamplePair)
         addShortcuts(ui)
+        self._setUpSelector(ui.parameterSetSelector)
         scene = slicer.mrmlScene
         self.addObserver(scene, scene.StartCloseEvent, self._onSceneStartClose)
         self.addObserver(scene, scene.EndCloseEvent, self._onSceneEndClose)
@@ -78,12 +83,33 @@ class Panel(VTKObservationMixin):
         self._setParameterNode(None)
         self.removeObservers()
 
+    def _setUpSelector(self, selector):
+        selector.addAttribute(PARAMETERS, "ModuleName", "RegExplain")
+        selector.setNodeTypeLabel(_("parameter set"), PARAMETERS)
+        for signal in ("nodeActivated(vtkMRMLNode*)", "nodeAddedByUser(vtkMRMLNode*)"):
+            selector.connect(signal, self._onSetPicked)
+
     def _setParameterNode(self, parameterNode):
         if self.session.parameterNode is not None:
             self.session.parameterNode.disconnectGui(self._guiTag)
         if parameterNode is not None:
-            self._guiTag = parameterNode.connectGui(self.ui)
+            mark(parameterNode.parameterNode)
+            # Slicer 5.8's connectGui does not return its tag (Slicer/Slicer#7547): every set would follow the widgets.
+            self._guiTag = parameterNode.connectParametersToGui(self._boundWidgets())
         self.session.setParameterNode(parameterNode)
+        if parameterNode is not None:
+            self.ui.parameterSetSelector.setCurrentNode(parameterNode.parameterNode)
+
+    def _boundWidgets(self):
+        """By the name of their parameter."""
+        named = ((widget.property("SlicerParameterName"), widget) for widget in vars(self.ui).values())
+        return {name: widget for name, widget in named if name}
+
+    def _onSetPicked(self, node):
+        shown = self.session.parameterNode
+        if shown is not None and node is not None and node is not shown.parameterNode:
+            with self.session.viewsFollow():
+                self._setParameterNode(ParameterNode(node))
 
     def _onSceneStartClose(self, caller, event):
         self.session.cancel()
@@ -94,9 +120,19 @@ class Panel(VTKObservationMixin):
             self._setParameterNode(self._getParameterNode())
 
     def _onSceneEndImport(self, caller, event):
-        # The wrapper read its saved values while the nodes they name were still missing; a new one reads them afresh.
-        if self.session.parameterNode is not None:
-            self._setParameterNode(self._getParameterNode())
+        if self.session.parameterNode is None:
+            return
+        before = self.session.parameterNode
+        came = [node for node in markedNodes() if node is not before.parameterNode]
+        if came and isBlank(before):  # it was made for an empty scene
+            self._setParameterNode(ParameterNode(came[0]))
+            caller.RemoveNode(before.parameterNode)
+        else:
+            self._setParameterNode(ParameterNode(before.parameterNode))
 
     def _onNodeRemoved(self, caller, event):
+        shown = self.session.parameterNode
+        if shown is not None and shown.parameterNode.GetScene() is None:
+            with self.session.viewsFollow():
+                self._setParameterNode(self._getParameterNode())
         self.session.noticeRemovedNodes()

@@ -2,6 +2,7 @@ import json
 import shutil
 import tempfile
 import uuid
+from contextlib import contextmanager
 from pathlib import Path
 
 import vtk
@@ -39,8 +40,10 @@ class Session:
         self._observerTag = None
         self.job = ""
         self._whenFinished = None
+        self._startedFrom = None  # the parameters of the running job
         self._result = None
         self._folders = {}  # by result id; a scene never keeps a path
+        self._layers = {}  # by result id, those that were seen when it left the views
         self._cards = {}  # by checksum
         runner.finished.connect(self._onFinished)
         runner.failed.connect(self._onFailed)
@@ -101,18 +104,40 @@ class Session:
 
     def choose(self, resultId):
         """Show another registration of the scene."""
-        if self.result is not None and self.result.id != resultId:
-            hide(self.result)
-        self.parameterNode.result = resultId
-        self._findResult()
+        with self.viewsFollow():
+            self.parameterNode.result = resultId
+            self._findResult()
+
+    @contextmanager
+    def viewsFollow(self):
+        """Let the views go from the registration on show to the one that is on show afterwards."""
+        before = self.result
+        yield
+        if before is not None and self.result is not None and before.id == self.result.id:
+            return
+        if before is not None:
+            self._leave(before)
         if self.result is not None:
-            self.result.showSpace("fixed")
+            self._return(self.result)
             self.changed.emit()
+
+    def _leave(self, result):
+        """Take a registration out of the views, lest it be taken for the one on show."""
+        self._layers[result.id] = [layer for layer in result.layers() if layer.visible]
+        hide(result)
+
+    def _return(self, result):
+        """The same in the other direction."""
+        result.showSpace("fixed")
+        for layer in self._layers.pop(result.id, []):
+            if layer.added:
+                layer.show()
 
     def addResult(self, path, segmentNames, whenAdded):
         """Keep a finished result folder and show it, its segments named (label: name) as the user's were.
 
-        It is loaded in the background; `whenAdded(result)` follows.
+        It is loaded in the background; `whenAdded(result)` follows. Where the user went to another parameter set
+        meanwhile, it is kept with its own and leaves the views as they were.
         """
         if not Path(path, RECORD).is_file():
             raise RegExplainError(unreadable())
@@ -122,8 +147,13 @@ class Session:
 
         def show(result):
             with self.messages.guard():
-                self._show(result, folder, segmentNames)
+                self._folders[result.id] = folder
+                nameSegments(result, segmentNames)
+                if self._startedHere():
+                    self._show(result)
                 whenAdded(result)
+                if not self._startedHere():
+                    self._putAside(result)
             self._endJob()
 
         def fail(error):
@@ -135,15 +165,22 @@ class Session:
         self._loadingFolder = folder
         self._loading.run(folder, show, fail)
 
-    def _show(self, result, folder, segmentNames):
-        self._folders[result.id] = folder
-        for segmentation in (result.fixedSegmentation, result.movingSegmentation, result.warpedSegmentation):
-            for label, segment in segmentsByLabel(segmentation).items():
-                segment.SetName(segmentNames.get(label, segment.GetName()))
+    def _show(self, result):
         if self.result is not None:
-            hide(self.result)
+            self._leave(self.result)
         self._result = result
         self.parameterNode.result = result.id
+
+    def _putAside(self, result):
+        self._startedFrom.result = result.id
+        if self.result is None:
+            self._findResult()
+            return
+        self._leave(self.result)
+        self._leave(result)
+        self._return(self.result)
+        text = _("Finished. The result belongs to the parameter set {name}; choose that to see it.")
+        self.said.emit(text.format(name=self._startedFrom.parameterNode.GetName()), [])
 
     def segmentNames(self):
         """Name by label of the segments of the fixed segmentation on show."""
@@ -203,14 +240,19 @@ class Session:
         self.changed.emit()
 
     def extendResult(self, name, verb, options, whenExtended):
-        """Let a verb add to the registration on show; `whenExtended()` follows unless that was removed meanwhile."""
+        """Let a verb add to the registration on show; `whenExtended()` follows where that is still on show then."""
         result = self.result
 
         def whenFinished(path):
-            if self.result is not None and self.result.id == result.id:
-                self._result.folder = ResultFolder.open(path)
-                self._result.node("record").SetText(json.dumps(self._result.folder.record))
+            if result.node("record") is None:
+                return
+            result.folder = ResultFolder.open(path)
+            result.node("record").SetText(json.dumps(result.folder.record))
+            if self._startedHere() and self.result is not None and self.result.id == result.id:
+                self._result = result
                 whenExtended()
+            else:
+                self.said.emit(_("Finished, but for another registration or parameter set than that on show."), [])
 
         self.startJob(name, lambda scratch: [verb, str(result.folder.path), *options], whenFinished)
 
@@ -240,7 +282,13 @@ class Session:
             shutil.rmtree(self._loadingFolder, ignore_errors=True)
             self._onCancelled()
 
+    def _startedHere(self):
+        """Whether the running job is of the parameter set on show, or of one that was deleted meanwhile."""
+        node = self._startedFrom.parameterNode
+        return node is self.parameterNode.parameterNode or node.GetScene() is None
+
     def _startRunner(self, prepare):
+        self._startedFrom = self.parameterNode
         with diskErrors(slicer.app.temporaryPath):
             scratch = Path(tempfile.mkdtemp(prefix="RegExplain-job-", dir=slicer.app.temporaryPath))
         try:
@@ -282,12 +330,19 @@ class Session:
 
 
 def hide(result):
-    """Take an earlier registration's layers and outlines out of the views, lest they be taken for the new one's."""
+    """No layer and no outline of it is seen."""
     for layer in result.layers():
         layer.hide()
     for segmentation in (result.fixedSegmentation, result.movingSegmentation, result.warpedSegmentation):
         if segmentation is not None:
             segmentation.SetDisplayVisibility(False)
+
+
+def nameSegments(result, names):
+    """names: by label; others keep theirs."""
+    for segmentation in (result.fixedSegmentation, result.movingSegmentation, result.warpedSegmentation):
+        for label, segment in segmentsByLabel(segmentation).items():
+            segment.SetName(names.get(label, segment.GetName()))
 
 
 def unreadable():

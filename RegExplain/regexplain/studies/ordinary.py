@@ -7,6 +7,7 @@ identical      an image beside itself: nothing moves, and the maps of what moves
 
 from __future__ import annotations
 
+import torch.nn.functional as F
 from torch import Tensor
 
 from ..reproduction.study import Row, Section
@@ -72,18 +73,24 @@ def _names(pair: Pair, kind: str) -> Row:
 
 def _shuffled(run: Run, pair: Pair, found: Seen, other: Pair, others: Seen) -> dict[str, float]:
     made: dict[str, float] = {}
-    inside = pair.inside * other.inside
+    inside = pair.inside * laid_on(other.inside, pair.inside)
+    half = found.half * laid_on(others.half, found.half)
     for method in METHODS:
-        pairs = [by_modality(pair, found, method), by_modality(other, others, method)]
-        streams = pairs[0]["T1"], pairs[1]["FLAIR"]
-        made |= of_streams(method, *streams, inside)
+        t1, flair = by_modality(pair, found, method)["T1"], by_modality(other, others, method)["FLAIR"]
+        made |= of_streams(method, t1, laid_on(flair, t1), inside)
         there, back = found.maps[method][TRANSFORMATION[0]], others.maps[method][TRANSFORMATION[1]]
-        made |= of_directions(method, there, back, found.half * others.half)
+        made |= of_directions(method, there, laid_on(back, there), half)
     modality = pair.modalities[0]
     same = other.fixed if other.modalities[0] == modality else other.moving
     _, own = realness(run.network, modality, pair.fixed, pair.inside)
     _, its = realness(run.network, modality, same, other.inside)
-    return made | {f"divergence_{m}": divergence(own[m], its[m], inside) for m in METHODS}
+    return made | {f"divergence_{m}": divergence(own[m], laid_on(its[m], own[m]), inside) for m in METHODS}
+
+
+def laid_on(values: Tensor, like: Tensor) -> Tensor:
+    """(D, H, W) `values` on the cells of `like`, middle on middle, cut or filled up with 0: canvases fit their head."""
+    lacking = [(want - have) // 2 for want, have in zip(like.shape, values.shape, strict=True)]
+    return F.pad(values, [n for n in reversed(lacking) for _ in range(2)])
 
 
 def by_modality(pair: Pair, found: Seen, method: str) -> dict[str, Tensor]:

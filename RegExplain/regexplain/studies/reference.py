@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from ..attribution.fire_questions import FirePair
-from ..geometry import Grid
+from ..geometry import centred_grid
 from ..indicators import KEYS
 from ..inference.indicators import Indicators, head
-from ..reproduction.study import Row, Section, canvas_grid
+from ..reproduction.study import Row, Section
 from .pairs import Pair
 from .run import Run
 
@@ -21,9 +21,8 @@ TEXT = (
 
 
 def reference(run: Run) -> tuple[dict[str, dict[str, float]], Section]:
-    canvas = canvas_grid(run.model)
     rows: list[Row] = [
-        {"pair": pair.name, "source": pair.source, **measured(run, pair, canvas)}
+        {"pair": pair.name, "source": pair.source, **measured(run, pair)}
         for pair in run.each("Reference ranges", run.pairs)
     ]
     run.write_table("indicators", rows)
@@ -34,7 +33,9 @@ def reference(run: Run) -> tuple[dict[str, dict[str, float]], Section]:
     )
 
 
-def measured(run: Run, pair: Pair, canvas: Grid) -> dict[str, float]:
+def measured(run: Run, pair: Pair) -> dict[str, float]:
+    d, h, w = pair.fixed.shape[2:]
+    canvas = centred_grid(np.zeros(3), [w, h, d], pair.spacing, np.eye(3).ravel())
     nothing: Any = None  # the pair is on the canvas already, there are no images to read it from
     seen = FirePair(run.model, nothing, canvas, head(pair.fixed))
     seen.volumes = (pair.fixed, pair.moving)

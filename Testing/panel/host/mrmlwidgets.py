@@ -52,11 +52,18 @@ class qSlicerScriptedLoadableModuleWidget(qMRMLWidget):
 
 
 class qMRMLNodeComboBox(Strict, QWidget):
-    """Picks a node of the scene; the list follows the scene."""
+    """Picks, creates and deletes a node of the scene; the list follows the scene."""
 
     currentNodeChanged = Signal(object)
     currentNodeIDChanged = Signal(str)
-    signatures = ("currentNodeChanged(vtkMRMLNode*)", "currentNodeIDChanged(QString)")
+    nodeActivated = Signal(object)
+    nodeAddedByUser = Signal(object)
+    signatures = (
+        "currentNodeChanged(vtkMRMLNode*)",
+        "currentNodeIDChanged(QString)",
+        "nodeActivated(vtkMRMLNode*)",
+        "nodeAddedByUser(vtkMRMLNode*)",
+    )
     EVENTS = ("NodeAddedEvent", "NodeRemovedEvent", "EndCloseEvent", "EndImportEvent", "EndBatchProcessEvent")
 
     def __init__(self, parent=None):
@@ -74,6 +81,9 @@ class qMRMLNodeComboBox(Strict, QWidget):
             _observers=[],
             _current="",
             _nodeTypes=[],
+            _attributes={},
+            _baseName="",
+            _labels={},
             _filling=False,
             _flags={
                 "noneEnabled": False,
@@ -115,6 +125,34 @@ class qMRMLNodeComboBox(Strict, QWidget):
     def nodeCount(self):
         return len(self._nodes())
 
+    def addAttribute(self, nodeType, name, value):
+        """Only nodes with it are listed, and those made here get it."""
+        self._attributes.setdefault(nodeType, {})[name] = value
+        self._fill()
+
+    def setNodeTypeLabel(self, label, nodeType):
+        self._labels[nodeType] = label
+
+    def nodeTypeLabel(self, nodeType):
+        return self._labels.get(nodeType, "node")
+
+    def addNode(self):
+        """The user asks for a new one in the menu."""
+        node = self._scene.CreateNodeByClass(self._nodeTypes[0])
+        node.UnRegister(None)
+        for name, value in self._attributes.get(self._nodeTypes[0], {}).items():
+            node.SetAttribute(name, value)
+        node.SetName(self._scene.GenerateUniqueName(self._baseName))
+        self._scene.AddNode(node)
+        if self._flags["selectNodeUponCreation"]:
+            self.setCurrentNode(node)
+        self.nodeAddedByUser.emit(node)
+        return node
+
+    def removeCurrentNode(self):
+        """The user asks for it in the menu."""
+        self._scene.RemoveNode(self.currentNode())
+
     def _setCurrentID(self, nodeID):
         changed = nodeID != self._current
         keep(self, _current=nodeID or "")
@@ -134,7 +172,9 @@ class qMRMLNodeComboBox(Strict, QWidget):
             for index in range(found.GetNumberOfItems()):
                 node = found.GetItemAsObject(index)
                 exact = node.GetClassName() == nodeType or self._flags["showChildNodeTypes"]
-                if exact and (self._flags["showHidden"] or not node.GetHideFromEditors()):
+                attributes = self._attributes.get(nodeType, {})
+                wanted = all(node.GetAttribute(name) == value for name, value in attributes.items())
+                if exact and wanted and (self._flags["showHidden"] or not node.GetHideFromEditors()):
                     nodes[node.GetID()] = node
         return nodes
 
@@ -156,10 +196,14 @@ class qMRMLNodeComboBox(Strict, QWidget):
     def _onPicked(self, index):
         if not self._filling:
             self._setCurrentID(self._comboBox.itemData(index) or "")
+            self.nodeActivated.emit(self.currentNode())
 
     def _setNodeTypes(self, nodeTypes):
         keep(self, _nodeTypes=list(nodeTypes))
         self._fill()
+
+    def _setBaseName(self, name):
+        keep(self, _baseName=name)
 
     def _setNoneDisplay(self, text):
         keep(self, _noneDisplay=text)
@@ -177,6 +221,7 @@ class qMRMLNodeComboBox(Strict, QWidget):
     editEnabled, renameEnabled = _flag("editEnabled"), _flag("renameEnabled")
     selectNodeUponCreation = _flag("selectNodeUponCreation")
     nodeTypes = Property("QStringList", lambda self: self._nodeTypes, _setNodeTypes)
+    baseName = Property(str, lambda self: self._baseName, _setBaseName)
     noneDisplay = Property(str, lambda self: self._noneDisplay, _setNoneDisplay)
     currentNodeID = Property(str, lambda self: self._current, _setCurrentID)
 

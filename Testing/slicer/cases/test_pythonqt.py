@@ -65,6 +65,24 @@ class PythonQtTest(unittest.TestCase):
         comboBox.currentIndex = 1
         self.assertEqual(heard, [1])
 
+    def test_a_node_selector_lists_and_makes_nodes_with_an_attribute(self):
+        import slicer
+
+        selector, heard = slicer.qMRMLNodeComboBox(), []
+        selector.nodeTypes = ["vtkMRMLScriptedModuleNode"]
+        selector.showHidden, selector.baseName = True, "Set"
+        selector.addAttribute("vtkMRMLScriptedModuleNode", "ModuleName", "PythonQtTest")
+        selector.setMRMLScene(slicer.mrmlScene)
+        for signal in ("nodeAddedByUser(vtkMRMLNode*)", "nodeActivated(vtkMRMLNode*)"):
+            selector.connect(signal, lambda node: heard.append(node))
+        other = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScriptedModuleNode", "Other")
+        node = selector.addNode()
+        self.assertEqual((selector.nodeCount(), node.GetAttribute("ModuleName")), (1, "PythonQtTest"))
+        self.assertEqual(set(heard), {node})
+        selector.removeCurrentNode()
+        self.assertEqual((selector.nodeCount(), node.GetScene()), (0, None))
+        slicer.mrmlScene.RemoveNode(other)
+
     def test_a_combo_box_keeps_numbers_and_texts_with_its_items(self):
         comboBox = self.qt.QComboBox()
         comboBox.addItem("one", 1)

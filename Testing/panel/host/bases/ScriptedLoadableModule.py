@@ -74,15 +74,23 @@ class ScriptedLoadableModuleLogic:
         self.isSingletonParameterNode = True
 
     def getParameterNode(self):
-        node = slicer.mrmlScene.GetSingletonNode(self.moduleName, "vtkMRMLScriptedModuleNode")
+        if self.isSingletonParameterNode:
+            node = slicer.mrmlScene.GetSingletonNode(self.moduleName, "vtkMRMLScriptedModuleNode")
+        else:
+            node = next(iter(self.getAllParameterNodes()), None)
         return node or slicer.mrmlScene.AddNode(self.createParameterNode())
+
+    def getAllParameterNodes(self):
+        nodes = slicer.util.getNodesByClass("vtkMRMLScriptedModuleNode")
+        return [node for node in nodes if node.GetAttribute("ModuleName") == self.moduleName]
 
     def createParameterNode(self):
         node = slicer.mrmlScene.CreateNodeByClass("vtkMRMLScriptedModuleNode")
         node.UnRegister(None)
-        node.SetSingletonTag(self.moduleName)
+        if self.isSingletonParameterNode:
+            node.SetSingletonTag(self.moduleName)
         node.SetAttribute("ModuleName", self.moduleName)
-        node.SetName(self.moduleName)
+        node.SetName(slicer.mrmlScene.GenerateUniqueName(self.moduleName))
         return node
 
 

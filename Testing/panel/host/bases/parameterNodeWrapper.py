@@ -30,6 +30,8 @@ class Parameter:
         self.type = typing.get_args(annotated)[0] if typing.get_origin(annotated) is typing.Annotated else annotated
         self.annotations = {type(a): a for a in typing.get_args(annotated)[1:]} if self.type is not annotated else {}
         self.types = typing.get_args(self.type) or (self.type,)  # several for a union of nodes
+        if len(self.types) > 1 and type(None) not in self.types:
+            raise TypeError(f"Unable to write value 'None': the union of parameter '{name}' lacks it.")
         self.isNode = issubclass(self.types[0], slicer.vtkMRMLNode)
         self.default = default if default is not None or self.isNode else self.type()
 
@@ -75,7 +77,8 @@ class Connector:
             raise RuntimeError(f"Parameter '{parameter.name}' cannot be bound to a {widget.className()}.")
         self.property = "checked" if isFlag else "value"
         if isNode:
-            widget.nodeTypes = [nodeType.__name__ for nodeType in parameter.types]
+            # As in Slicer by making one of each, which an abstract class refuses.
+            widget.nodeTypes = [known().GetClassName() for known in parameter.types if known is not type(None)]
             self.read, self.write = widget.currentNode, widget.setCurrentNode
             self.signal = widget.currentNodeChanged
         else:
@@ -109,12 +112,13 @@ class ParameterNodeWrapper:
                 setattr(self, name, parameter.default)
 
     def connectGui(self, gui):
-        """Bind every widget with a property SlicerParameterName; returns a tag for `disconnectGui`."""
-        connectors = {}
-        for widget in vars(gui).values():
-            name = widget.property("SlicerParameterName")
-            if name:
-                connectors[name] = Connector(widget, self.allParameters[name])
+        """Bind every widget with a property SlicerParameterName; returns no tag, as in Slicer 5.8."""
+        named = ((widget.property("SlicerParameterName"), widget) for widget in vars(gui).values())
+        self.connectParametersToGui({name: widget for name, widget in named if name})
+
+    def connectParametersToGui(self, widgets):
+        """Bind widgets by parameter; returns a tag for `disconnectGui`."""
+        connectors = {name: Connector(widget, self.allParameters[name]) for name, widget in widgets.items()}
         slots = {name: functools.partial(self._fromWidget, name, connector) for name, connector in connectors.items()}
         for name, connector in connectors.items():
             connector.write(getattr(self, name))
