@@ -39,7 +39,7 @@ def write_fire_model(folder: Path, seed: int = 11) -> Path:
     torch.manual_seed(seed)
     network = FireNetwork(**OPTIONS)
     for part in network.transformation.part:
-        torch.nn.init.normal_(part.weight, std=0.1)
+        torch.nn.init.normal_(part.weight, std=0.07)
     torch.manual_seed(seed)  # of its own, so that no change of the rest changes the landmarks
     network.affine = AffineNetwork(**OPTIONS["affine"])
     torch.nn.init.normal_(network.affine.heat.weight, std=20.0)  # landmarks well apart

@@ -37,7 +37,7 @@ from regexplain.inference.alignment import align
 from regexplain.inference.indicators import measured_trust
 from regexplain.inference.model import Model
 from regexplain.inference.prediction import predict
-from regexplain.intensities import robust, scaled_by, tissue_centre
+from regexplain.intensities import robust, scaled_by, tissue_box
 from regexplain.results.registration_result import RegistrationResult
 from regexplain.tables import write_csv
 from regexplain.transforms import RegistrationTransform, grid_points
@@ -181,7 +181,7 @@ def lesion(case: Case, _: Sequence[Case]) -> Case:
 def positions(image: sitk.Image) -> np.ndarray:
     """(z, y, x, 3) mm from the middle of the tissue, along the image's own axes nearest to L, P, S."""
     grid = Grid.of(image)
-    return (grid_points(grid) - tissue_centre(scaled_by(robust, image))) @ anatomical(grid).axes
+    return (grid_points(grid) - tissue_box(scaled_by(robust, image)).centre) @ anatomical(grid).axes
 
 
 FAILURES: dict[str, Callable[[Case, Sequence[Case]], Case | None]] = {
