@@ -67,7 +67,7 @@ def parsed_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--heads",
         nargs="*",
-        default=["head_13:head_14", "head_14:head_15", "head_15:head_16", "head_16:head_13"],
+        default=["head_13:head_14", "head_14:head_15", "head_15:head_16"],
         help="pairs FIXED:MOVING that no model was trained on; none: no label maps",
     )
     parser.add_argument("--only", default="", help="only methods whose name has these letters")

@@ -15,7 +15,9 @@ import SimpleITK as sitk
 from . import registry
 from .anatomy import Anatomy
 from .errors import BadInputError
+from .geometry import Grid
 from .images import fitted_segmentation, labels_of
+from .intensities import tissue
 from .parts import Decomposition, taken_apart
 from .progress import Progress
 from .results.explanations import SCALARS, USUAL_METHOD, USUAL_SCALAR, ComponentMotion, Heatmap
@@ -45,7 +47,7 @@ def explain(
     """Signed attribution maps of a registration, one a stage (all by default), on the images they explain.
 
     stages: the network's named ones, or paths of modules inside it such as "encoder.refine.1". region: a label of the
-    fixed segmentation, or a mask on any grid; by default all segments, or the whole image. method: of
+    fixed segmentation, or a mask on any grid; by default all segments, or all tissue. method: of
     `results.explanations.METHODS`; those that ask about changed images have the stages "fixed" and "moving". scalar:
     what of the region's mean displacement is explained, "magnitude", or its part towards "left", "posterior" or
     "superior" (the fixed image's own axes), all in mm.
@@ -195,11 +197,10 @@ def _region(result: RegistrationResult, region: int | sitk.Image | None) -> tupl
     if isinstance(region, sitk.Image):
         return fitted_segmentation(region, result.fixed, "region"), "mask", None
     if region is None:
-        return (
-            (result.fixed >= result.fixed, "whole image", None)
-            if labels is None
-            else (labels > 0, "all segments", None)
-        )
+        if labels is not None:
+            return labels > 0, "all segments", None
+        inside = tissue(result.fixed)  # how far air moves says nothing, and most of an image of a head is air
+        return Grid.of(result.fixed).image(inside.astype(np.uint8)), "all tissue", None
     if labels is None or region not in labels_of(labels):
         known = (
             "the fixed image has no segmentation"

@@ -1,6 +1,7 @@
 """`explain` on the sample pair with the shipped model: stages, regions, methods, scalars, and what cannot be asked."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import jsonschema
@@ -19,6 +20,7 @@ from regexplain.cli import main
 from regexplain.errors import BadInputError
 from regexplain.geometry import Grid
 from regexplain.inference.model import Model
+from regexplain.intensities import tissue
 from regexplain.progress import Progress
 from regexplain.results.folder import ResultFolder
 from regexplain.results.registration_result import RegistrationResult
@@ -45,6 +47,16 @@ def test_the_region_changes_the_map(real):
     first, second = (explain(real, ["decoder"], region=label, threads=1)[0] for label in (1, 2))
     assert (first.region, first.region_label) == ("segment 1", 1)
     assert not np.allclose(*[sitk.GetArrayViewFromImage(h.image) for h in (first, second)])
+
+
+def test_without_a_segmentation_the_tissue_is_asked_about_and_not_the_air(real):
+    bare = replace(real, fixed_segmentation=None)
+    (without,), (masked,) = (
+        explain(bare, ["decoder"], region=region, threads=1)
+        for region in (None, Grid.of(real.fixed).image(tissue(real.fixed).astype(np.uint8)))
+    )
+    assert (without.region, without.region_label) == ("all tissue", None)
+    assert np.array_equal(*[sitk.GetArrayViewFromImage(h.image) for h in (without, masked)])
 
 
 def test_a_mask_of_a_segment_gives_the_segments_map(real):

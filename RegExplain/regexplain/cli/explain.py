@@ -21,7 +21,7 @@ from .verb import its_model_option, model_options, verb
 @click.option(
     "--region",
     metavar="LABEL|MASK",
-    help="A segment of the fixed segmentation, or a mask file (default: all segments).",
+    help="A segment of the fixed segmentation, or a mask file (default: all segments; without any, all tissue).",
 )
 @click.option(
     "--method",

@@ -31,7 +31,7 @@ from .reference import reference
 from .run import Run
 from .symmetry import correlations, symmetry
 
-MODEL, PAIRS = "brain-t1-flair", 7
+MODEL, PAIRS = "brain-t1-flair", 14
 COMMAND = "regexplain study multimodal --data DATA --output OUTPUT"
 TITLE = "Explained registration of two contrasts: ExFIRE's claims, measured"
 Found = tuple[list[Claim], list[Section], dict[str, dict[str, float]]]

@@ -14,7 +14,7 @@ from ..reproduction.study import Row, Written
 from .measures import Estimate, mean_of
 from .pairs import Pair
 
-PROBED = 4  # pairs of the experiments that take many passes each
+PROBED = 5  # pairs of the experiments that take many passes each; fewer decide nothing (claims.FEWEST)
 Item = TypeVar("Item")
 
 

@@ -56,7 +56,7 @@ class ExplainSection:
     def _titlesOfRegions(self):
         """Name by label, 0 first for all that there is."""
         segmentNames = self._session.segmentNames()
-        return {0: _("All segments") if segmentNames else _("Whole scan"), **segmentNames}
+        return {0: _("All segments") if segmentNames else _("All tissue"), **segmentNames}
 
     def _heatmap(self):
         """The layer of the chosen stage, None where it was not computed."""
