@@ -17,7 +17,7 @@ def study() -> None:
 @study.command()
 @folders("With ms_mni, ms_longitudinal and brain_labels; what is absent is left out.")
 @click.option("--model", default="brain-t1-flair", show_default=True, metavar="NAME")
-@click.option("--pairs", default=7, show_default=True, metavar="N", help="Ordinary pairs, the heads in turn.")
+@click.option("--pairs", default=14, show_default=True, metavar="N", help="Ordinary pairs, the heads in turn.")
 @model_options
 @verb
 def multimodal(

@@ -25,7 +25,7 @@ from ..registry import COMPONENTS, WEIGHTS, ModelCard
 NETWORKS: dict[str, type[nn.Module]] = {"latent": LatentNetwork, "fire": FireNetwork}
 BASES = ("pca", "readable")
 OUTSIDE = 0.0005  # share of the tissue, at each end of each axis, that a canvas need not hold
-MARGIN = 2  # canvas voxels about the tissue
+MARGIN = 1.5  # canvas voxels about the tissue
 BYTES_PER_CANVAS_VOXEL = 600  # activations of the shipped widths, both directions
 
 
