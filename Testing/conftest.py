@@ -9,6 +9,8 @@ from hypothesis import settings
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")  # before any Qt: no test needs a screen
+# Before any torch: networks as small as the tests' lose most of their time to threads that wait for one another.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # A slow machine is no failure, and every run tries the same cases.
 settings.register_profile("suite", deadline=None, derandomize=True)

@@ -12,10 +12,11 @@ from .errors import BadInputError, trouble_of_the_computer
 
 
 def use_threads(threads: int | None) -> int:
-    """Set SimpleITK's threads; returns how many a network may use. All processors by default."""
+    """Set SimpleITK's threads; returns how many a network may use. By default what OMP_NUM_THREADS says, or all."""
     if threads is not None and threads < 1:
         raise BadInputError("--threads must be at least 1.")
-    count = threads or os.cpu_count() or 1
+    told = os.environ.get("OMP_NUM_THREADS", "")
+    count = threads or (int(told) if told.isdecimal() else 0) or os.cpu_count() or 1
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(count)
     return count
 

@@ -92,9 +92,9 @@ def its_model_option(function: Callable) -> Callable:
 
 def model_options(function: Callable) -> Callable:
     """--device and --threads."""
-    function = click.option("--threads", type=int, default=None, metavar="N", help="Processor threads (default: all).")(
-        function
-    )
+    function = click.option(
+        "--threads", type=int, default=None, metavar="N", help="Processor threads (default: OMP_NUM_THREADS, or all)."
+    )(function)
     return click.option(
         "--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), default="auto", show_default=True
     )(function)
