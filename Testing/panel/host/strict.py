@@ -43,7 +43,7 @@ class Strict:
         if name == "className":
             return lambda: type(self).__name__
         name = "objectName" if name == "name" else name
-        if _propertyOf(self, name) is not None and (id(self), name) not in _beingRead:
+        if name[0] != "_" and _propertyOf(self, name) is not None and (id(self), name) not in _beingRead:
             return _read(self, name)
         value = super().__getattribute__(name)
         if isinstance(value, SignalInstance):
