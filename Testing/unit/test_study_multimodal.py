@@ -458,7 +458,7 @@ def study(data, tmp_path_factory):
     model = fire_model.write_fire_model(folder / "model")
     with pytest.MonkeyPatch.context() as patch:  # in seconds: fewer draws, pairs that are probed, and steps
         patch.setattr(measures, "RESAMPLES", 100)
-        patch.setattr(run, "PROBED", 2)
+        patch.setattr(run, "FEWEST", 2)
         patch.setattr(degradation, "STEPS", {"noise": (0.02, 0.1), "slab": (20.0,), "weights": (0.1,)})
         done = run_study(data, folder / "made" / "out é", "--model", str(model))
     assert done.exit_code == 0, done.output

@@ -92,18 +92,19 @@ class Model:
                 f"The canvas of {self.card.name} needs more memory than this computer has; use a "
                 "smaller model or a larger computer."
             )
-        size = self._size_for(fixed) if self.card.canvas_about == "tissue" else self.card.canvas_size
-        return canvas_about(fixed, size, self.card.canvas_spacing, self.centre(fixed))
+        centre = self.centre(fixed)
+        size = self._size_for(fixed, centre) if self.card.canvas_about == "tissue" else self.card.canvas_size
+        return canvas_about(fixed, size, self.card.canvas_spacing, centre)
 
     def centre(self, image: sitk.Image) -> np.ndarray:
         """What the model's canvases lie about, LPS mm: the middle of the image, or of the tissue in it."""
         box = tissue_box(self.scaled(image)) if self.card.canvas_about == "tissue" else Grid.of(image)
         return box.centre
 
-    def _size_for(self, image: sitk.Image) -> list[int]:
+    def _size_for(self, image: sitk.Image, centre: np.ndarray) -> list[int]:
         """As much of the card's canvas as the tissue fills: air only takes time, and training showed little of it."""
         box = anatomical(tissue_box(self.scaled(image), OUTSIDE))
-        aside = np.abs((box.centre - self.centre(image)) @ box.axes)
+        aside = np.abs((box.centre - centre) @ box.axes)
         filled = (box.extent / 2 + aside) / self.card.canvas_spacing + MARGIN
         cells = self.card.coarsest_cell
         return np.minimum(cells * np.ceil(2 * filled / cells), self.card.canvas_size).astype(int).tolist()

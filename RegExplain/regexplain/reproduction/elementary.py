@@ -10,7 +10,7 @@ from ..spatial.warp import warp
 from ..transforms import displacement_transform
 from .anatomy_plots import NORM_PERCENTILE, PLANES, Backdrop, Plane, arrows, outlines, sweep
 from .spaces import COMPARED, Space
-from .study import Case, Row, Section, Study, batches, canvas_grid, encodings, volume
+from .study import Case, Row, Section, Study, batches, encodings, volume
 
 SHOWN = 8
 ROWS = 4  # of components in a figure
@@ -111,7 +111,7 @@ def most_telling(backdrop: Backdrop, field: np.ndarray) -> Plane:
 def sweep_row(
     study: Study, backdrop: Backdrop, index: int, unit: str, in_sd: float, in_latent: float, field: np.ndarray
 ) -> Row:
-    grid = canvas_grid(study.plain)
+    grid = study.canvas
     lengths = np.linalg.norm(field, axis=0)[backdrop.segments.sum(0) > 0.5]
     transform = displacement_transform(grid.image(field.transpose(1, 2, 3, 0).astype(np.float64), vector=True))
     return {

@@ -9,7 +9,7 @@ import numpy as np
 from ..motions import Motion, fitted_motion
 from ..transforms import grid_points
 from .spaces import Space
-from .study import Row, Section, Study, canvas_grid
+from .study import Row, Section, Study
 
 NAMED = 8
 SEEN = 0.05  # share of the training cases whose segment covers a voxel, below which it is left out
@@ -39,7 +39,7 @@ class MeanAnatomy:
             total += study.segments(case)
         weights = total.sum(0) / len(study.training)
         seen = weights > SEEN
-        points = grid_points(canvas_grid(study.plain))[seen]
+        points = grid_points(study.canvas)[seen]
         return cls(seen, points, weights[seen], np.array(study.labels)[total.argmax(0)[seen]])
 
     def motion(self, displacement: np.ndarray) -> Motion:

@@ -81,6 +81,11 @@ class Study(Written):
     def models(self) -> dict[str, Model]:
         return {"without skips": self.plain, "with skips": self.skip}
 
+    @property
+    def canvas(self) -> Grid:
+        """Of the network without skips."""
+        return centred_canvas(self.plain.card.canvas_size, self.plain.card.canvas_spacing)
+
     @cached_property
     def labels(self) -> list[int]:
         """Of all cases, ascending."""
@@ -138,6 +143,6 @@ def volume(model: Model, case: Case, pull_back: sitk.Transform | None = None) ->
     return model.volume(case.image, model.canvas(case.image), pull_back)
 
 
-def canvas_grid(model: Model) -> Grid:
-    """The canvas about the origin in anatomical axes (left, posterior, superior), the frame of every figure here."""
-    return centred_grid(np.zeros(3), model.card.canvas_size, model.card.canvas_spacing, np.eye(3).ravel())
+def centred_canvas(size: Sequence[int], spacing: Sequence[float]) -> Grid:
+    """A canvas about the origin in anatomical axes (left, posterior, superior), the frame of every figure here."""
+    return centred_grid(np.zeros(3), size, spacing, np.eye(3).ravel())

@@ -19,11 +19,10 @@ from .measures import Estimate, mean_of, rank_correlation_over
 from .ordinary import OWN, SHUFFLED
 from .pointing import ANSWER, DIFFERENCE, HIT_MM, ITSELF, TRUSTED, hits
 from .randomisation import LAST_OF_G
-from .run import column, difference, estimate
+from .run import FEWEST, column, difference, estimate
 from .seeing import METHODS, STAGES
 
 HOLDS, FAILS, OPEN = "holds", "does not hold", "not shown"
-FEWEST = 5  # pairs, to say anything
 CONSISTENT_MM = 0.1
 GONE = 0.2  # correlation below which a map is another one
 STABLE, STABLE_NOISE = 0.9, 0.02

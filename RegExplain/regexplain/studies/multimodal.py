@@ -31,7 +31,6 @@ from .reference import reference
 from .run import Run
 from .symmetry import correlations, symmetry
 
-MODEL, PAIRS = "brain-t1-flair", 14
 COMMAND = "regexplain study multimodal --data DATA --output OUTPUT"
 TITLE = "Explained registration of two contrasts: ExFIRE's claims, measured"
 Found = tuple[list[Claim], list[Section], dict[str, dict[str, float]]]
@@ -40,8 +39,8 @@ Found = tuple[list[Claim], list[Section], dict[str, dict[str, float]]]
 def multimodal(
     data: Path,
     output: Path,
-    model: str = MODEL,
-    pairs: int = PAIRS,
+    model: str,
+    pairs: int,
     device: str = "auto",
     threads: int | None = None,
     progress: Progress | None = None,
@@ -60,7 +59,7 @@ def multimodal(
     threads = use_threads(threads)
     loaded = Model.load(registry.card(model), device, threads)
     if not isinstance(loaded.network, FireNetwork):
-        raise BadInputError(f"{loaded.card.name} registers one contrast; --model takes one for two, as {MODEL}.")
+        raise BadInputError(f"{loaded.card.name} registers one contrast; --model takes one for two, as brain-t1-flair.")
     with trouble_said():
         made = ordinary_pairs(loaded, data, pairs, progress)
         with new_folder(output) as folder:

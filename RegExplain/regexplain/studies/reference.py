@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 
 from ..attribution.fire_questions import FirePair
-from ..geometry import centred_grid
 from ..indicators import KEYS
 from ..inference.indicators import Indicators, head
-from ..reproduction.study import Row, Section
+from ..reproduction.study import Row, Section, centred_canvas
 from .pairs import Pair
 from .run import Run
 
@@ -35,7 +34,7 @@ def reference(run: Run) -> tuple[dict[str, dict[str, float]], Section]:
 
 def measured(run: Run, pair: Pair) -> dict[str, float]:
     d, h, w = pair.fixed.shape[2:]
-    canvas = centred_grid(np.zeros(3), [w, h, d], pair.spacing, np.eye(3).ravel())
+    canvas = centred_canvas([w, h, d], pair.spacing)
     nothing: Any = None  # the pair is on the canvas already, there are no images to read it from
     seen = FirePair(run.model, nothing, canvas, head(pair.fixed))
     seen.volumes = (pair.fixed, pair.moving)

@@ -14,7 +14,7 @@ from ..reproduction.study import Row, Written
 from .measures import Estimate, mean_of
 from .pairs import Pair
 
-PROBED = 5  # pairs of the experiments that take many passes each; fewer decide nothing (claims.FEWEST)
+FEWEST = 5  # pairs, to say anything
 Item = TypeVar("Item")
 
 
@@ -33,7 +33,8 @@ class Run(Written):
 
     @property
     def probed(self) -> list[Pair]:
-        return self.pairs[:PROBED]
+        """Those of the experiments that take many passes each."""
+        return self.pairs[:FEWEST]
 
     def each(self, stage: str, items: Iterable[Item]) -> Iterator[Item]:
         """The items, with progress."""
