@@ -3,7 +3,7 @@ from itertools import pairwise
 import pytest
 import torch
 
-from regexplain.networks.latent import Encoder, LatentNetwork, ReadOut
+from regexplain.networks.latent import Convolution, Encoder, LatentNetwork, ReadOut
 from regexplain.spatial.transformation import velocity
 
 SHAPE = (16, 16, 16)
@@ -149,3 +149,19 @@ def test_a_velocity_means_canvas_voxels_at_every_resolution():
         forward, backward = velocity(raw, cell)
         assert torch.allclose(forward * cell, raw, atol=1e-4)
         assert torch.allclose(backward, -forward, atol=1e-4)
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_a_convolution_is_torchs_with_its_gradients(batch):
+    torch.manual_seed(0)
+    ours = Convolution(2, 3, 4, stride=2, padding=1)
+    x = torch.rand(batch, 2, 6, 8, 10, requires_grad=True)
+    made = ours(x), torch.nn.functional.conv3d(x, ours.weight, ours.bias, stride=2, padding=1)
+    torch.testing.assert_close(*made)
+    towards = torch.rand_like(made[0])
+    torch.testing.assert_close(*(torch.autograd.grad(y, [x, *ours.parameters()], towards) for y in made))
+
+
+def test_a_convolution_heeds_mixed_precision():
+    with torch.autocast("cpu", torch.bfloat16):
+        assert Convolution(1, 2, 3)(torch.rand(1, 1, 4, 4, 4)).dtype == torch.bfloat16
