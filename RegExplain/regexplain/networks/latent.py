@@ -58,7 +58,7 @@ class Convolution(nn.Conv3d):
 
     def _conv_forward(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         single = x.device.type == "cpu" and x.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
-        if not (single and torch.backends.mkldnn.is_available()):
+        if not (single and torch.backends.mkldnn.is_available()) or isinstance(self.padding, str):
             return super()._conv_forward(x, weight, bias)
         return torch.mkldnn_convolution(x, weight, bias, self.padding, self.stride, self.dilation, self.groups)
 
