@@ -13,11 +13,9 @@ from regexplain.results import ResultFolder
 from regexplain.transforms import read_transform
 
 from . import Conversion
+from .Segments import FIXED_COLOR, MOVING_COLOR, WARPED_COLOR
 from .Tags import RESULT, hasTags, removeNodes, tag, taggedNodes
 
-FIXED_COLOR = (0.95, 0.15, 0.15)
-WARPED_COLOR = (1.0, 0.80, 0.10)
-MOVING_COLOR = (0.35, 0.70, 1.0)
 VOLUMES = {
     "fixed": ("fixed.nii.gz", "Fixed"),
     "moving": ("moving.nii.gz", "Moving"),

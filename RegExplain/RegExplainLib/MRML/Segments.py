@@ -1,4 +1,4 @@
-"""What the segments of a result's segmentation are: by label, their volumes, and which one is at a point.
+"""What the segments of a result's segmentation are: their colours, by label, their volumes, and which is at a point.
 
 ResultNodes puts the label into a segment's id ("Segment_3").
 """
@@ -8,6 +8,10 @@ import vtk
 from vtk.util.numpy_support import vtk_to_numpy
 
 import slicer
+
+FIXED_COLOR = (0.95, 0.15, 0.15)
+WARPED_COLOR = (1.0, 0.80, 0.10)
+MOVING_COLOR = (0.35, 0.70, 1.0)
 
 
 def segmentsByLabel(segmentationNode):

@@ -7,7 +7,7 @@ from vtk.util.numpy_support import vtk_to_numpy
 import slicer
 from regexplain.errors import BadInputError
 
-from ..ResultNodes import WARPED_COLOR
+from ..Segments import WARPED_COLOR
 from .Layer import Layer
 
 FRAMES_PER_SECOND = 8
