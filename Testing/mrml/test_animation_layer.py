@@ -18,7 +18,7 @@ from mrml.checks import (
     surface_points,
     through_nodes,
 )
-from RegExplainLib.MRML.Layers import AnimationLayer, PartAnimationLayer, RegistrationAnimationLayer
+from RegExplainLib.MRML.Layers import AnimationLayer, GlyphLayer, PartAnimationLayer, RegistrationAnimationLayer
 from RegExplainLib.MRML.Layers.AnimationLayer import backAndForth
 from RegExplainLib.MRML.Layers.RegistrationAnimationLayer import FRAME_LIMIT_VOXELS, scaledFrames
 from RegExplainLib.MRML.ResultNodes import ResultNodes
@@ -67,6 +67,14 @@ def test_gold_moves_as_the_component_is_called(result, truth):
     still = surface_points(result.fixedSegmentation)
     moved = through_nodes(still, layer.warp, None) - still
     assert moved[:, 0].min() > 1.0 and np.abs(moved[:, 1:]).max() < 0.01
+
+
+def test_another_layer_brings_back_no_second_gold_outline_and_no_still_scan(layer, result):
+    layer.setImageShown(True)
+    GlyphLayer(result).add()
+    assert layer.visible and not result.warpedSegmentation.GetDisplayVisibility()
+    shown = {composite.GetBackgroundVolumeID() for composite in result.sliceComposites()}
+    assert shown == {layer.node("image").GetID()}
 
 
 def test_the_gold_outline_lies_where_the_component_puts_it(views, layer, truth):

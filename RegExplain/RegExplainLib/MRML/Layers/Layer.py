@@ -58,10 +58,14 @@ class Layer:
 
     def show(self):
         """Show the layer on the scan it belongs on; layers on the other scan, and others of its kind, are hidden."""
-        for other in self.resultNodes.layers():
-            if other.key != self.key and other.added and (other.space != self.space or other.kind == self.kind):
+        others = [other for other in self.resultNodes.layers() if other.key != self.key and other.visible]
+        for other in others:
+            if other.space != self.space or other.kind == self.kind:
                 other.hide()
         self.resultNodes.showSpace(self.space)
+        for other in others:
+            if other.visible and other.kind == "animation":  # takes the place of an outline, and of the scan
+                other._setVisible(True)
         self._setVisible(True)
 
     def hide(self):
