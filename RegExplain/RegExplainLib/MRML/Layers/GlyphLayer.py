@@ -2,6 +2,8 @@
 
 import math
 
+from slicer.util import NodeModify
+
 from regexplain.errors import BadInputError
 
 from ..ArrowField import arrowField
@@ -98,13 +100,13 @@ class GlyphLayer(Layer):
 
     def setSpacing(self, mm):
         """Distance between arrows, and between the lines of the grid."""
-        display = self.displayNode
-        display.SetGlyphSpacingMm(mm)
-        display.SetGlyphDiameterMm(0.25 * mm)
-        display.SetGridSpacingMm(mm)
-        display.SetGridResolutionMm(mm / 4)
-        display.SetGridLineDiameterMm(mm / 15)
-        display.SetContourResolutionMm(mm / 4)
+        with NodeModify(self.displayNode) as display:  # every view works out its arrows once, not after each line
+            display.SetGlyphSpacingMm(mm)
+            display.SetGlyphDiameterMm(0.25 * mm)
+            display.SetGridSpacingMm(mm)
+            display.SetGridResolutionMm(mm / 4)
+            display.SetGridLineDiameterMm(mm / 15)
+            display.SetContourResolutionMm(mm / 4)
 
     @property
     def scale(self):
@@ -112,8 +114,9 @@ class GlyphLayer(Layer):
 
     def setScale(self, factor):
         """Arrow length, and the grid's bending, over the true one; 1 is true."""
-        self.displayNode.SetGlyphScalePercent(100 * factor)
-        self.displayNode.SetGridScalePercent(100 * factor)
+        with NodeModify(self.displayNode) as display:
+            display.SetGlyphScalePercent(100 * factor)
+            display.SetGridScalePercent(100 * factor)
 
     @property
     def threshold(self):
@@ -121,9 +124,10 @@ class GlyphLayer(Layer):
 
     def setThreshold(self, mm):
         """Hide shorter arrows and lower contour lines."""
-        self.displayNode.SetGlyphDisplayRangeMinMm(max(mm, SHORTEST_MM))
         levels = [self.maxMm * n / CONTOURS for n in range(1, CONTOURS) if self.maxMm * n / CONTOURS >= mm]
-        self.displayNode.SetContourLevelsMmFromString(" ".join(f"{level:g}" for level in levels))
+        with NodeModify(self.displayNode) as display:
+            display.SetGlyphDisplayRangeMinMm(max(mm, SHORTEST_MM))
+            display.SetContourLevelsMmFromString(" ".join(f"{level:g}" for level in levels))
 
     def _build(self):
         result = self.resultNodes
