@@ -120,7 +120,11 @@ def check_gold_outline(layer, displacement, truth, view, strength: float) -> Non
     """
     layer.setStrength(strength)
     view.fit((truth.centre + truth_offset()) * LPS)
-    picture = view.render()
+    check_gold_in(view.render(), displacement, view)
+
+
+def check_gold_in(picture: np.ndarray, displacement, view) -> None:
+    """The same of a picture of the view."""
     red, gold = (np.argwhere(like(picture, np.array(color) * 255, 60)) for color in (RED, GOLD))
     assert len(red) > 100 and len(gold) > 100
     pixel_mm = view.fieldOfView / len(picture)

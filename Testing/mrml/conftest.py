@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 
+import offscreen
 from synthetic_result import write_synthetic_result
 
 
@@ -28,10 +29,7 @@ def headless():
 
 @pytest.fixture(scope="session")
 def pictures(headless):
-    """The views; there is one set in a process, as in Slicer."""
-    from RegExplainLib.MRML.Pictures import Pictures
-
-    return Pictures(headless)
+    return offscreen.pictures(headless)
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import pytest
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 MODULE = Path(__file__).parents[2] / "RegExplain" / "RegExplain.py"
+PATIENT = "DOE^JANE 1950-01-01"
 FAKE_WORKER = Path(__file__).with_name("fake_worker.py")
 
 
@@ -126,6 +127,42 @@ def worker(monkeypatch, host, templates):
 
     use("good")
     return use
+
+
+@pytest.fixture(scope="session")
+def layout(host):
+    """The layout manager of a Slicer with a main window."""
+    from panel.host.views import LayoutManager
+    from RegExplainLib.MRML import Gl
+
+    if not Gl.canRender():
+        pytest.skip("no GL library here to draw with (libegl1 and libgl1, or libosmesa6)")
+    return LayoutManager(host.start())
+
+
+@pytest.fixture
+def views(layout, panel, monkeypatch):
+    """The same, on show."""
+    import slicer
+
+    monkeypatch.setattr(slicer.app, "layout", layout)
+    return layout
+
+
+def renderers(views):
+    """Of the slice views."""
+    shown = [views.sliceWidget(name).sliceView() for name in views.sliceViewNames()]
+    return [view.renderWindow().GetRenderers().GetFirstRenderer() for view in shown]
+
+
+def corner():
+    """What Slicer's Data Probe writes into a view's corners, in magenta."""
+    import vtk
+
+    annotation = vtk.vtkCornerAnnotation()
+    annotation.SetText(2, PATIENT)
+    annotation.GetTextProperty().SetColor(1, 0, 1)
+    return annotation
 
 
 def addVolume(name, size=8):

@@ -8,29 +8,7 @@ import pytest
 import vtk
 from vtk.util.numpy_support import vtk_to_numpy
 
-from panel.fixtures import addVolume, press, waitUntil
-
-PATIENT = "DOE^JANE 1950-01-01"
-
-
-@pytest.fixture(scope="session")
-def layout(host):
-    """The layout manager of a Slicer with a main window."""
-    from panel.host.views import LayoutManager
-    from RegExplainLib.MRML import Gl
-
-    if not Gl.canRender():
-        pytest.skip("no GL library here to draw with (libegl1 and libgl1, or libosmesa6)")
-    return LayoutManager(host.start())
-
-
-@pytest.fixture
-def views(layout, panel, monkeypatch):
-    """The same, on show."""
-    import slicer
-
-    monkeypatch.setattr(slicer.app, "layout", layout)
-    return layout
+from panel.fixtures import PATIENT, addVolume, corner, press, renderers, waitUntil
 
 
 @pytest.fixture
@@ -110,14 +88,6 @@ def test_what_is_on_show_when_it_is_pressed_again_takes_the_place_of_what_was(pa
     assert len(before) == 4 and np.abs(after[0] - before[0]).max() > 50
 
 
-def corner():
-    """What Slicer's Data Probe writes into a view's corners."""
-    annotation = vtk.vtkCornerAnnotation()
-    annotation.SetText(2, PATIENT)
-    annotation.GetTextProperty().SetColor(1, 0, 1)
-    return annotation
-
-
 def barOf(volume):
     """Slicer's own colour bar, which is called by the volume's name."""
     import slicer
@@ -154,12 +124,6 @@ def test_no_text_of_the_patient_comes_into_the_report_and_all_of_it_stays_in_the
     assert (again == seen).all() and ((seen[..., 0] > 150) & (seen[..., 1] < 90) & (seen[..., 2] > 150)).any()
     for renderer, text in written:
         renderer.RemoveViewProp(text)
-
-
-def renderers(views):
-    """Of the slice views."""
-    shown = [views.sliceWidget(name).sliceView() for name in views.sliceViewNames()]
-    return [view.renderWindow().GetRenderers().GetFirstRenderer() for view in shown]
 
 
 def test_the_colour_bars_of_the_result_itself_stay_and_landmarks_do_not(panel, views, reported, volumes):

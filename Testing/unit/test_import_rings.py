@@ -27,7 +27,7 @@ ALLOWED = {
     "MRML": ({"MRML", "front", "plain", "numpy", "SimpleITK", "vtk", "slicer"}, set()),
     "GUI": (
         {"GUI", "MRML", "front", "plain", "numpy", "SimpleITK", "vtk", "slicer", "qt", "ctk"},
-        {"PyTorchUtils", "SampleData"},
+        {"PyTorchUtils", "SampleData", "ScreenCapture", "PIL"},
     ),
 }
 

@@ -12,7 +12,7 @@ class BackgroundReading:
     """
 
     def __init__(self):
-        self._current = None
+        self._current = self._thread = None
 
     @property
     def running(self):
@@ -20,13 +20,18 @@ class BackgroundReading:
 
     def run(self, function, whenDone, whenFailed):
         """`whenDone(result)` or `whenFailed(exception)` follows, unless `forget()` comes first."""
-        self._current = work = _Work(function)
+        self._current = self._thread = work = _Work(function)
         work.start()
         self._poll(work, whenDone, whenFailed)
 
     def forget(self):
         """Let what runs come to nothing: the thread ends by itself."""
         self._current = None
+
+    def wait(self):
+        """Until the thread has ended, forgotten or not."""
+        if self._thread is not None:
+            self._thread.join()
 
     def _poll(self, work, whenDone, whenFailed):
         if work is not self._current:

@@ -25,6 +25,10 @@ class Messages:
         """The folder that the user chooses, "" where none."""
         return qt.QFileDialog.getExistingDirectory(slicer.util.mainWindow(), title)
 
+    def askFile(self, title, name, kinds):
+        """The file to write that the user chooses, "" where none. kinds: as "Videos (*.gif *.mp4)"."""
+        return qt.QFileDialog.getSaveFileName(slicer.util.mainWindow(), title, name, kinds)
+
     @contextmanager
     def guard(self):
         """Around what the user started: an error within is shown in one sentence, its traceback goes to the log."""

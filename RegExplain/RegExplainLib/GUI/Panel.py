@@ -21,6 +21,7 @@ from .Sections.ResultSection import ResultSection
 from .Sections.TourSection import TourSection
 from .Sections.TransformSection import TransformSection
 from .Sections.TrustSection import TrustSection
+from .Sections.VideoSection import VideoSection
 from .Session import Session
 from .Shortcuts import addShortcuts
 
@@ -33,6 +34,7 @@ SECTIONS = (
     ApplySection,
     ExplainSection,
     MotionsSection,
+    VideoSection,
     PartsSection,
     LayersSection,
     TrustSection,

@@ -35,6 +35,7 @@ class Session:
         self._installLogic = installLogic
         self._background = BackgroundReading()
         self._loading, self._loadingFolder = ResultLoading(), None
+        self._video = None  # that is being saved
         self.changed, self.said = Signal(), Signal()
         self.parameterNode = None
         self._observerTag = None
@@ -62,6 +63,8 @@ class Session:
 
     def shutDown(self):
         """No worker, no reading and none of this session's files stays."""
+        if self._video is not None:
+            self._video.shutDown()
         self.cancel()
         self._background.forget()
         self.runner.shutDown()
@@ -260,18 +263,12 @@ class Session:
         """Copy the files of the registration on show, in the background, into a new folder under `target`."""
         source, copy = self.result.folder.path, freeName(Path(target), _("RegExplain result"))
 
-        def done(nothing):
-            self.said.emit(_("Saved as {name}.").format(name=copy.name), [])
-            self._endJob()
+        self._save("save", copy, lambda done, fail: self._background.run(lambda: copyWhole(source, copy), done, fail))
 
-        def fail(error):
-            self._endJob()
-            with self.messages.guard(), diskErrors(target):
-                raise error
-
-        self.job = "save"
-        self.changed.emit()
-        self._background.run(lambda: copyWhole(source, copy), done, fail)
+    def saveVideo(self, video):
+        """Save a motion: let a MotionVideo take its pictures and write its file."""
+        self._video = video
+        self._save("video", video.path, video.run)
 
     def cancel(self):
         """End the running job; scene and disk stay as they were."""
@@ -281,6 +278,25 @@ class Session:
             self._loading.cancel()
             shutil.rmtree(self._loadingFolder, ignore_errors=True)
             self._onCancelled()
+        elif self._video is not None:
+            self._video.cancel()
+            self._onCancelled()
+
+    def _save(self, job, path, run):
+        """Let `run(whenDone, whenFailed)` write `path`, as the running job."""
+
+        def done(nothing):
+            self.said.emit(_("Saved as {name}.").format(name=path.name), [])
+            self._endJob()
+
+        def fail(error):
+            self._endJob()
+            with self.messages.guard(), diskErrors(path.parent):
+                raise error
+
+        self.job = job
+        self.changed.emit()
+        run(done, fail)
 
     def _startedHere(self):
         """Whether the running job is of the parameter set on show, or of one that was deleted meanwhile."""
@@ -318,7 +334,7 @@ class Session:
         self._endJob()
 
     def _endJob(self):
-        self.job = ""
+        self.job, self._video = "", None
         self._removeLeftovers()
         self.changed.emit()
 

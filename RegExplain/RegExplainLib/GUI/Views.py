@@ -1,6 +1,10 @@
+import numpy as np
+import qt
+
 import slicer
 
-from ..MRML.ShownViews import shownView
+from ..MRML.OffscreenViews import toArray
+from ..MRML.ShownViews import isSeen, shownView, withoutPatient
 
 
 def shownViews(result):
@@ -11,6 +15,36 @@ def shownViews(result):
         taken.append(shownView(result, node, view.renderWindow()))
         view.scheduleRender()
     return [view for view in taken if view is not None]
+
+
+def viewsPicture(result):
+    """What the layout's views show now, at their places on the screen, without the patient's text: one picture.
+
+    (rows, columns, 3) uint8, both even as videos need them, the upper row first, black between the views; None where
+    there are no views.
+    """
+    taken = []
+    for _node, view in views():
+        view.forceRender()  # what changed in this turn of the event loop is not drawn yet
+        image = withoutPatient(result, view.renderWindow())
+        view.scheduleRender()
+        if isSeen(image):
+            picture, corner = toArray(image), view.mapToGlobal(qt.QPoint(0, 0))
+            pixels = picture.shape[1] / view.width  # a screen may have several for one of Qt's
+            taken.append((round(corner.y() * pixels), round(corner.x() * pixels), picture))
+    return laidOut(taken) if taken else None
+
+
+def laidOut(pictures):
+    """One picture of several, each with its upper row and its left column."""
+    top, left = (min(picture[side] for picture in pictures) for side in (0, 1))
+    rows = max(row + len(picture) for row, _column, picture in pictures) - top
+    columns = max(column + picture.shape[1] for _row, column, picture in pictures) - left
+    whole = np.zeros((rows + rows % 2, columns + columns % 2, 3), np.uint8)
+    for row, column, picture in pictures:
+        there = whole[row - top :, column - left :]
+        there[: len(picture), : picture.shape[1]] = picture
+    return whole
 
 
 def views():

@@ -35,13 +35,23 @@ OUTLINES = {
 
 def shownView(resultNodes, viewNode, window):
     """A slice or 3D view as it is, None where it is too small to be seen. The window is left as it was."""
-    with withoutWriting(window, ownLegendTitles(resultNodes)):
-        image = pixelsOf(window)
-    if min(image.GetDimensions()[:2]) < SMALLEST_PIXELS:
+    image = withoutPatient(resultNodes, window)
+    if not isSeen(image):
         return None
     isSlice = viewNode.IsA("vtkMRMLSliceNode")
     words = sliceWords if isSlice else spaceWords
     return ShownView(viewName(viewNode), *words(resultNodes, viewNode), pngOf(image))
+
+
+def withoutPatient(resultNodes, window):
+    """A render window as a vtkImageData, without any text of the patient's. The window is left as it was."""
+    with withoutWriting(window, ownLegendTitles(resultNodes)):
+        return pixelsOf(window)
+
+
+def isSeen(image):
+    """Whether the vtkImageData is of a view that has a place on the screen."""
+    return min(image.GetDimensions()[:2]) >= SMALLEST_PIXELS
 
 
 @contextmanager

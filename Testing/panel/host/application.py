@@ -58,6 +58,9 @@ class Application:
     def layoutManager(self):
         return self.layout
 
+    def topLevelWidgets(self):
+        return []  # no main window
+
     def mrmlScene(self):
         return slicer.mrmlScene
 

@@ -35,6 +35,11 @@ class PythonQtTest(unittest.TestCase):
         with self.assertRaises(TypeError):
             self.button.setText(text="other")
 
+    def test_a_widget_knows_its_size_and_its_place_on_the_screen(self):
+        self.assertIsInstance(self.button.width, int)
+        corner, inside = (self.button.mapToGlobal(self.qt.QPoint(*place)) for place in ((0, 0), (3, 4)))
+        self.assertEqual((inside.x() - corner.x(), inside.y() - corner.y()), (3, 4))
+
     def test_a_slot_gets_as_many_values_as_it_takes(self):
         heard = []
         self.button.connect("clicked(bool)", lambda checked: heard.append(checked))

@@ -34,6 +34,11 @@ class Motions:
             return RegistrationAnimationLayer(self._result)
         return (PartAnimationLayer if kind == "part" else AnimationLayer)(self._result, int(number))
 
+    def chosen(self, name):
+        """The animation layer of that motion, or of the first where there is none of that name; None without any."""
+        titles = self.titles()
+        return self.layer(name if name in titles else next(iter(titles), ""))
+
     def words(self, name):
         """What the motion does, in full; "" where its title says all."""
         kind, _space, number = name.partition(" ")
