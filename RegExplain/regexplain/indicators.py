@@ -23,7 +23,7 @@ MAP_TITLES = {  # name of a map → (title, unit)
     "homogeneity-fixed": ("Judge's difference, real and made fixed image", "logit"),
     "homogeneity-moving": ("Judge's difference, real and made moving image", "logit"),
 }
-CERTAIN = 0.9
+CERTAIN = 0.6  # what it is of every ordinary visit measured
 OFF_CENTRE = 1 / 3  # of the way from the head's middle to its border: nearer has no side
 SIDES = (("right", "left"), ("front", "back"), ("lower", "upper"))  # against and along L, P, S
 
