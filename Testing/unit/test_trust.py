@@ -96,8 +96,8 @@ def test_contrasts_that_are_alike_or_uncertain_are_warned_of():
     assert contrast_warnings(CERTAINLY) == []
     [alike] = contrast_warnings(CERTAINLY | {"fixed": Modality("FLAIR", 0.99)})
     assert "Both images look like FLAIR" in alike
-    [unsure] = contrast_warnings(CERTAINLY | {"moving": Modality("FLAIR", CERTAIN - 0.2)})
-    assert "moving image's contrast: FLAIR, with 70 % certainty" in unsure
+    [unsure] = contrast_warnings(CERTAINLY | {"moving": Modality("FLAIR", CERTAIN - 0.05)})
+    assert "moving image's contrast: FLAIR, with 55 % certainty" in unsure
 
 
 def test_a_correlation_is_pearsons_and_undefined_for_a_map_of_one_value():
