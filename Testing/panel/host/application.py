@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QApplication
 
 import slicer
 
-from .mrmlwidgets import qSlicerScriptedLoadableModuleWidget
+from .mrmlwidgets import qMRMLNodeComboBox, qSlicerScriptedLoadableModuleWidget
 
 
 class ModuleManager:
@@ -118,6 +118,8 @@ class ModuleParent:
 
     def discardWidget(self):
         if self._widget is not None:
+            for selector in self._widget.findChildren(qMRMLNodeComboBox):
+                selector._forget()
             self._widget.deleteLater()
         self.__dict__["_widget"] = None
 

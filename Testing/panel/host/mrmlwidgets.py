@@ -100,10 +100,15 @@ class qMRMLNodeComboBox(Strict, QWidget):
         )
         comboBox.currentIndexChanged.connect(self._onPicked)
 
-    def setMRMLScene(self, scene):
+    def _forget(self):
+        """Follow the scene no more: no event loop runs here that would end a widget that was to be deleted later."""
         for tag in self._observers:
             self._scene.RemoveObserver(tag)
-        keep(self, _scene=scene, _observers=[])
+        keep(self, _observers=[])
+
+    def setMRMLScene(self, scene):
+        self._forget()
+        keep(self, _scene=scene)
         if scene is not None:
             keep(
                 self,
