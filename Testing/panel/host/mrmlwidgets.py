@@ -85,7 +85,6 @@ class qMRMLNodeComboBox(Strict, QWidget):
             _baseName="",
             _labels={},
             _filling=False,
-            _filled=None,
             _flags={
                 "noneEnabled": False,
                 "showChildNodeTypes": True,
@@ -188,14 +187,12 @@ class qMRMLNodeComboBox(Strict, QWidget):
         nodes, before = self._nodes(), self._current
         if before not in nodes:
             keep(self, _current="" if self._flags["noneEnabled"] or not nodes else next(iter(nodes)))
-        items = [(self._noneDisplay, "")] if self._flags["noneEnabled"] else []
-        items += [(node.GetName(), nodeID) for nodeID, node in nodes.items()]
-        if (items, self._current) == self._filled:
-            return  # a scene says much that does not concern this one
-        keep(self, _filling=True, _filled=(items, self._current))
+        keep(self, _filling=True)
         self._comboBox.clear()
-        for name, nodeID in items:
-            self._comboBox.addItem(name, nodeID)
+        if self._flags["noneEnabled"]:
+            self._comboBox.addItem(self._noneDisplay, "")
+        for nodeID, node in nodes.items():
+            self._comboBox.addItem(node.GetName(), nodeID)
         self._comboBox.setCurrentIndex(self._comboBox.findData(self._current))
         keep(self, _filling=False)
         if self._current != before:
