@@ -9,17 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from .errors import BadInputError
+from .storage import in_eight_bits, read
 
 MEMORY_BYTES = 2**30
-KINDS = {  # of the tensors of components.safetensors, the dataclass' fields; those that are None are left out
-    "basis": np.float16,  # 11 bits of each entry: the errors of n entries average out, coordinates keep three digits
-    "mean": np.float32,
-    "sd": np.float32,
-    "explained_variance": np.float32,
-    "readable": np.float32,
-    "training_mahalanobis": np.float32,
-    "training_residual": np.float32,
-}
 
 
 @dataclass
@@ -80,18 +72,18 @@ class LatentComponents:
         )
 
     def save(self, path: Path) -> None:
+        """The basis in 8 bits: the errors of n entries average out, and coordinates keep three digits."""
         from safetensors.numpy import save_file
 
-        tensors = {name: getattr(self, name) for name in KINDS if getattr(self, name) is not None}
         # safetensors writes memory as it lies, and scikit-learn's basis lies column by column.
-        save_file({name: np.ascontiguousarray(value, KINDS[name]) for name, value in tensors.items()}, str(path))
+        tensors = {
+            name: np.ascontiguousarray(value, np.float32) for name, value in vars(self).items() if value is not None
+        }
+        save_file(tensors | in_eight_bits({"basis": tensors["basis"]}), str(path))
 
     @classmethod
     def load(cls, path: Path) -> LatentComponents:
-        from safetensors.numpy import load_file
-
-        values = {key: value.astype(np.float64) for key, value in load_file(str(path)).items()}
-        return cls(**values)
+        return cls(**{name: values.astype(np.float64) for name, values in read(path).items()})
 
 
 def gram_matrix(

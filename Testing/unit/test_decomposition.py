@@ -47,7 +47,7 @@ def test_saved_components_load_the_same(tmp_path):
     found.save(tmp_path / "c.safetensors")
     loaded = LatentComponents.load(tmp_path / "c.safetensors")
     for name, value in vars(found).items():
-        assert np.allclose(getattr(loaded, name), value, rtol=1e-3, atol=1e-3), name
+        assert np.allclose(getattr(loaded, name), value, rtol=1e-3, atol=2.5e-3), name
 
 
 def test_what_was_not_made_is_not_there_after_loading(tmp_path):
@@ -130,7 +130,7 @@ def test_components_without_a_readable_basis_say_so():
         LatentComponents.fit(planted()[0], 3).in_readable_basis()
 
 
-def test_half_precision_of_the_saved_basis_is_far_below_what_a_coordinate_means(tmp_path):
+def test_the_eight_bits_of_the_saved_basis_are_far_below_what_a_coordinate_means(tmp_path):
     """As many numbers as a real encoding has, most of them off the components."""
     encodings = Lazy(50, 30_000)
     found = LatentComponents.fit(encodings, 8)
@@ -138,7 +138,7 @@ def test_half_precision_of_the_saved_basis_is_far_below_what_a_coordinate_means(
     loaded = LatentComponents.load(tmp_path / "c.safetensors")
     new = np.stack([Lazy(60, 30_000)[i] for i in range(50, 60)])
     assert np.abs(loaded.coordinates(new) - found.coordinates(new)).max() < 0.003
-    assert np.linalg.norm(loaded.direction(0, 2) - found.direction(0, 2)) < 1e-3 * 2 * found.sd[0]
+    assert np.linalg.norm(loaded.direction(0, 2) - found.direction(0, 2)) < 0.01 * 2 * found.sd[0]
 
 
 @pytest.mark.parametrize("count", [2, 32])

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import SimpleITK as sitk
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from ..decomposition import LatentComponents
@@ -20,6 +19,7 @@ from ..images import physical_memory
 from ..intensities import SCALINGS, scaled_by, tissue_box
 from ..networks.fire import FireNetwork
 from ..networks.latent import LatentNetwork
+from ..networks.weights import load_weights
 from ..registry import COMPONENTS, WEIGHTS, ModelCard
 
 NETWORKS: dict[str, type[nn.Module]] = {"latent": LatentNetwork, "fire": FireNetwork}
@@ -62,7 +62,7 @@ class Model:
         options = dict(card.values["network"])
         try:
             network = NETWORKS[options.pop("type")](**options)
-            network.load_state_dict(load_file(str(path)))
+            load_weights(network, path)
         except (RuntimeError, KeyError, TypeError) as error:
             raise BadInputError(
                 f"The weights of {card.name} are not those of the network on its card; install the model again."

@@ -1,7 +1,7 @@
 """What a training run keeps on disk, each file whole or absent.
 
 `state.safetensors`: all that the next step depends on. `weights.safetensors`: the averaged network that registered the
-held-out cases best (the last where none are held out), in float16 as it ships. `last.safetensors`: the averaged network
+held-out cases best (the last where none are held out), in 8 bits as it ships. `last.safetensors`: the averaged network
 of the last look.
 """
 
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from ..errors import BadInputError
 from ..registry import WEIGHTS
+from ..storage import in_eight_bits
 
 STATE, LAST = "state.safetensors", "last.safetensors"
 
@@ -54,7 +55,8 @@ def resume(
 
 
 def keep_as_best(folder: Path, average: nn.Module) -> None:
-    write({name: value.half() for name, value in average.state_dict().items()}, folder / WEIGHTS)
+    state = {name: value.numpy(force=True) for name, value in average.state_dict().items()}
+    write({name: torch.from_numpy(value) for name, value in in_eight_bits(state).items()}, folder / WEIGHTS)
 
 
 def write(tensors: dict[str, Tensor], path: Path) -> None:

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from ..networks.weights import load_weights
 from ..progress import Progress
 from ..registry import WEIGHTS
 from . import checkpoints
@@ -81,7 +81,7 @@ class Trainer(Generic[AnyTask]):
                 self._look(numbers)
             shown = {"loss": numbers["total"]} | ({"best held out": self.best} if math.isfinite(self.best) else {})
             self.progress.report("Training", self.step, self.config.steps, shown)
-        self.average.load_state_dict(load_file(str(self.folder / WEIGHTS)))
+        load_weights(self.average, self.folder / WEIGHTS)
         return self.folder / WEIGHTS
 
     def train_step(self, batch: Any) -> dict[str, float]:
@@ -140,7 +140,7 @@ class Trainer(Generic[AnyTask]):
 def started(network: nn.Module, config: TrainingConfig) -> nn.Module:
     """`network` with what the configuration takes from earlier runs, and what it freezes frozen."""
     if config.start_from:
-        network.load_state_dict(load_file(str(config.path(config.start_from))))
+        load_weights(network, config.path(config.start_from))
     for part in config.frozen:
         network.get_submodule(part).requires_grad_(False)
     return network

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import permutations
 
 import torch
 from torch import Tensor
@@ -23,9 +24,11 @@ def hard_dice(a: Tensor, b: Tensor) -> float:
 def mean_dice(
     network: Callable[[Tensor, Tensor], RegistrationOutput], cases: list[Case], device: torch.device | str = "cpu"
 ) -> float:
-    """Mean Dice over the pairs fixed = case k, moving = case n−1−k."""
+    """Mean Dice over the ordered pairs of cases that are an odd number of places apart: n² / 2 of n cases."""
     scores = []
-    for fixed, moving in zip(cases, reversed(cases), strict=True):
-        output = network(fixed.volume[None].to(device), moving.volume[None].to(device))
-        scores.append(hard_dice(warp(moving.segments[None], output.displacement.cpu())[0], fixed.segments))
+    for fixed, moving in permutations(range(len(cases)), 2):
+        if (fixed + moving) % 2:
+            a, b = cases[fixed], cases[moving]
+            output = network(a.volume[None].to(device), b.volume[None].to(device))
+            scores.append(hard_dice(warp(b.segments[None], output.displacement.cpu())[0], a.segments))
     return sum(scores) / len(scores)

@@ -44,12 +44,7 @@ def packaged(trainer: Trainer[LatentTask]) -> Path:
         "domain": config.card["domain"] | domain(trainer),
         "training": {"cases": len(trainer.task.train_cases), "held_out_cases": len(trainer.task.held_out)}
         | record(trainer),
-        "figures": {
-            "held_out_dice": {
-                "unregistered": round(mean_dice(_still, trainer.task.held_out), 4),
-                "registered": round(mean_dice(trainer.average, trainer.task.held_out, trainer.device), 4),
-            }
-        },
+        "figures": figures(trainer),
         "parameters": sum(p.numel() for p in trainer.average.parameters()),
         "files": {name: sha256(folder / name) for name in (WEIGHTS, COMPONENTS)},
     }
@@ -80,6 +75,18 @@ def known_directions(trainer: Trainer[LatentTask]) -> np.ndarray:
     return motion_directions(
         cast(LatentNetwork, trainer.average), volumes, known_motions(), trainer.task.config.canvas_spacing_mm
     )
+
+
+def figures(trainer: Trainer[LatentTask]) -> dict[str, Any]:
+    """How well the held-out cases are registered; nothing where there is no pair of them."""
+    held_out = trainer.task.held_out
+    if len(held_out) < 2:
+        return {}
+    dice = {
+        "unregistered": mean_dice(_still, held_out),
+        "registered": mean_dice(trainer.average, held_out, trainer.device),
+    }
+    return {"held_out_dice": {name: round(value, 4) for name, value in dice.items()}}
 
 
 def domain(trainer: Trainer[LatentTask]) -> dict[str, Any]:

@@ -29,7 +29,7 @@ class LatentTask:
         return batch(self.train_cases, self.config, step, indices)
 
     def look(self, average: nn.Module, device: torch.device) -> dict[str, float]:
-        return {"held_out_dice": mean_dice(average, self.held_out, device)} if self.held_out else {}
+        return {"held_out_dice": mean_dice(average, self.held_out, device)} if len(self.held_out) > 1 else {}
 
 
 class LatentObjective(nn.Module):
