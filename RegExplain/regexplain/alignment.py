@@ -17,9 +17,11 @@ SAMPLED = 0.25
 def centred(fixed: sitk.Image, moving: sitk.Image) -> sitk.AffineTransform:
     """Image centres and axes laid on each other, the axes being each image's own in the nearest LPS order.
 
+    To half a voxel: voxels of one size come to lie on voxels, and a canvas about both needs no blur (`canvas_about`).
     What the headers say about the patient's place in the scanner plays no part.
     """
-    return in_world(np.eye(4), anatomical(Grid.of(fixed)), anatomical(Grid.of(moving)))
+    here, there = anatomical(Grid.of(fixed)), anatomical(Grid.of(moving))
+    return in_world(np.eye(4), here, there, here.middle_corner, there.middle_corner)
 
 
 def registered(fixed: sitk.Image, moving: sitk.Image) -> sitk.AffineTransform:
@@ -85,16 +87,18 @@ def _local(image: sitk.Image, own: Grid, spacing: float) -> sitk.Image:
     return centred_grid(np.zeros(3), size, [spacing] * 3, np.eye(3).ravel()).image(sitk.GetArrayFromImage(sampled))
 
 
-def in_world(local: np.ndarray, fixed: Grid, moving: Grid) -> sitk.AffineTransform:
-    """A map (4 × 4, mm) between two grids' own coordinates, along their axes about their centres, as one between their
-    worlds."""
+def in_world(
+    local: np.ndarray, fixed: Grid, moving: Grid, here: np.ndarray | None = None, there: np.ndarray | None = None
+) -> sitk.AffineTransform:
+    """A map (4 × 4, mm) between two grids' own coordinates, along their axes about `here` and `there` (LPS mm; their
+    centres by default), as one between their worlds."""
 
-    def frame(grid: Grid) -> np.ndarray:
+    def frame(grid: Grid, middle: np.ndarray | None) -> np.ndarray:
         matrix = np.eye(4)
-        matrix[:3, :3], matrix[:3, 3] = grid.axes, grid.centre
+        matrix[:3, :3], matrix[:3, 3] = grid.axes, grid.centre if middle is None else middle
         return matrix
 
-    world = frame(moving) @ local @ np.linalg.inv(frame(fixed))
+    world = frame(moving, there) @ local @ np.linalg.inv(frame(fixed, here))
     return affine(world[:3, :3], world[:3, 3])
 
 

@@ -46,6 +46,11 @@ class Grid:
         return self.world((np.array(self.size) - 1) / 2)
 
     @property
+    def middle_corner(self) -> np.ndarray:
+        """The corner of voxels nearest the middle, LPS mm: half a voxel further along each axis of odd size."""
+        return self.world((np.array(self.size) + 1) // 2 - 0.5)
+
+    @property
     def extent(self) -> np.ndarray:
         """Edge to edge along each axis, mm."""
         return np.array(self.size) * self.spacing
@@ -109,12 +114,13 @@ def centred_grid(centre, size, spacing, direction) -> Grid:
 
 
 def canvas_about(image: sitk.Image, size, spacing, centre=None) -> Grid:
-    """A model's canvas about `centre` (LPS mm; the image's by default), its axes the image's in the nearest LPS order.
+    """A model's canvas of even size about `centre` (LPS mm), its axes the image's in the nearest LPS order.
 
-    An oblique header or another storage order of the same scan therefore gives the same canvas content.
+    An oblique header or another storage order of the same scan therefore gives the same canvas content. By default it
+    lies about the image's `middle_corner`: with the image's own spacing its cells are voxels, and nothing is blurred.
     """
     own = anatomical(Grid.of(image))
-    return centred_grid(own.centre if centre is None else centre, size, spacing, own.direction)
+    return centred_grid(own.middle_corner if centre is None else centre, size, spacing, own.direction)
 
 
 def smoothed_for(image: sitk.Image, spacing) -> sitk.Image:

@@ -6,7 +6,7 @@ from regexplain.alignment import centred, check_overlap, described, registered
 from regexplain.errors import BadInputError
 from regexplain.geometry import Grid
 from regexplain.transforms import affine, grid_points
-from scan_copies import mapped, points_in, reordered, rotation, turned
+from scan_copies import REORDERINGS, mapped, points_in, reordered, rotation, turned
 
 
 def head(size=(60, 70, 24), spacing=(3.0, 3.0, 8.0)) -> sitk.Image:
@@ -56,6 +56,18 @@ def test_centring_lays_middle_on_middle_and_axis_on_axis():
     alignment = centred(fixed, moving)
     assert np.allclose(alignment.TransformPoint(Grid.of(fixed).centre.tolist()), Grid.of(moving).centre)
     assert np.allclose(np.array(alignment.GetMatrix()).reshape(3, 3), rotation(degrees=30))
+
+
+@pytest.mark.parametrize("size", [(9, 8, 7), (8, 8, 8), (12, 11, 14)])
+def test_centring_lays_voxels_of_one_size_on_voxels(size):
+    fixed = sitk.Image([9, 9, 8], sitk.sitkFloat32)
+    moving = turned(sitk.Image(size, sitk.sitkFloat32), rotation(degrees=30))
+    for copy in (moving, *(reordered(moving, *r) for r in REORDERINGS)):
+        alignment, own = centred(fixed, copy), Grid.of(copy)
+        onto = copy.TransformPhysicalPointToContinuousIndex(alignment.TransformPoint((4.0, 3.0, 2.0)))
+        assert np.allclose(onto, np.rint(onto), atol=1e-6)
+        apart = own.axes.T @ (alignment.TransformPoint(Grid.of(fixed).centre.tolist()) - own.centre)
+        assert np.abs(apart).max() <= 0.5 + 1e-6
 
 
 def test_an_alignment_is_described_in_degrees_and_millimetres():

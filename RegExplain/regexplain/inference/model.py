@@ -98,8 +98,9 @@ class Model:
 
     def centre(self, image: sitk.Image) -> np.ndarray:
         """What the model's canvases lie about, LPS mm: the middle of the image, or of the tissue in it."""
-        box = tissue_box(self.scaled(image)) if self.card.canvas_about == "tissue" else Grid.of(image)
-        return box.centre
+        if self.card.canvas_about == "tissue":
+            return tissue_box(self.scaled(image)).centre
+        return anatomical(Grid.of(image)).middle_corner
 
     def _size_for(self, image: sitk.Image, centre: np.ndarray) -> list[int]:
         """As much of the card's canvas as the tissue fills: air only takes time, and training showed little of it."""
