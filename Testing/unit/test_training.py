@@ -235,6 +235,14 @@ def test_held_out_cases_are_not_trained_on(config_file):
     assert [c.number for c in train] == [1, 2, 4, 5]
 
 
+def test_neither_are_their_neighbours_that_may_be_of_the_same_head(config_file):
+    config = LatentConfig.read(config_file)
+    config.data.held_out_every, config.data.held_out_apart = 4, 1
+    train, held_out = split(config)
+    assert [c.number for c in held_out] == [4]
+    assert [c.number for c in train] == [1, 2, 6]
+
+
 def test_a_case_lies_on_the_canvas_with_its_segments(config_file):
     case = split(LatentConfig.read(config_file))[0][0]
     assert case.volume.shape == (1, 24, 24, 24)

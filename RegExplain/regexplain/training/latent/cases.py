@@ -42,6 +42,7 @@ def read_case(config: LatentConfig, image_file: Path, segmentation_file: Path) -
 def split(config: LatentConfig) -> tuple[list[Case], list[Case]]:
     """(trained on, held out)."""
     cases = [read_case(config, *files) for files in case_files(config)]
-    every = config.data.held_out_every
+    every, apart = config.data.held_out_every, config.data.held_out_apart
     held_out = cases[every - 1 :: every] if every else []
-    return [c for c in cases if c not in held_out], held_out
+    numbers = {case.number + near for case in held_out for near in range(-apart, apart + 1)}
+    return [case for case in cases if case.number not in numbers], held_out

@@ -16,6 +16,7 @@ class DataConfig:
     first: int
     last: int
     held_out_every: int = 10  # every n-th case is not trained on, only looked at
+    held_out_apart: int = 0  # nor is a case whose number is as near as this to such a one's: of the same head, perhaps
 
 
 @dataclass
