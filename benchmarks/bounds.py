@@ -1,0 +1,87 @@
+"""What bounds the Dice of the hippocampus models, measured on the training cases that were held out.
+
+    python benchmarks/bounds.py ../shared/data/hippocampus [--model hippocampus-skip] [--steps 100]
+
+How well a network registers, how well it knows each case's segments by itself (told), and what a field like its own
+reaches when it is given the true segments. Boundaries that are told with independent errors cannot be laid on each
+other better than the two errors together allow.
+"""
+
+from __future__ import annotations
+
+import argparse
+from itertools import permutations
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+import regexplain
+from regexplain import registry
+from regexplain.inference.model import Model
+from regexplain.inference.refinement import Refinement, refined
+from regexplain.spatial.warp import grown, warp
+from regexplain.training.latent.cases import Case, split
+from regexplain.training.latent.config import LatentConfig
+from regexplain.training.latent.evaluation import hard_dice
+
+CONFIGS = Path(regexplain.__file__).parent / "configs"
+KNOWN = Refinement(smoothness=0.1)
+CERTAIN = 1e-3
+
+
+def held_out(model: str, data: Path) -> list[Case]:
+    config = LatentConfig.read(CONFIGS / f"{model}.json")
+    config.data.images, config.data.segmentations = (str((data / part).resolve()) for part in ("images", "labels"))
+    return split(config)[1]
+
+
+def told(network, case: Case) -> float:
+    """Dice of what the network tells of one volume."""
+    segments = network.told(network.encoder(case.volume[None])).sigmoid()
+    return hard_dice(grown(segments, case.segments.shape[1:])[0], case.segments)
+
+
+def given_segments(network, fixed: Case, moving: Case, steps: int):
+    """`refined`, but the network is told the true segments."""
+    true = torch.stack([fixed.segments, moving.segments])
+    own, network.told = network.told, lambda _: torch.logit(true, CERTAIN)
+    try:
+        return refined(network, fixed.volume[None], moving.volume[None], steps, KNOWN)
+    finally:
+        network.told = own
+
+
+def dice(output, fixed: Case, moving: Case) -> float:
+    warped: Tensor = warp(moving.segments[None], output.displacement)
+    return hard_dice(warped[0], fixed.segments)
+
+
+@torch.inference_mode()
+def measured(network, cases: list[Case], steps: int) -> dict[str, list[float]]:
+    rows: dict[str, list[float]] = {"told": [told(network, case) for case in cases]}
+    ways = {
+        "registered": lambda f, m: network(f.volume[None], m.volume[None]),
+        f"refined, {steps} steps": lambda f, m: refined(network, f.volume[None], m.volume[None], steps),
+        f"given the true segments, {steps} steps": lambda f, m: given_segments(network, f, m, steps),
+    }
+    pairs = [(f, m) for f, m in permutations(range(len(cases)), 2) if f + m == len(cases) - 1]
+    for name, register in ways.items():
+        rows[name] = [dice(register(cases[f], cases[m]), cases[f], cases[m]) for f, m in pairs]
+    return rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--model", default="hippocampus-skip")
+    parser.add_argument("--steps", type=int, default=100)
+    options = parser.parse_args()
+    network = Model.load(registry.card(options.model), "cpu", 1).network
+    for name, values in measured(network, held_out(options.model, options.data), options.steps).items():
+        print(f"| {name} | {np.mean(values):.3f} ± {np.std(values):.3f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
