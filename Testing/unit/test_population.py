@@ -112,13 +112,14 @@ def test_cross_validation_by_inner_products_is_that_by_refitting():
 
 
 def test_a_population_survives_saving(population, tmp_path):
+    """As 8 bits leave a basis of 300 numbers; errors average out over the hundred times as many of a real one."""
     population.components.save(tmp_path / "c.safetensors")
     loaded = Population.of(LatentComponents.load(tmp_path / "c.safetensors"))
     for case in drawn(20, 9):
         ours, theirs = population.stand(case), loaded.stand(case)
-        assert theirs.mahalanobis == pytest.approx(ours.mahalanobis, rel=1e-3)
-        assert theirs.residual == pytest.approx(ours.residual, rel=1e-3)
-        assert theirs.residual_percentile == pytest.approx(ours.residual_percentile, abs=1.1)
+        assert theirs.mahalanobis == pytest.approx(ours.mahalanobis, rel=0.02)
+        assert theirs.residual == pytest.approx(ours.residual, rel=0.02)
+        assert theirs.residual_percentile == pytest.approx(ours.residual_percentile, abs=3)
 
 
 def test_components_that_were_not_calibrated_have_no_population():
