@@ -10,21 +10,19 @@ other better than the two errors together allow.
 from __future__ import annotations
 
 import argparse
-from itertools import permutations
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
 import regexplain
 from regexplain import registry
 from regexplain.inference.model import Model
 from regexplain.inference.refinement import Refinement, refined
-from regexplain.spatial.warp import grown, warp
+from regexplain.spatial.warp import grown
 from regexplain.training.latent.cases import Case, split
 from regexplain.training.latent.config import LatentConfig
-from regexplain.training.latent.evaluation import hard_dice
+from regexplain.training.latent.evaluation import hard_dice, registered_dice
 
 CONFIGS = Path(regexplain.__file__).parent / "configs"
 KNOWN = Refinement(smoothness=0.1)
@@ -53,11 +51,6 @@ def given_segments(network, fixed: Case, moving: Case, steps: int):
         network.told = own
 
 
-def dice(output, fixed: Case, moving: Case) -> float:
-    warped: Tensor = warp(moving.segments[None], output.displacement)
-    return hard_dice(warped[0], fixed.segments)
-
-
 @torch.inference_mode()
 def measured(network, cases: list[Case], steps: int) -> dict[str, list[float]]:
     rows: dict[str, list[float]] = {"told": [told(network, case) for case in cases]}
@@ -66,9 +59,9 @@ def measured(network, cases: list[Case], steps: int) -> dict[str, list[float]]:
         f"refined, {steps} steps": lambda f, m: refined(network, f.volume[None], m.volume[None], steps),
         f"given the true segments, {steps} steps": lambda f, m: given_segments(network, f, m, steps),
     }
-    pairs = [(f, m) for f, m in permutations(range(len(cases)), 2) if f + m == len(cases) - 1]
     for name, register in ways.items():
-        rows[name] = [dice(register(cases[f], cases[m]), cases[f], cases[m]) for f, m in pairs]
+        pairs = zip(cases, reversed(cases), strict=True)
+        rows[name] = [registered_dice(register(fixed, moving), fixed, moving) for fixed, moving in pairs]
     return rows
 
 

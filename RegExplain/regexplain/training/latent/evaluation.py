@@ -20,6 +20,11 @@ def hard_dice(a: Tensor, b: Tensor) -> float:
     return float((both / (a.sum((1, 2, 3)) + b.sum((1, 2, 3))).clamp_min(1)).mean())
 
 
+def registered_dice(output: RegistrationOutput, fixed: Case, moving: Case) -> float:
+    """Of the moving case's segments, warped by a registration of the two, with the fixed case's."""
+    return hard_dice(warp(moving.segments[None], output.displacement.cpu())[0], fixed.segments)
+
+
 @torch.no_grad()
 def mean_dice(
     network: Callable[[Tensor, Tensor], RegistrationOutput], cases: list[Case], device: torch.device | str = "cpu"
@@ -30,5 +35,5 @@ def mean_dice(
         if (fixed + moving) % 2:
             a, b = cases[fixed], cases[moving]
             output = network(a.volume[None].to(device), b.volume[None].to(device))
-            scores.append(hard_dice(warp(b.segments[None], output.displacement.cpu())[0], a.segments))
+            scores.append(registered_dice(output, a, b))
     return sum(scores) / len(scores)
