@@ -1,5 +1,9 @@
 """What can go wrong, in one sentence a radiologist can act on."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 
 class RegExplainError(Exception):
     """A failure that its message explains: one sentence saying what happened and what to do."""
@@ -37,3 +41,15 @@ def trouble_of_the_computer(error: BaseException) -> RegExplainError | None:
     if isinstance(error, MemoryError) or "memory" in said:
         return RegExplainError("There was not enough memory; close other programs, or crop the images.")
     return None
+
+
+@contextmanager
+def disk_errors(path: Path) -> Iterator[None]:
+    """An OSError of writing a result to `path`, in one sentence."""
+    try:
+        yield
+    except OSError as error:
+        raise RegExplainError(
+            f"Writing the result to {path} failed ({error.strerror or error}); free space there or "
+            "choose another --output."
+        ) from error

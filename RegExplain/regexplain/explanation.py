@@ -20,7 +20,8 @@ from .images import fitted_segmentation, labels_of
 from .intensities import tissue
 from .parts import Decomposition, taken_apart
 from .progress import Progress
-from .results.explanations import SCALARS, USUAL_METHOD, USUAL_SCALAR, ComponentMotion, Heatmap
+from .results.explanations import ComponentMotion, Heatmap
+from .results.heatmap_names import SCALARS, USUAL_METHOD, USUAL_SCALAR
 from .results.registration_result import RegistrationResult
 from .running import trouble_said, use_threads
 
@@ -48,7 +49,7 @@ def explain(
 
     stages: the network's named ones, or paths of modules inside it such as "encoder.refine.1". region: a label of the
     fixed segmentation, or a mask on any grid; by default all segments, or all tissue. method: of
-    `results.explanations.METHODS`; those that ask about changed images have the stages "fixed" and "moving". scalar:
+    `results.heatmap_names.METHODS`; those that ask about changed images have the stages "fixed" and "moving". scalar:
     what of the region's mean displacement is explained, "magnitude", or its part towards "left", "posterior" or
     "superior" (the fixed image's own axes), all in mm.
     component (a principal one, from 1): instead, for each of the two images, a map of what makes its coordinate along

@@ -13,9 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import SimpleITK as sitk
+
+from .images import write_image
 
 KEYS = {"symmetry": "symmetry_mm", "complementarity": "complementarity", "homogeneity": "homogeneity"}
 MAP_TITLES = {  # name of a map → (title, unit)
@@ -158,6 +161,13 @@ class Trust:
             "maps": [found.record for found in self.maps],
             "warnings": self.warnings,
         }
+
+    def add_to(self, record: dict[str, Any], folder: Path, aside: Path) -> None:
+        """As a part of a result, in place of any earlier one."""
+        record["trust"] = self.record
+        (aside / "trust").mkdir()
+        for found in self.maps:
+            write_image(found.image, aside / found.file)
 
 
 def contrast_warnings(modalities: Mapping[str, Modality]) -> list[str]:

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 import SimpleITK as sitk
 
 from .anatomy import Anatomy
+from .images import write_image
 from .metrics import spread
 from .motions import Motion, fitted_motion
 
@@ -106,6 +108,13 @@ class Decomposition:
             "remaining_mm": {"components": self.after_components, "latent": self.after_latent},
             "sum_of_parts_mm": self.sum_of_parts,
         }
+
+    def add_to(self, record: dict[str, Any], folder: Path, aside: Path) -> None:
+        """As a part of a result, in place of any earlier one."""
+        record["decomposition"] = self.record
+        (aside / "parts").mkdir()
+        for number, part in enumerate(self.parts, start=1):
+            write_image(part.displacement, aside / self.file(number))
 
 
 def taken_apart(

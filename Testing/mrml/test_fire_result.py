@@ -10,6 +10,7 @@ from mrml.checks import LPS, check_place
 from regexplain import explain, register
 from regexplain.cli import main
 from regexplain.results import ResultFolder
+from regexplain.results.explanations import Heatmaps
 from regexplain.results.stages import STAGES
 from RegExplainLib.MRML.ResultNodes import ResultNodes
 
@@ -21,7 +22,7 @@ def explained(fire_model, tmp_path_factory):
     result = register(fixed, moving, str(fire_model), fixed_segmentation=labels, threads=1)
     folder = tmp_path_factory.mktemp("fire") / "r"
     result.save(folder)
-    ResultFolder.open(folder).add_heatmaps(explain(result, model=fire_model, threads=1))
+    ResultFolder.open(folder).add(Heatmaps(explain(result, model=fire_model, threads=1)))
     return folder
 
 

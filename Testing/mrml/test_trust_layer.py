@@ -26,7 +26,7 @@ def folder(tmp_path):
         image[INDEX] = 2.5
         maps.append(TrustMap(name, grid, sitk.Cast(image, sitk.sitkFloat32)))
     modalities = {role: Modality(name, 1.0) for role, name in (("fixed", "T1"), ("moving", "FLAIR"))}
-    folder.add_trust(Trust([Indicator("symmetry", 0.1)], modalities, maps))
+    folder.add(Trust([Indicator("symmetry", 0.1)], modalities, maps))
     return folder
 
 

@@ -26,7 +26,7 @@ from regexplain.attribution.scalars import (
 from regexplain.errors import BadInputError
 from regexplain.geometry import Grid, canvas_about
 from regexplain.networks.latent import LatentNetwork, RegistrationOutput
-from regexplain.results.explanations import METHODS, SCALARS
+from regexplain.results.heatmap_names import METHODS, SCALARS
 from spotted_scans import hot_place, spotted_result
 
 SPACING = (1.0, 2.0, 3.0)

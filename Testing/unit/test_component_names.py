@@ -19,6 +19,7 @@ from regexplain.inference.prediction import component_motions
 from regexplain.networks.latent import RegistrationOutput
 from regexplain.report import render_report
 from regexplain.results import ResultFolder
+from regexplain.results.explanations import ComponentMotions
 from regexplain.transforms import affine, grid_points
 from scan_copies import REORDERINGS, reordered, rotation, turned
 from synthetic_result import phantom_labels, write_synthetic_result
@@ -106,7 +107,7 @@ def test_a_basis_that_is_not_there_is_refused_in_one_sentence(basis, reason):
 
 def test_the_folder_keeps_names_words_motion_and_basis(tmp_path):
     truth = write_synthetic_result(tmp_path / "r", components=0)
-    ResultFolder.open(truth.folder).add_components(motions())
+    ResultFolder.open(truth.folder).add(ComponentMotions(motions()))
     folder = ResultFolder.open(truth.folder)
     jsonschema.validate(folder.record, SCHEMA)
     item = folder.record["components"]["items"][0]

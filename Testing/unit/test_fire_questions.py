@@ -22,7 +22,7 @@ from regexplain.geometry import Grid, canvas_about
 from regexplain.inference.model import NETWORKS
 from regexplain.networks.fire import FireNetwork, half_way
 from regexplain.networks.latent import LatentNetwork
-from regexplain.results.explanations import heatmap_name
+from regexplain.results.heatmap_names import heatmap_name
 from regexplain.results.stages import STAGES, stage_title, stage_words
 from regexplain.spatial.warp import grown, warp
 from spotted_scans import hot_place, spotted_result

@@ -16,6 +16,7 @@ from regexplain.geometry import Grid
 from regexplain.metrics import dice, inverse_consistency, jacobian, jacobian_summary, spread
 from regexplain.results import ResultFolder
 from regexplain.results import folder as folder_module
+from regexplain.results.explanations import ComponentMotions, Heatmaps
 from regexplain.results.registration_result import RegistrationResult
 from regexplain.transforms import RegistrationTransform, affine
 from scan_copies import rotation, turned
@@ -165,11 +166,11 @@ def test_dice_and_spread_by_hand():
 
 def test_explanations_join_the_folder_and_the_record(tmp_path, sample_result):
     sample_result.save(tmp_path / "r")
-    ResultFolder.open(tmp_path / "r").add_heatmaps(
-        explain(sample_result, ["decoder", "encoder-fixed"], region=1, threads=1)
+    ResultFolder.open(tmp_path / "r").add(
+        Heatmaps(explain(sample_result, ["decoder", "encoder-fixed"], region=1, threads=1))
     )
-    ResultFolder.open(tmp_path / "r").add_heatmaps(explain(sample_result, ["encoder-fixed"], region=2, threads=1))
-    ResultFolder.open(tmp_path / "r").add_components(components(sample_result, 2, (-1.0, 0.0, 2.0), threads=1))
+    ResultFolder.open(tmp_path / "r").add(Heatmaps(explain(sample_result, ["encoder-fixed"], region=2, threads=1)))
+    ResultFolder.open(tmp_path / "r").add(ComponentMotions(components(sample_result, 2, (-1.0, 0.0, 2.0), threads=1)))
     folder = ResultFolder.open(tmp_path / "r")
     jsonschema.validate(folder.record, SCHEMA)
     assert {row["stage"]: row["region"] for row in folder.record["heatmaps"]} == {

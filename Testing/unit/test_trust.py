@@ -299,7 +299,7 @@ def folder(tmp_path) -> ResultFolder:
 
 def test_a_result_keeps_its_indicators_and_obeys_the_schema(folder):
     jsonschema.validate(folder.record, SCHEMA)  # without any, as older results are
-    folder.add_trust(a_trust())
+    folder.add(a_trust())
     reopened = ResultFolder.open(folder.path)
     jsonschema.validate(reopened.record, SCHEMA)
     assert reopened.record["trust"] == a_trust().record
@@ -311,7 +311,7 @@ def test_a_result_keeps_its_indicators_and_obeys_the_schema(folder):
 
 
 def test_the_report_shows_the_indicators_and_puts_their_warnings_first(folder):
-    folder.add_trust(a_trust())
+    folder.add(a_trust())
     html = render_report(ResultFolder.open(folder.path))
     warning = "Forward and backward maps disagree in the left hippocampus: 2.3 mm there"
     assert html.index(warning) < html.index("<h2>Trust in two contrasts</h2>")

@@ -12,7 +12,8 @@ from ..geometry import Grid
 from ..inference.model import Model
 from ..networks.fire import FireNetwork
 from ..progress import Progress
-from ..results.explanations import USUAL_METHOD, USUAL_SCALAR, Heatmap
+from ..results.explanations import Heatmap
+from ..results.heatmap_names import USUAL_METHOD, USUAL_SCALAR
 from ..results.registration_result import RegistrationResult
 from ..results.stages import stage_words
 from .attribution import IMAGES, ImageAttribution, StageMap

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from ..progress import Progress
-from .verb import basis_option, its_model_option, model_options, verb
+from .verb import add_to_result, basis_option, its_model_option, model_options, verb
 
 
 @click.command()
@@ -36,7 +36,7 @@ def components(
     """What the latent components do to this pair: a displacement for each component and strength."""
     from ..explanation import DEFAULT_STRENGTHS
     from ..explanation import components as run
-    from ..results.folder import ResultFolder
+    from ..results.explanations import ComponentMotions
     from ..results.registration_result import RegistrationResult
 
     progress.report("Decomposing", 0, 2)
@@ -50,6 +50,6 @@ def components(
         threads=threads,
     )
     progress.report("Decomposing", 1, 2)
-    ResultFolder.open(result).add_components(motions)
+    add_to_result(result, ComponentMotions(motions))
     progress.report("Decomposing", 2, 2)
     return str(result)

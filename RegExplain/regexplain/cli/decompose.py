@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from ..progress import Progress
-from .verb import basis_option, its_model_option, model_options, verb
+from .verb import add_to_result, basis_option, its_model_option, model_options, verb
 
 
 @click.command()
@@ -20,12 +20,11 @@ def decompose(
 ) -> str:
     """This registration as a list of component motions, and what they leave unexplained."""
     from ..explanation import decompose as run
-    from ..results.folder import ResultFolder
     from ..results.registration_result import RegistrationResult
 
     progress.report("Taking apart", 0, 2)
     parts = run(RegistrationResult.load(result), count, basis, model=model, device=device, threads=threads)
     progress.report("Taking apart", 1, 2)
-    ResultFolder.open(result).add_decomposition(parts)
+    add_to_result(result, parts)
     progress.report("Taking apart", 2, 2)
     return str(result)

@@ -5,8 +5,8 @@ from pathlib import Path
 import click
 
 from ..progress import Progress
-from ..results.explanations import METHODS, SCALARS, USUAL_METHOD, USUAL_SCALAR
-from .verb import its_model_option, model_options, verb
+from ..results.heatmap_names import METHODS, SCALARS, USUAL_METHOD, USUAL_SCALAR
+from .verb import add_to_result, its_model_option, model_options, verb
 
 
 @click.command()
@@ -61,7 +61,7 @@ def explain(
     """Heatmaps of a finished registration: which voxels made the network move the region."""
     from ..explanation import explain as run
     from ..images import read_segmentation
-    from ..results.folder import ResultFolder
+    from ..results.explanations import Heatmaps
     from ..results.registration_result import RegistrationResult
 
     progress.report("Explaining", 0, 2)
@@ -82,6 +82,6 @@ def explain(
         progress=progress,
     )
     progress.report("Explaining", 1, 2)
-    ResultFolder.open(result).add_heatmaps(maps)
+    add_to_result(result, Heatmaps(maps))
     progress.report("Explaining", 2, 2)
     return str(result)

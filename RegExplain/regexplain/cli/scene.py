@@ -22,6 +22,7 @@ def scene(result: Path, pictures: bool, progress: Progress) -> str:
     from importlib.util import find_spec
 
     from ..errors import BadInputError
+    from ..report import write_report
     from ..results.folder import ResultFolder
 
     folder = ResultFolder.open(result)
@@ -42,6 +43,7 @@ def scene(result: Path, pictures: bool, progress: Progress) -> str:
             command += ["--pictures", str((aside / "pictures").absolute())]
         # A process of its own: imports point from RegExplainLib to here only, and a missing GL library ends it, not us.
         _run(command, progress)
+    write_report(folder)
     return str(result)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from ..progress import Progress
-from .verb import its_model_option, model_options, verb
+from .verb import add_to_result, its_model_option, model_options, verb
 
 
 @click.command()
@@ -16,13 +16,12 @@ from .verb import its_model_option, model_options, verb
 def trust(result: Path, model: str | None, device: str, threads: int | None, progress: Progress) -> str:
     """Three indicators of a finished registration of two contrasts, and what they warn of."""
     from ..explanation import trust as run
-    from ..results.folder import ResultFolder
     from ..results.registration_result import RegistrationResult
 
     progress.report("Measuring", 0, 2)
     found = run(RegistrationResult.load(result), model=model, device=device, threads=threads)
     progress.report("Measuring", 1, 2)
-    ResultFolder.open(result).add_trust(found)
+    add_to_result(result, found)
     for warning in found.warnings:
         progress.warn(warning)
     progress.report("Measuring", 2, 2)

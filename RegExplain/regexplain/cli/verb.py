@@ -7,11 +7,16 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from ..errors import Cancelled, RegExplainError, trouble_of_the_computer
 from ..progress import JsonProgress, Progress, TerminalProgress
+
+if TYPE_CHECKING:
+    from ..results.folder import ResultPart
 
 UNEXPECTED = (
     "Something unexpected went wrong ({kind}: {error}); run again with --verbose and send the output to the authors."
@@ -70,6 +75,16 @@ def _say(progress: Progress, message: str) -> None:
 
 def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
+
+
+def add_to_result(result: Path, part: ResultPart) -> None:
+    """Write `part` into the finished result there, and the report anew."""
+    from ..report import write_report
+    from ..results.folder import ResultFolder
+
+    folder = ResultFolder.open(result)
+    folder.add(part)
+    write_report(folder)
 
 
 def basis_option(function: Callable) -> Callable:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import base64
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from .. import registry
+from ..errors import disk_errors
 from ..results.stages import stage_title, usual_scalar
 from . import wording
 from .studies import grid_of, studies
@@ -15,12 +16,32 @@ from .verdict import checks, verdict
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-    from ..results import ResultFolder
-
 CARD_FACTS = ("title", "version", "intended_use", "limits", "data", "licence", "reference")
 
 
-def render_report(folder: ResultFolder) -> str:
+class Result(Protocol):
+    """What a report is about: a folder of files and its record."""
+
+    @property
+    def path(self) -> Path: ...
+
+    @property
+    def record(self) -> dict[str, Any]: ...
+
+    def file(self, name: str) -> Path | None: ...
+
+    def require(self, name: str) -> Path: ...
+
+
+def write_report(folder: Result) -> None:
+    """Write `report.html`, whole or not at all, in place of the earlier one."""
+    partial = folder.path / ".report.html"
+    with disk_errors(folder.path):
+        partial.write_text(render_report(folder), encoding="utf-8")
+        partial.replace(folder.path / "report.html")
+
+
+def render_report(folder: Result) -> str:
     """The page as HTML that needs no other file, no script and no network.
 
     It holds the folder's record and pictures, and facts of the model's card where that very model is installed.
@@ -61,7 +82,7 @@ def card_of(model: dict[str, Any] | None) -> registry.ModelCard | None:
     return registry.by_checksum(model["sha256"]) if model else None
 
 
-def embedded(folder: ResultFolder) -> list[dict[str, str]]:
+def embedded(folder: Result) -> list[dict[str, str]]:
     """The PNGs of a result as data URIs, each with its caption and its subject.
 
     The subject is the first word of the file's name, of animations the second.
@@ -79,7 +100,7 @@ def embedded(folder: ResultFolder) -> list[dict[str, str]]:
     ]
 
 
-def views(folder: ResultFolder) -> list[dict[str, str]]:
+def views(folder: Result) -> list[dict[str, str]]:
     """Slicer's views as the panel took them; none where it never did."""
     return [
         {

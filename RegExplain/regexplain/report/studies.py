@@ -11,12 +11,12 @@ from ..geometry import Grid
 from . import wording
 
 if TYPE_CHECKING:
-    from ..results import ResultFolder
+    from .page import Result
 
 DONE = {"affine": "is aligned", "deformable": "is deformed"}  # to the moving image, by the result's kind
 
 
-def studies(folder: ResultFolder) -> list[dict[str, str]]:
+def studies(folder: Result) -> list[dict[str, str]]:
     """A row an image; what is not known of it is a dash."""
     record, rows = folder.record, []
     titles = {"fixed": "Fixed (stays)", "moving": f"Moving ({DONE[record['kind']]})"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ..results.explanations import METHODS, USUAL_METHOD, heatmap_name
+from ..results.heatmap_names import METHODS, USUAL_METHOD, heatmap_name
 from ..results.stages import component_of, stage_words, usual_scalar
 
 ALIGNMENTS = {

@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
 
 from ..errors import RegExplainError
+from ..images import write_image
 from ..motions import Motion
-from .stages import component_of, usual_scalar
-
-METHODS = {  # as the command line calls them (each a file in attribution/methods/) → as people do
-    "grad-cam": "Grad-CAM",
-    "hirescam": "HiResCAM",
-    "integrated-gradients": "Integrated gradients",
-    "occlusion": "Occlusion",
-}
-SCALARS = ("magnitude", "left", "posterior", "superior")  # of the region's mean displacement, mm: those to choose from
-USUAL_METHOD, USUAL_SCALAR = "grad-cam", "magnitude"  # the method also of a row in result.json that names none
-
-
-def heatmap_name(row: Mapping[str, Any]) -> str:
-    """Tells a row of result.json from the others: its stage, and its method and scalar where not the usual ones."""
-    method, usual = row.get("method", USUAL_METHOD), usual_scalar(row["stage"])
-    scalar = row.get("scalar", usual)
-    return row["stage"] + f".{method}" * (method != USUAL_METHOD) + f".{scalar}" * (scalar != usual)
+from .heatmap_names import USUAL_METHOD, USUAL_SCALAR, heatmap_name
+from .stages import component_of
 
 
 @dataclass
@@ -63,6 +51,23 @@ class Heatmap:
             "region_label": self.region_label,
             "max_abs": float(np.abs(sitk.GetArrayViewFromImage(self.image)).max()),
         }
+
+
+@dataclass
+class Heatmaps:
+    """Maps as a part of a result: one of the same stage, method and scalar is replaced, the others stay."""
+
+    maps: Sequence[Heatmap]
+
+    def add_to(self, record: dict[str, Any], folder: Path, aside: Path) -> None:
+        new = {heatmap_name(heatmap.record) for heatmap in self.maps}
+        kept = [row for row in record["heatmaps"] if heatmap_name(row) not in new]
+        record["heatmaps"] = kept + [heatmap.record for heatmap in self.maps]
+        (aside / "heatmaps").mkdir()
+        for row in kept:
+            shutil.copy(folder / row["file"], aside / row["file"])
+        for heatmap in self.maps:
+            write_image(heatmap.image, aside / heatmap.file)
 
 
 @dataclass
@@ -112,3 +117,22 @@ class ComponentMotion:
             "motion": self.motion.record,
             "fields": [{"strength": s, "file": self.file(s)} for s in sorted(self.displacements)],
         }
+
+
+@dataclass
+class ComponentMotions:
+    """Motions as a part of a result, in place of any earlier ones."""
+
+    motions: Sequence[ComponentMotion]
+
+    def add_to(self, record: dict[str, Any], folder: Path, aside: Path) -> None:
+        record["components"] = {
+            "basis": self.motions[0].basis,
+            "explained_variance": [motion.explained_variance for motion in self.motions],
+            "items": [motion.record for motion in self.motions],
+        }
+        for motion in self.motions:
+            for strength, displacement in motion.displacements.items():
+                path = aside / motion.file(strength)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                write_image(displacement, path)

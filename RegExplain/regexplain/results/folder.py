@@ -6,23 +6,22 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
-from ..errors import BadInputError, RegExplainError
-from ..images import write_image
-from .explanations import heatmap_name
-
-if TYPE_CHECKING:
-    from ..indicators import Trust
-    from ..parts import Decomposition
-    from .explanations import ComponentMotion, Heatmap
-    from .shown_view import ShownView
+from ..errors import BadInputError, disk_errors
 
 SCHEMA_VERSION = 1
 RECORD = "result.json"
+
+
+class ResultPart(Protocol):
+    """What a verb adds to a finished registration; it replaces its namesake."""
+
+    def add_to(self, record: dict[str, Any], folder: Path, aside: Path) -> None:
+        """Enter itself in `record` and write its files in `aside`, under the names that they get in `folder`."""
 
 
 class ResultFolder:
@@ -58,56 +57,10 @@ class ResultFolder:
             raise BadInputError(f"The result {self.path} lacks {name}; run `regexplain register` again.")
         return path
 
-    def add_heatmaps(self, maps: list[Heatmap]) -> None:
-        """Write them; a map of the same stage, method and scalar is replaced, the others stay."""
-        new = {heatmap_name(heatmap.record) for heatmap in maps}
-        kept = [row for row in self.record["heatmaps"] if heatmap_name(row) not in new]
-        self.record["heatmaps"] = kept + [heatmap.record for heatmap in maps]
+    def add(self, part: ResultPart) -> None:
+        """Write it and enter it in the record. Its report is a step of its own (`report.write_report`)."""
         with self.adding() as aside:
-            (aside / "heatmaps").mkdir()
-            for row in kept:
-                shutil.copy(self.require(row["file"]), aside / row["file"])
-            for heatmap in maps:
-                write_image(heatmap.image, aside / heatmap.file)
-
-    def add_components(self, motions: list[ComponentMotion]) -> None:
-        """Write them in place of any earlier ones."""
-        self.record["components"] = {
-            "basis": motions[0].basis,
-            "explained_variance": [m.explained_variance for m in motions],
-            "items": [m.record for m in motions],
-        }
-        with self.adding() as aside:
-            for motion in motions:
-                for strength, displacement in motion.displacements.items():
-                    path = aside / motion.file(strength)
-                    path.parent.mkdir(parents=True, exist_ok=True)
-                    write_image(displacement, path)
-
-    def add_decomposition(self, decomposition: Decomposition) -> None:
-        """Write it in place of any earlier one."""
-        self.record["decomposition"] = decomposition.record
-        with self.adding() as aside:
-            (aside / "parts").mkdir()
-            for number, part in enumerate(decomposition.parts, start=1):
-                write_image(part.displacement, aside / decomposition.file(number))
-
-    def add_trust(self, trust: Trust) -> None:
-        """Write it in place of any earlier one."""
-        self.record["trust"] = trust.record
-        with self.adding() as aside:
-            (aside / "trust").mkdir()
-            for found in trust.maps:
-                write_image(found.image, aside / found.file)
-
-    def add_views(self, views: Sequence[ShownView]) -> None:
-        """Write them in place of any earlier ones."""
-        files = {f"views/{number}.png": view for number, view in enumerate(views, start=1)}
-        self.record["views"] = [view.record(file) for file, view in files.items()]
-        with self.adding() as aside:
-            (aside / "views").mkdir()
-            for file, view in files.items():
-                (aside / file).write_bytes(view.png)
+            part.add_to(self.record, self.path, aside)
 
     @contextmanager
     def adding(self) -> Iterator[Path]:
@@ -115,10 +68,9 @@ class ResultFolder:
         with _aside(self.path.parent, self.path.name) as aside:
             yield aside
             _write_record(aside, self.record)
-            with _disk_errors(self.path):
+            with disk_errors(self.path):
                 for entry in sorted(aside.iterdir(), key=lambda e: e.name == RECORD):
                     _replace(entry, self.path / entry.name)
-                _write_report(ResultFolder(self.path, self.record))
 
 
 @contextmanager
@@ -129,7 +81,6 @@ def new_result(path: str | Path, record: dict[str, Any], overwrite: bool = False
     with new_folder(path) as aside:
         yield aside
         _write_record(aside, record)
-        _write_report(ResultFolder(aside, record))
 
 
 @contextmanager
@@ -137,7 +88,7 @@ def new_folder(path: Path) -> Iterator[Path]:
     """A folder to write in; it moves to `path` once the block ends well."""
     with _aside(path.parent, path.name) as aside:
         yield aside
-        with _disk_errors(path):
+        with disk_errors(path):
             _replace(aside, path)
 
 
@@ -158,26 +109,15 @@ def check_writable(path: Path, overwrite: bool) -> None:
 
 @contextmanager
 def _aside(parent: Path, name: str) -> Iterator[Path]:
-    with _disk_errors(parent):
+    with disk_errors(parent):
         parent.mkdir(parents=True, exist_ok=True)
         aside = Path(tempfile.mkdtemp(prefix=f".{name}.", dir=parent))
         aside.chmod(0o755)
     try:
-        with _disk_errors(parent):
+        with disk_errors(parent):
             yield aside
     finally:
         shutil.rmtree(aside, ignore_errors=True)
-
-
-@contextmanager
-def _disk_errors(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise RegExplainError(
-            f"Writing the result to {path} failed ({error.strerror or error}); free space there or "
-            "choose another --output."
-        ) from error
 
 
 def _replace(source: Path, target: Path) -> None:
@@ -193,14 +133,6 @@ def _replace(source: Path, target: Path) -> None:
         raise
     finally:
         shutil.rmtree(old, ignore_errors=True)
-
-
-def _write_report(folder: ResultFolder) -> None:
-    from ..report import render_report
-
-    partial = folder.path / ".report.html"
-    partial.write_text(render_report(folder), encoding="utf-8")
-    partial.replace(folder.path / "report.html")
 
 
 def _write_record(folder: Path, record: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ import SimpleITK as sitk
 
 from ..geometry import Grid
 from ..images import write_image
+from ..report import write_report
 from ..transforms import RegistrationTransform, read_transform
 from .folder import ResultFolder, new_result
 
@@ -48,6 +49,7 @@ class RegistrationResult:
                     write_image(image, aside / f"{name}.nii.gz")
             self.transform.write(aside / "transform.h5")
             self.inverse_transform.write(aside / "inverse_transform.h5")
+            write_report(ResultFolder(aside, self.record))
         return ResultFolder.open(path)
 
     @classmethod

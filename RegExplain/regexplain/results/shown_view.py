@@ -1,8 +1,10 @@
-"""A view of Slicer as it was."""
+"""Views of Slicer as they were."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 
@@ -17,3 +19,17 @@ class ShownView:
 
     def record(self, file: str) -> dict[str, Any]:
         return {"name": self.name, "image": self.image, "layers": list(self.layers), "file": file}
+
+
+@dataclass(frozen=True)
+class ShownViews:
+    """Views as a part of a result, in place of any earlier ones."""
+
+    views: Sequence[ShownView]
+
+    def add_to(self, record: dict[str, Any], folder: Path, aside: Path) -> None:
+        files = {f"views/{number}.png": view for number, view in enumerate(self.views, start=1)}
+        record["views"] = [view.record(file) for file, view in files.items()]
+        (aside / "views").mkdir()
+        for file, view in files.items():
+            (aside / file).write_bytes(view.png)

@@ -1,7 +1,7 @@
 from slicer.i18n import tr as _
 
 from regexplain.report import wording
-from regexplain.results.explanations import METHODS, SCALARS, USUAL_METHOD, heatmap_name
+from regexplain.results.heatmap_names import METHODS, SCALARS, USUAL_METHOD, heatmap_name
 from regexplain.results.stages import STAGES, component_of, stage_title
 
 from ...MRML.Layers import HeatmapLayer

@@ -1,6 +1,6 @@
 from slicer.i18n import tr as _
 
-from regexplain.results.explanations import heatmap_name
+from regexplain.results.heatmap_names import heatmap_name
 
 from ...MRML.Layers import GlyphLayer, InverseConsistencyLayer, JacobianLayer
 from ...MRML.StagesLayout import StagesLayout

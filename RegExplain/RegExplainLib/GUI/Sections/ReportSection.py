@@ -1,7 +1,9 @@
 import qt
 from slicer.i18n import tr as _
 
+from regexplain.report import write_report
 from regexplain.results import ResultFolder
+from regexplain.results.shown_view import ShownViews
 
 from ..Views import shownViews
 
@@ -48,7 +50,8 @@ class ReportSection:
         result = self._session.result
         if views := shownViews(result):
             folder = ResultFolder.open(result.folder.path)  # its own copy of the record: adding may fail
-            folder.add_views(views)
+            folder.add(ShownViews(views))
+            write_report(folder)
             result.folder = folder
         else:
             self._session.said.emit(_("The report is without pictures of the views, as Slicer shows none here."), [])

@@ -2,7 +2,7 @@
 
 from regexplain.errors import BadInputError
 from regexplain.report import wording
-from regexplain.results.explanations import heatmap_name
+from regexplain.results.heatmap_names import heatmap_name
 from regexplain.results.stages import stage_words
 
 from .MapLayer import MapLayer

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 
 from ...errors import BadInputError
-from ...results.explanations import METHODS
+from ...results.heatmap_names import METHODS
 from ..attribution import Attribution
 
 
