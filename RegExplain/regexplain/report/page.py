@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from .. import registry
 from ..errors import disk_errors
 from ..results.stages import stage_title, usual_scalar
 from . import wording
+from .result import Result
 from .studies import grid_of, studies
 from .verdict import checks, verdict
 
@@ -17,20 +18,6 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 CARD_FACTS = ("title", "version", "intended_use", "limits", "data", "licence", "reference")
-
-
-class Result(Protocol):
-    """What a report is about: a folder of files and its record."""
-
-    @property
-    def path(self) -> Path: ...
-
-    @property
-    def record(self) -> dict[str, Any]: ...
-
-    def file(self, name: str) -> Path | None: ...
-
-    def require(self, name: str) -> Path: ...
 
 
 def write_report(folder: Result) -> None:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import SimpleITK as sitk
 
 from ..geometry import Grid
 from . import wording
-
-if TYPE_CHECKING:
-    from .page import Result
+from .result import Result
 
 DONE = {"affine": "is aligned", "deformable": "is deformed"}  # to the moving image, by the result's kind
 
