@@ -15,14 +15,7 @@ from regexplain.attribution.methods.integrated_gradients import IntegratedGradie
 from regexplain.attribution.methods.occlusion import Occlusion
 from regexplain.attribution.modules import divided
 from regexplain.attribution.question import Question, motion_question
-from regexplain.attribution.scalars import (
-    AXES,
-    EPS_MM,
-    mean_along,
-    mean_logit,
-    mean_magnitude,
-    synthesis_agreement,
-)
+from regexplain.attribution.scalars import AXES, EPS_MM, mean_along, mean_logit, mean_magnitude, synthesis_agreement
 from regexplain.errors import BadInputError
 from regexplain.geometry import Grid, canvas_about
 from regexplain.networks.latent import LatentNetwork, RegistrationOutput

@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 MODULE = ROOT / "RegExplain"
 ERRORS = {"BadInputError", "RegExplainError", "warn", "_warn"}
-DEVELOPERS = {"training", "reproduction", "studies", "evaluation.py", "readable.py", "train.py", "evaluate.py"}
+DEVELOPERS = {"training", "studies", "evaluation.py", "readable.py", "train.py", "evaluate.py"}
 GAP = "…"
 TELLING = 12  # characters: shorter pieces of a message say nothing of it
 

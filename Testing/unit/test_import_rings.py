@@ -39,7 +39,7 @@ def ring_of(parts: tuple[str, ...]) -> str | None:
             return "front"  # the Python API: torch comes in when it is called
         case ("regexplain", "cli" | "__main__", *_):
             return "cli"
-        case ("regexplain", "reproduction" | "studies", *_):
+        case ("regexplain", "studies", *_):
             return "study"  # figures of papers and of measurements: the only ring that plots on loading
         case ("regexplain", folder, *_):
             return "torch half" if folder in TORCH_HALF else "plain"

@@ -23,9 +23,9 @@ from regexplain.inference.model import Model
 from regexplain.networks.latent import LatentNetwork
 from regexplain.purity import Measure, Purity
 from regexplain.registry import ModelCard
-from regexplain.reproduction import claims, elementary, latent_space, predefined, spaces
-from regexplain.reproduction.anatomy_plots import PLANES, Backdrop
-from regexplain.reproduction.variance import explained
+from regexplain.studies.latent_space import claims, elementary, latent_space, predefined, spaces
+from regexplain.studies.latent_space.anatomy_plots import PLANES, Backdrop
+from regexplain.studies.latent_space.variance import explained
 from regexplain.transforms import grid_points
 
 CANVAS = [24, 24, 16]

@@ -21,20 +21,20 @@ from regexplain.cli import main
 from regexplain.inference.model import Model
 from regexplain.networks.fire import learnt
 from regexplain.spatial.warp import warp
-from regexplain.studies import (
+from regexplain.studies import measures
+from regexplain.studies.measures import Estimate
+from regexplain.studies.multimodal import (
     claims,
     complementarity,
     degradation,
     faithfulness,
     homogeneity,
-    measures,
     pairs,
     pointing,
     run,
     seeing,
 )
-from regexplain.studies.measures import Estimate
-from regexplain.studies.randomisation import CASCADE, with_random
+from regexplain.studies.multimodal.randomisation import CASCADE, with_random
 from regexplain.training.multimodal.anatomies import anatomy_of
 
 SHAPE = (16, 24, 16)
@@ -548,7 +548,7 @@ def test_a_study_without_data_or_with_another_kind_of_model_ends_in_one_sentence
 
 
 def test_nothing_is_left_where_a_study_breaks_off(tmp_path, data, monkeypatch):
-    from regexplain.studies import multimodal
+    from regexplain.studies.multimodal import study as multimodal
 
     def broken(run):
         run.write_table("pairs", [{"pair": "a"}])

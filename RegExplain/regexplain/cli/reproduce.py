@@ -21,6 +21,6 @@ def reproduce() -> None:
 def latent_space(data: Path, output: Path, device: str, threads: int | None, progress: Progress) -> str:
     """Exploring Deep Registration Latent Spaces (Estienne et al. 2021)."""
     check_packages(torch="torch", sklearn="scikit-learn", matplotlib="matplotlib")
-    from ..reproduction.latent_space import latent_space as run
+    from ..studies.latent_space.latent_space import latent_space as run
 
     return str(run(data, output, device, threads, progress))

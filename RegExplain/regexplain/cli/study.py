@@ -25,6 +25,6 @@ def multimodal(
 ) -> str:
     """The claims of ExFIRE (arXiv 2308.01994), on T1/FLAIR pairs whose motion is known."""
     check_packages(torch="torch", matplotlib="matplotlib")
-    from ..studies.multimodal import multimodal as run
+    from ..studies.multimodal.study import multimodal as run
 
     return str(run(data, output, model, pairs, device, threads, progress))

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from torch import Tensor
 
-from ..reproduction.claims import RESAMPLES, SEED, bootstrap_mean
+from .claim import RESAMPLES, SEED, bootstrap_mean
 
 TOP = 0.2  # the share of a map's voxels that its top fifth is
 LOW, HIGH = 2.5, 97.5  # percent: the bounds of an interval

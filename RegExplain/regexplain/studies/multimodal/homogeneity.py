@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..reproduction.charts import intervals, stepwise
-from ..reproduction.study import Row, Section
-from ..spatial.warp import warp
+from ...spatial.warp import warp
+from ..charts import intervals, stepwise
+from ..measures import Estimate, rank_correlation_over, rank_correlation_within
+from ..sections import Row, Section
 from .degradation import blur
-from .measures import Estimate, rank_correlation_over, rank_correlation_within
 from .ordinary import ONE_MODALITY, OWN, SHUFFLED
 from .pairs import Pair
 from .randomisation import LAST

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ..evaluation import EvaluationConfig, evaluated
-from .charts import distributions
-from .study import IMAGES, LABELS, VALIDATION, Section, Study
+from ...evaluation import EvaluationConfig, evaluated
+from ..charts import distributions
+from ..sections import Section
+from .study import IMAGES, LABELS, VALIDATION, Study
 
 TEXT = (
     "Pairs as in the paper: with the validation cases in ascending order, case k is fixed and case n − 1 − k moving. "

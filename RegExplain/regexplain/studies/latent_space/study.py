@@ -3,30 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
 import torch
-from matplotlib.figure import Figure
 from torch import Tensor
 
-from ..errors import BadInputError
-from ..evaluation import case_number, numbered_cases
-from ..geometry import Grid, centred_grid, on_canvas
-from ..images import labels_of, read_segmentation, read_volume
-from ..inference.model import Model
-from ..progress import Progress
-from ..tables import write_csv
+from ...errors import BadInputError
+from ...evaluation import case_number, numbered_cases
+from ...geometry import Grid, on_canvas
+from ...images import labels_of, read_segmentation, read_volume
+from ...inference.model import Model
+from ...progress import Progress
+from ..sections import Written, centred_canvas
 
 IMAGES, LABELS = "images", "labels"
 TRAINING, VALIDATION = (1, 310), (311, 999)  # case numbers of the paper's protocol
 BATCH = 8
-DOTS_PER_INCH = 150
-Row = dict[str, Any]  # of a table
 
 
 @dataclass(frozen=True)
@@ -34,36 +30,6 @@ class Case:
     number: int
     image: sitk.Image
     labels: sitk.Image  # on the image's grid
-
-
-@dataclass
-class Section:
-    """A part of the page: what was done, the figures with their captions, the tables of which the page shows some."""
-
-    title: str
-    text: str
-    figures: dict[str, str] = field(default_factory=dict)
-    tables: dict[str, str] = field(default_factory=dict)
-
-
-class Written:
-    """Tables and figures in the folder of a study."""
-
-    folder: Path
-
-    def write_table(self, name: str, rows: list[Row]) -> str:
-        """`tables/NAME.csv`; its header, the keys of the first row, carries the units. Returns the name."""
-        path = self.folder / "tables" / f"{name}.csv"
-        path.parent.mkdir(exist_ok=True)
-        write_csv(path, rows)
-        return name
-
-    def save_figure(self, name: str, figure: Figure) -> str:
-        """`figures/NAME.png`, the same bytes for the same numbers. Returns the name."""
-        path = self.folder / "figures" / f"{name}.png"
-        path.parent.mkdir(exist_ok=True)
-        figure.savefig(path, dpi=DOTS_PER_INCH, metadata={"Software": None})
-        return name
 
 
 @dataclass
@@ -141,8 +107,3 @@ def batches(items: Sequence, size: int) -> list[Sequence]:
 def volume(model: Model, case: Case, pull_back: sitk.Transform | None = None) -> Tensor:
     """(1, 1, D, H, W): the case as the network sees it, moved by the inverse of `pull_back`."""
     return model.volume(case.image, model.canvas(case.image), pull_back)
-
-
-def centred_canvas(size: Sequence[int], spacing: Sequence[float]) -> Grid:
-    """A canvas about the origin in anatomical axes (left, posterior, superior), the frame of every figure here."""
-    return centred_grid(np.zeros(3), size, spacing, np.eye(3).ravel())

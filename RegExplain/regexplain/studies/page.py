@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ..report import page as report
-from .claims import Claim
-from .study import Section
+from .claim import Claim
+from .sections import Section
 
 FRACTION = re.compile(r"-?\d*\.\d+(e-?\d+)?")
 

@@ -7,24 +7,27 @@ import time
 from pathlib import Path
 from typing import Any
 
-from .. import __version__, registry
-from ..errors import BadInputError
-from ..inference.model import Model
-from ..progress import Progress
-from ..results.folder import check_writable, new_folder
-from ..running import trouble_said, use_threads
-from ..tables import write_csv
-from .claims import COMMAND, Claim, all_claims
+from ... import __version__, registry
+from ...errors import BadInputError
+from ...inference.model import Model
+from ...progress import Progress
+from ...results.folder import check_writable, new_folder
+from ...running import trouble_said, use_threads
+from ...tables import write_csv
+from ..claim import Claim
+from ..page import render_study
+from ..sections import Section
+from .claims import all_claims
 from .elementary import elementary
 from .known_motions import known_motions
 from .names import names
 from .overlap import overlap
-from .page import render_study
 from .spaces import SEED, field_space, latent_spaces
-from .study import Section, Study, read_cases
+from .study import Study, read_cases
 from .variance import variance
 
 PLAIN, SKIP = "hippocampus", "hippocampus-skip"
+COMMAND = "regexplain reproduce latent-space --data DATA --output OUTPUT"
 TITLE = "The latent space of a registration network: Estienne et al. 2021, made anew and measured"
 
 
@@ -78,6 +81,6 @@ def _facts(study: Study, device: str, threads: int) -> dict[str, Any]:
 
 
 def _write(folder: Path, claims: list[Claim], sections: list[Section], facts: dict[str, Any]) -> None:
-    write_csv(folder / "claims.csv", [claim.row for claim in claims])
+    write_csv(folder / "claims.csv", [claim.row(COMMAND) for claim in claims])
     (folder / "study.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
     (folder / "index.html").write_text(render_study(folder, TITLE, claims, sections, facts), encoding="utf-8")

@@ -13,10 +13,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..reproduction.charts import intervals
-from ..reproduction.study import Row, Section
-from ..spatial.warp import warp
-from .measures import Estimate
+from ...spatial.warp import warp
+from ..charts import intervals
+from ..measures import Estimate
+from ..sections import Row, Section
 from .pairs import Pair
 from .run import Run, column, estimate
 from .seeing import METHODS, STAGES, Seen, seen

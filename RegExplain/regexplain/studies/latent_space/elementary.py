@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from ..metrics import jacobian
-from ..spatial.warp import warp
-from ..transforms import displacement_transform
+from ...metrics import jacobian
+from ...spatial.warp import warp
+from ...transforms import displacement_transform
+from ..sections import Row, Section
 from .anatomy_plots import NORM_PERCENTILE, PLANES, Backdrop, Plane, arrows, outlines, sweep
 from .spaces import COMPARED, Space
-from .study import Case, Row, Section, Study, batches, encodings, volume
+from .study import Case, Study, batches, encodings, volume
 
 SHOWN = 8
 ROWS = 4  # of components in a figure

@@ -10,8 +10,8 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..reproduction.study import Row, Section
-from .measures import divergence
+from ..measures import divergence
+from ..sections import Row, Section
 from .pairs import ALIGNED, LABELS, NATIVE, RMS_MM, WIDTH_MM, Pair
 from .run import Run, column, estimate
 from .seeing import METHODS, TRANSFORMATION, Seen, indicators, of_directions, of_streams, on_fixed, realness, seen

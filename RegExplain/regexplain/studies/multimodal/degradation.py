@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ..networks.fire import FireNetwork
-from ..reproduction.study import Row
-from ..training.multimodal.fields import smoothed
+from ...networks.fire import FireNetwork
+from ...training.multimodal.fields import smoothed
+from ..sections import Row
 from .pairs import Pair
 from .run import Run
 from .seeing import changed, indicators, seen

@@ -10,12 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import isnan
 
-from ..reproduction.claims import Claim
-from ..reproduction.study import Row
+from ..claim import Claim
+from ..measures import Estimate, mean_of, rank_correlation_over
+from ..sections import Row
 from .complementarity import gain_over_one_modality
 from .faithfulness import EDGES, JUDGED, RANDOM, gain
 from .homogeneity import correlated
-from .measures import Estimate, mean_of, rank_correlation_over
 from .ordinary import OWN, SHUFFLED
 from .pointing import ANSWER, DIFFERENCE, HIT_MM, ITSELF, TRUSTED, hits
 from .randomisation import LAST_OF_G

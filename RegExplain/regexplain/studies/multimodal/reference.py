@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from ..attribution.fire_questions import FirePair
-from ..indicators import KEYS
-from ..inference.indicators import Indicators, head
-from ..reproduction.study import Row, Section, centred_canvas
+from ...attribution.fire_questions import FirePair
+from ...indicators import KEYS
+from ...inference.indicators import Indicators, head
+from ..sections import Row, Section, centred_canvas
 from .pairs import Pair
 from .run import Run
 

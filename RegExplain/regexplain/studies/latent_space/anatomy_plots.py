@@ -16,7 +16,7 @@ from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from .charts import PAGE_WIDTH_IN
+from ..charts import PAGE_WIDTH_IN
 
 ORIGINAL, WARPED = "red", "gold"  # the paper's colours
 STEP_VOX = 3  # between arrows

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ..reproduction.charts import intervals, scatters, stepwise
-from ..reproduction.study import Row, Section
+from ..charts import intervals, scatters, stepwise
+from ..measures import Estimate, mean_of, rank_correlation_over, rank_correlation_within
+from ..sections import Row, Section
 from .degradation import INTACT, UNITS
-from .measures import Estimate, mean_of, rank_correlation_over, rank_correlation_within
 from .ordinary import IDENTICAL, ONE_MODALITY, OWN, SHUFFLED
 from .randomisation import CASCADE
 from .run import Run, column, estimate

@@ -3,38 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
-from ..motions import Motion
-from ..purity import Purity
+from ...motions import Motion
+from ...purity import Purity
+from ..claim import Claim, bootstrap_mean, verdict_of
+from ..sections import Row
 from .predefined import KINDS
-from .study import Row
 from .variance import PAPER as PAPER_VARIANCE
 
-COMMAND = "regexplain reproduce latent-space --data DATA --output OUTPUT"
 PAPER_DICE = {"unregistered": (0.59, 0.15), "without skips": (0.76, 0.05), "with skips": (0.85, 0.03)}
 MANY = 3  # active components, at least
 NAMING_SHARE = 0.5  # of a motion's mean square, from which its strongest kind names it
 MOST = 5  # of eight components
-RESAMPLES, SEED = 2000, 0
 PRIVATE = "cannot be checked: the lung images are not public"
 Purities = dict[str, dict[str, Purity]]
-
-
-@dataclass(frozen=True)
-class Claim:
-    claim: str
-    paper: str
-    ours: str
-    criterion: str
-    verdict: str
-    computed_from: str
-
-    @property
-    def row(self) -> Row:
-        return {**vars(self), "command": COMMAND}
 
 
 def all_claims(
@@ -65,7 +49,7 @@ def dice_claims(dice: dict[str, np.ndarray]) -> list[Claim]:
             criterion, holds = f"within {sd} of the paper's mean", abs(dice[name].mean() - mean) <= sd
         else:
             criterion, holds = "at least the paper's mean", dice[name].mean() >= mean
-        claims.append(Claim(f"Dice {name}", f"{mean:.2f} ± {sd:.2f}", ours, criterion, said(holds), "pairs"))
+        claims.append(Claim(f"Dice {name}", f"{mean:.2f} ± {sd:.2f}", ours, criterion, verdict_of(holds), "pairs"))
     gain = dice["with skips"] - dice["without skips"]
     low, high = bootstrap_mean(gain)
     claims.append(
@@ -74,7 +58,7 @@ def dice_claims(dice: dict[str, np.ndarray]) -> list[Claim]:
             f"+{PAPER_DICE['with skips'][0] - PAPER_DICE['without skips'][0]:.2f} Dice",
             f"{gain.mean():+.3f} [{low:+.3f}, {high:+.3f}]",
             "the 95 % bootstrap interval of the mean gain over the pairs lies above 0",
-            said(low > 0),
+            verdict_of(low > 0),
             "pairs",
         )
     )
@@ -89,7 +73,7 @@ def variance_claims(percent: np.ndarray) -> list[Claim]:
             f"{paper:.0f} %",
             f"{percent[min(count, len(percent)) - 1]:.1f} % with {min(count, len(percent))}",
             f"at least {paper:.0f} %",
-            said(percent[min(count, len(percent)) - 1] >= paper),
+            verdict_of(percent[min(count, len(percent)) - 1] >= paper),
             "variance",
         )
         for count, paper in PAPER_VARIANCE.items()
@@ -109,7 +93,7 @@ def sweep_claim(sweep: list[Row]) -> Claim:
         "shown for λ from −200 to 200",
         f"{sum(growing)} of {len(growing)} components",
         "for every component D(0) moves nothing and the mean displacement grows from each |λ| to the next",
-        said(all(growing)),
+        verdict_of(all(growing)),
         "sweep",
     )
 
@@ -125,7 +109,7 @@ def named_claim(space: str, motions: list[Motion], claim: str | None) -> Claim:
         f"{count} of {len(shares)} components (median share of the strongest kind {np.median(shares):.2f})",
         f"a component has a name where translation, rotation or zoom and shear alone make at least half of the motion; "
         f"{'at least' if claim else 'fewer than'} {MOST} of 8 have",
-        said(named if claim else not named),
+        verdict_of(named if claim else not named),
         "names",
     )
 
@@ -187,22 +171,11 @@ def of_kind(purities: dict[str, Purity], kind: str) -> dict[str, Purity]:
     return {name: purity for name, purity in purities.items() if name.startswith(kind)}
 
 
-def said(holds: bool) -> str:
-    return "holds" if holds else "does not hold"
-
-
-def said_of(holds: dict[str, bool]) -> str:
+def verdict_over(holds: dict[str, bool]) -> str:
     """Of several motions, and of which where it is not all."""
     if all(holds.values()) or not any(holds.values()):
-        return said(all(holds.values()))
+        return verdict_of(all(holds.values()))
     return "holds only for " + ", ".join(name for name, one in holds.items() if one)
-
-
-def bootstrap_mean(values: np.ndarray) -> tuple[float, float]:
-    """95 % interval of the mean of (N,)."""
-    drawn = np.random.default_rng(SEED).integers(len(values), size=(RESAMPLES, len(values)))
-    low, high = np.percentile(values[drawn].mean(1), (2.5, 97.5))
-    return float(low), float(high)
 
 
 def _over_motions(
@@ -213,7 +186,7 @@ def _over_motions(
         f"share {p.strongest_share.value:.2f}, participation ratio {p.participation_ratio.value:.1f}"
         for name, p in purities.items()
     )
-    verdict = said_of({name: holds(p) for name, p in purities.items()})
+    verdict = verdict_over({name: holds(p) for name, p in purities.items()})
     return Claim(claim, paper, ours, criterion, verdict, "known-motions")
 
 
@@ -221,5 +194,5 @@ def _compared(claim: str, paper: str, criterion: str, pairs: dict[str, tuple[Pur
     """Whether the first of each pair spreads more than the second."""
     ratios = {name: [p.participation_ratio for p in pair] for name, pair in pairs.items()}
     ours = "; ".join(f"{name}: {more.value:.1f} against {less.value:.1f}" for name, (more, less) in ratios.items())
-    verdict = said_of({name: more.low > less.high for name, (more, less) in ratios.items()})
+    verdict = verdict_over({name: more.low > less.high for name, (more, less) in ratios.items()})
     return Claim(claim, paper, ours, criterion, verdict, "known-motions")

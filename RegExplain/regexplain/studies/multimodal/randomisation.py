@@ -7,9 +7,9 @@ from copy import deepcopy
 
 import torch
 
-from ..networks.fire import FireNetwork
-from ..reproduction.charts import stepwise
-from ..reproduction.study import Row, Section
+from ...networks.fire import FireNetwork
+from ..charts import stepwise
+from ..sections import Row, Section
 from .run import Run, estimate
 from .seeing import METHODS, STAGES, changed, indicators, seen
 

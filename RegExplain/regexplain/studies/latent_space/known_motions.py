@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..purity import Measure, Purity, purity
-from .charts import box_plots, intervals
+from ...purity import Measure, Purity, purity
+from ..charts import box_plots, intervals
+from ..sections import Row, Section
 from .predefined import TRANSFORMATIONS, pull_back
 from .spaces import COMPARED, SEED, Space
-from .study import Row, Section, Study
+from .study import Study
 
 TEXT = (
     "Every validation case X is compared with its moved copy X′ (about the image's centre; intensities scaled before; "

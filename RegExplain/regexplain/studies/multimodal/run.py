@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ..inference.model import Model
-from ..networks.fire import FireNetwork
-from ..progress import Progress
-from ..reproduction.study import Row, Written
-from .measures import Estimate, mean_of
+from ...inference.model import Model
+from ...networks.fire import FireNetwork
+from ...progress import Progress
+from ..measures import Estimate, mean_of
+from ..sections import Row, Written
 from .pairs import Pair
 
 FEWEST = 5  # pairs, to say anything

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..attribution.attribution import StageAttribution
-from ..attribution.methods import grad_cam, hirescam
-from ..attribution.scalars import mean_logit, motion_scalar
-from ..losses.consistency import inverse_consistency_error
-from ..networks.fire import FireNetwork, each_order, half_way
-from ..networks.latent import RegistrationOutput
-from ..spatial.warp import compose, grown, resized, warp
-from .measures import correlation, divergence, top_overlap
+from ...attribution.attribution import StageAttribution
+from ...attribution.methods import grad_cam, hirescam
+from ...attribution.scalars import mean_logit, motion_scalar
+from ...losses.consistency import inverse_consistency_error
+from ...networks.fire import FireNetwork, each_order, half_way
+from ...networks.latent import RegistrationOutput
+from ...spatial.warp import compose, grown, resized, warp
+from ..measures import correlation, divergence, top_overlap
 from .pairs import Pair
 
 METHODS: dict[str, StageAttribution] = {"grad-cam": grad_cam.METHOD, "hirescam": hirescam.METHOD}

@@ -7,17 +7,17 @@ import time
 from pathlib import Path
 from typing import Any
 
-from .. import __version__, registry
-from ..errors import BadInputError
-from ..inference.model import Model
-from ..networks.fire import FireNetwork
-from ..progress import Progress
-from ..reproduction.claims import Claim
-from ..reproduction.page import render_study
-from ..reproduction.study import Section
-from ..results.folder import check_writable, new_folder
-from ..running import trouble_said, use_threads
-from ..tables import write_csv
+from ... import __version__, registry
+from ...errors import BadInputError
+from ...inference.model import Model
+from ...networks.fire import FireNetwork
+from ...progress import Progress
+from ...results.folder import check_writable, new_folder
+from ...running import trouble_said, use_threads
+from ...tables import write_csv
+from ..claim import Claim
+from ..page import render_study
+from ..sections import Section
 from .claims import Measured, all_claims
 from .complementarity import ablation, complementarity
 from .degradation import degraded
@@ -119,7 +119,7 @@ def _facts(run: Run, device: str, threads: int) -> dict[str, Any]:
 def _write(
     folder: Path, claims: list[Claim], sections: list[Section], ranges: dict[str, Any], facts: dict[str, Any]
 ) -> None:
-    write_csv(folder / "claims.csv", [{**vars(claim), "command": COMMAND} for claim in claims])
+    write_csv(folder / "claims.csv", [claim.row(COMMAND) for claim in claims])
     for name, values in (("reference", ranges), ("study", facts)):
         (folder / f"{name}.json").write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
     (folder / "report.html").write_text(render_study(folder, TITLE, claims, sections, facts), encoding="utf-8")

@@ -8,10 +8,10 @@ from contextlib import ExitStack, contextmanager
 import torch
 from torch import Tensor
 
-from ..networks.fire import DESCRIPTORS, FireNetwork, learnt
-from ..reproduction.charts import intervals
-from ..reproduction.study import Row, Section
-from .measures import TOP, Estimate
+from ...networks.fire import DESCRIPTORS, FireNetwork, learnt
+from ..charts import intervals
+from ..measures import TOP, Estimate
+from ..sections import Row, Section
 from .ordinary import ONE_MODALITY, OWN, SHUFFLED
 from .randomisation import CASCADE
 from .run import Run, column, difference, estimate

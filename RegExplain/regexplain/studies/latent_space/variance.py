@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..decomposition import LatentComponents
-from .charts import curves
+from ...decomposition import LatentComponents
+from ..charts import curves
+from ..sections import Section
 from .spaces import Space
-from .study import Section, Study, encodings, volume
+from .study import Study, encodings, volume
 
 PAPER = {4: 62.0, 32: 93.0}  # percent, hippocampus without skips
 TEXT = (

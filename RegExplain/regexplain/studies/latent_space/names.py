@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..motions import Motion, fitted_motion
-from ..transforms import grid_points
+from ...motions import Motion, fitted_motion
+from ...transforms import grid_points
+from ..sections import Row, Section
 from .spaces import Space
-from .study import Row, Section, Study
+from .study import Study
 
 NAMED = 8
 SEEN = 0.05  # share of the training cases whose segment covers a voxel, below which it is left out
