@@ -2,19 +2,26 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test setup
+RINGS := panel slicer mrml unit
+
+.PHONY: demo test setup lint types $(RINGS)
 
 demo: setup
 	@$(BIN)/python tools/demo.py
 
-# Each ring in a process of its own: one scene and its views at a time.
-test: setup
+# A ring that fails hides no other: all of them run, and the end says whether one failed.
+test:
+	@$(MAKE) --keep-going --no-print-directory lint types $(RINGS)
+
+lint: setup
 	$(BIN)/ruff check .
+
+types: setup
 	$(BIN)/mypy
-	$(BIN)/python -m pytest Testing/panel
-	$(BIN)/python -m pytest Testing/slicer
-	$(BIN)/python -m pytest Testing/mrml
-	$(BIN)/python -m pytest Testing/unit
+
+# Each ring in a process of its own: one scene and its views at a time.
+$(RINGS): setup
+	$(BIN)/python -m pytest Testing/$@
 
 setup:
 	@$(PYTHON) tools/bootstrap.py

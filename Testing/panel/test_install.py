@@ -1,5 +1,6 @@
 """Packages are looked for without importing them, and installed on use, after one question."""
 
+import socket
 import sys
 import types
 
@@ -10,7 +11,7 @@ from panel.fixtures import press
 
 @pytest.fixture
 def computer(monkeypatch, host):
-    """A computer with nothing installed; `versions` are what installing put there, `asked` the questions."""
+    """A computer with room and nothing installed; `versions` are what installing put there, `asked` the questions."""
     import importlib.metadata
 
     import slicer
@@ -37,6 +38,8 @@ def computer(monkeypatch, host):
     monkeypatch.setitem(sys.modules, "PyTorchUtils", types.SimpleNamespace(PyTorchUtilsLogic=PyTorchUtilsLogic))
     computer = types.SimpleNamespace(versions=versions, asked=[], answer=True)
     monkeypatch.setattr(InstallLogic.InstallAdvice, "canReach", lambda host, port: True)
+    monkeypatch.setattr("shutil.disk_usage", lambda path: types.SimpleNamespace(free=1e12))
+    monkeypatch.setattr("os.access", lambda path, mode: True)
     computer.logic = InstallLogic.InstallLogic(lambda question: computer.asked.append(question) or computer.answer)
     return computer
 
@@ -133,9 +136,18 @@ def test_the_progress_of_installing_is_shown(computer, panel, volumes, monkeypat
     assert seen == ["Installing PyTorch", "Installing click, safetensors, Jinja2"]
 
 
-def test_nobody_is_asked_for_a_connection_that_is_not_there(host):
+def test_nobody_is_asked_for_a_connection_that_is_not_there(host, monkeypatch):
     from RegExplainLib.GUI.InstallAdvice import canReach
 
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        assert canReach("127.0.0.1", port) is True
+    assert canReach("127.0.0.1", port) is False
+
+    def unknown(*arguments):
+        raise socket.gaierror("Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
     assert canReach("name.invalid", 443) is False
 
 
