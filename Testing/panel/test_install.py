@@ -15,8 +15,9 @@ def computer(monkeypatch, host):
     import importlib.metadata
 
     import slicer
-    from RegExplainLib.GUI import InstallLogic
+    from RegExplainLib.GUI import InstallLogic, Licences
 
+    slicer.app.userSettings().remove(Licences.AGREED)
     versions = {}
 
     def version(name):
@@ -55,6 +56,32 @@ def test_all_that_is_missing_is_installed_after_one_question(computer):
 def test_declining_installs_nothing(computer):
     computer.answer = False
     assert computer.logic.ensure() is False and computer.versions == {}
+
+
+def test_the_first_question_names_the_licence_that_is_not_permissive_and_is_the_only_one_to(computer):
+    computer.answer = False
+    assert computer.logic.ensure() is False
+    computer.answer = True
+    assert computer.logic.ensure() is True and computer.logic.ensure() is True
+    declined, agreed = computer.asked
+    assert declined == agreed and "CC BY-SA 4.0" in agreed and "hippocampus, hippocampus-skip" in agreed
+
+
+def test_where_others_installed_all_packages_the_licence_is_still_asked_about_once(computer):
+    computer.versions.update(torch="2.13.0", click="8.1.7", safetensors="0.4.0", Jinja2="3.1.6")
+    computer.answer = False
+    assert computer.logic.ensure() is False
+    computer.answer = True
+    assert computer.logic.ensure() is True and computer.logic.ensure() is True
+    assert len(computer.asked) == 2
+    assert computer.asked[0] == computer.asked[1] and computer.asked[0].startswith("The models hippocampus")
+
+
+def test_every_licence_of_a_model_is_permissive_or_agreed_to_before_its_first_use(host):
+    from regexplain import registry
+    from RegExplainLib.GUI import Licences
+
+    assert {card.values["licence"] for card in registry.installed()} <= {"CC-BY-4.0", Licences.SHARE_ALIKE}
 
 
 def test_a_version_out_of_range_counts_as_missing(computer):

@@ -111,9 +111,10 @@ def extension_fields() -> dict[str, str]:
 
 def test_every_field_that_slicer_asks_of_an_extension_is_filled_in():
     fields = extension_fields()
-    for name in ("HOMEPAGE", "CONTRIBUTORS", "DESCRIPTION", "ICONURL", "SCREENSHOTURLS", "DEPENDS"):
+    for name in ("HOMEPAGE", "CONTRIBUTORS", "DESCRIPTION", "ICONURL", "SCREENSHOTURLS", "DEPENDS", "KEYWORDS"):
         assert fields[name].strip(), name
-    assert ";" not in fields["DESCRIPTION"], "CMake would split the description here"
+    for name in ("DESCRIPTION", "KEYWORDS"):
+        assert ";" not in fields[name], "CMake would split the text here"
 
 
 def test_the_icon_and_the_screenshots_are_files_of_the_repository():

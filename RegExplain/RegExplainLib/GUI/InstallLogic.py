@@ -9,7 +9,7 @@ import regexplain
 import slicer
 from regexplain.errors import RegExplainError
 
-from . import InstallAdvice
+from . import InstallAdvice, Licences
 
 TORCH = "torch>=2.5,<3"  # as in pyproject.toml
 REQUIREMENTS = Path(regexplain.__file__).with_name("requirements-slicer.txt")
@@ -31,15 +31,17 @@ class InstallLogic:
         return [requirement for requirement in [TORCH, *readRequirements(REQUIREMENTS)] if not isMet(requirement)]
 
     def ensure(self):
-        """True once all is there; False where the user declines. Raises RegExplainError where installing fails."""
-        missing = self.missing()
-        if not missing:
-            return True
-        if hindrance := InstallAdvice.hindrance(TORCH in missing):
+        """True once all is there and agreed to; False where the user declines. RegExplainError where it fails."""
+        missing, terms = self.missing(), Licences.unagreedTerms()
+        if missing and (hindrance := InstallAdvice.hindrance(TORCH in missing)):
             raise RegExplainError(hindrance)
-        if not self._ask(questionAbout(missing)):
+        questions = [text for text in (questionAbout(missing), terms) if text]
+        if questions and not self._ask("\n\n".join(questions)):
             return False
-        self._install(missing)
+        if terms:
+            Licences.remember()
+        if missing:
+            self._install(missing)
         return True
 
     def _install(self, missing):
@@ -79,7 +81,9 @@ class InstallLogic:
 
 
 def questionAbout(missing):
-    """One question with all that the user should know before agreeing."""
+    """One question with all that the user should know before agreeing; "" where nothing is missing."""
+    if not missing:
+        return ""
     text = _(
         "RegExplain computes with packages that Slicer does not bring: {names}.\n\n"
         "May it download them from the internet and install them into this Slicer? With PyTorch this takes several "
