@@ -26,7 +26,7 @@ from regexplain.alignment import registered
 from regexplain.errors import RegExplainError
 from regexplain.geometry import Grid
 from regexplain.images import read_volume
-from regexplain.metrics import jacobian, jacobian_summary
+from regexplain.jacobians import jacobian, jacobian_summary
 from regexplain.tables import write_csv
 from transform_scores import scores
 

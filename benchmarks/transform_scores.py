@@ -7,7 +7,8 @@ import SimpleITK as sitk
 
 from regexplain.geometry import Grid
 from regexplain.images import labels_of
-from regexplain.metrics import dice, jacobian, jacobian_summary
+from regexplain.jacobians import jacobian, jacobian_summary
+from regexplain.metrics import dice
 
 
 def scores(transform: sitk.Transform, fixed: sitk.Image, moving: sitk.Image) -> dict[str, float]:

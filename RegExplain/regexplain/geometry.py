@@ -6,11 +6,13 @@ World points are LPS millimetres. Sizes, spacings and indices are ordered (x, y,
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 import SimpleITK as sitk
 
+SLAB_VOXELS = 2_000_000  # of a large image, little beside what must be kept of it
 BORDER_TOLERANCE = 1e-4  # of the box's size: far above rounding, far below a voxel
 
 
@@ -64,6 +66,27 @@ class Grid:
     def world(self, index: np.ndarray) -> np.ndarray:
         """LPS points of (..., 3) continuous indices (x, y, z)."""
         return np.asarray(index) @ (self.axes * self.spacing).T + self.origin
+
+    def slabs(self) -> Iterator[slice]:
+        """All slices along z, in order, as many at a time as keep what is computed of them small."""
+        thick = max(1, SLAB_VOXELS // (self.size[0] * self.size[1]))
+        for first in range(0, self.size[2], thick):
+            yield slice(first, min(first + thick, self.size[2]))
+
+    def slab(self, slices: slice) -> Grid:
+        """Those slices along z."""
+        origin = self.world(np.array((0, 0, slices.start)))
+        return replace(self, size=(*self.size[:2], slices.stop - slices.start), origin=tuple(origin.tolist()))
+
+    def every(self, step: int, covering: bool = False) -> Grid:
+        """Every n-th voxel along each axis, from the first on; `covering` reaches the last voxel or beyond it."""
+        x, y, z = (-(-(n - 1) // step) + 1 if covering else -(-n // step) for n in self.size)
+        along_x, along_y, along_z = (step * side for side in self.spacing)
+        return replace(self, size=(x, y, z), spacing=(along_x, along_y, along_z))
+
+    def thinned(self, most_voxels: int) -> Grid:
+        """Every n-th voxel, n the least that leaves no more than `most_voxels`."""
+        return self.every(thinning_step(self.size, most_voxels))
 
     def image(self, array: np.ndarray, vector: bool = False) -> sitk.Image:
         """`array` (z, y, x), or (z, y, x, c) with `vector`, as an image on this grid."""

@@ -7,7 +7,7 @@ from vtk.util.numpy_support import vtk_to_numpy
 
 import slicer
 from regexplain.errors import BadInputError
-from regexplain.geometry import Grid, thinning_step
+from regexplain.geometry import thinning_step
 
 from .Conversion import LPS_TO_RAS, vtkMatrix
 from .NodeExport import writeLinearTransform
@@ -36,10 +36,7 @@ def writeTransform(node, fixed, path):
 
 
 def _thinned(grid):
-    """Every n-th voxel, and one more along an axis whose last voxel would be left out."""
-    step = thinning_step(grid.size, LIMIT_VOXELS)
-    size = tuple(-(-(n - 1) // step) + 1 for n in grid.size)
-    return Grid(size, tuple(step * side for side in grid.spacing), grid.origin, grid.direction)
+    return grid.every(thinning_step(grid.size, LIMIT_VOXELS), covering=True)
 
 
 def _displacement(node, grid):

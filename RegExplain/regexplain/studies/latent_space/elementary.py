@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from ...metrics import jacobian
+from ...jacobians import jacobian
 from ...spatial.warp import warp
 from ...transforms import displacement_transform
 from ..sections import Row, Section
