@@ -4,12 +4,12 @@ import pytest
 
 from panel.fixtures import waitUntil
 
-PASSIVE = ("QLabel", "qMRMLWidget", "QProgressBar")
+PASSIVE = ("QLabel", "QWidget", "qMRMLWidget", "QProgressBar")
 
 
 @pytest.fixture
-def window(module, panel):
-    """The panel on show with all sections open."""
+def window(module, panel, registered):
+    """The panel on show with a result and all sections open."""
     from PySide6.QtWidgets import QApplication, QWidget
 
     widget = module.parent.widgetRepresentation()

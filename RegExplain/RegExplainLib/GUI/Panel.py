@@ -14,6 +14,7 @@ from .Sections.InputsSection import InputsSection
 from .Sections.JobSection import JobSection
 from .Sections.LayersSection import LayersSection
 from .Sections.MotionsSection import MotionsSection
+from .Sections.Opening import Opening
 from .Sections.PartsSection import PartsSection
 from .Sections.RegisterSection import RegisterSection
 from .Sections.ReportSection import ReportSection
@@ -59,7 +60,9 @@ class Panel(VTKObservationMixin):
         runner = JobRunner()
         self.session = Session(runner, InstallLogic(messages.ask, runner.progress.emit), messages)
         self._sections = [section(ui, self.session) for section in SECTIONS]
-        self._tour = TourSection(ui, self.session, loadSamplePair)
+        opening = Opening(ui)
+        self._tour = TourSection(ui, self.session, opening, loadSamplePair)
+        self.session.added.connect(lambda: opening.open(["result", "explain"]))
         addShortcuts(ui)
         self._setUpSelector(ui.parameterSetSelector)
         scene = slicer.mrmlScene

@@ -27,7 +27,8 @@ WITHOUT_NETWORK = ("explain-transform",)  # verbs that know no device
 class Session:
     """What the panel's sections share: the parameters, the one running job, the registration on show. No widgets.
 
-    `changed` tells that any of these did; `said(text, warnings)` is for the status line.
+    `changed` tells that any of these did, `added` that a registration ended and is on show; `said(text, warnings)` is
+    for the status line.
     """
 
     def __init__(self, runner, installLogic, messages):
@@ -36,7 +37,7 @@ class Session:
         self._background = BackgroundReading()
         self._loading, self._loadingFolder = ResultLoading(), None
         self._video = None  # that is being saved
-        self.changed, self.said = Signal(), Signal()
+        self.changed, self.said, self.added = Signal(), Signal(), Signal()
         self.parameterNode = None
         self._observerTag = None
         self.job = ""
@@ -158,6 +159,8 @@ class Session:
                 if not self._startedHere():
                     self._putAside(result)
             self._endJob()
+            if self.result is not None and self.result.id == result.id:
+                self.added.emit()
 
         def fail(error):
             shutil.rmtree(folder, ignore_errors=True)

@@ -7,6 +7,7 @@ from regexplain.results.stages import STAGES, component_of, stage_title
 from ...MRML.Layers import HeatmapLayer
 from .Choices import Choices
 from .JobButton import JobButton
+from .Page import Page
 from .RegionPicker import RegionPicker
 from .Shown import setShown, showState
 
@@ -19,6 +20,7 @@ class ExplainSection:
 
     def __init__(self, ui, session):
         self._ui, self._session = ui, session
+        self._page = Page(ui, "explain")
         self._button = JobButton(ui.explainButton, session, "explain", self._explain)
         self._stages = Choices(ui.stageSelector, self._onStagePicked)
         self._regions = Choices(ui.regionSelector, self._onRegionPicked)
@@ -29,7 +31,9 @@ class ExplainSection:
         session.changed.connect(self.update)
 
     def update(self):
-        self._button.update(self._session.whyNotExtended())
+        whyNot = self._session.whyNotExtended()
+        self._page.show("" if self._heatmapEntries() else whyNot)
+        self._button.update(whyNot)
         self._picker.update("" if self._session.segmentNames() else _("There is no segmentation to click."))
         parameters = self._session.parameterNode
         if parameters is not None:

@@ -5,6 +5,7 @@ from regexplain.results.heatmap_names import heatmap_name
 from ...MRML.Layers import GlyphLayer, InverseConsistencyLayer, JacobianLayer
 from ...MRML.StagesLayout import StagesLayout
 from .Choices import Choices
+from .Page import Page
 from .Shown import quiet, setShown, showState
 
 EVERYWHERE = 0  # no label of a segment
@@ -17,6 +18,7 @@ class LayersSection:
 
     def __init__(self, ui, session):
         self._ui, self._session = ui, session
+        self._page = Page(ui, "layers")
         self._forms = Choices(ui.formSelector, lambda form: self._set("setForm", form))
         self._directions = Choices(ui.towardsSelector, lambda scan: self._set("setTowards", scan))
         self._segments = Choices(ui.glyphSegmentSelector, lambda label: self._set("setSegment", label or None))
@@ -34,6 +36,7 @@ class LayersSection:
         session.changed.connect(self.update)
 
     def update(self):
+        self._page.show(self._whyNot())
         self._showCompared()
         for box, layer in self._boxes.items():
             showState(box, layer())
@@ -51,6 +54,12 @@ class LayersSection:
             control.enabled = added
         for name, slider in self._sliders.items():
             self._showSlider(slider, getattr(arrows, name) if added else None)
+
+    def _whyNot(self):
+        result = self._session.result
+        if result is None:
+            return _("Register two volumes first.")
+        return "" if result.deformation is not None else _("Everything was moved alike, and nothing bent.")
 
     def _showSlider(self, slider, value):
         slider.enabled = value is not None

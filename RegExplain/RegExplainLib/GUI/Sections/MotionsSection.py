@@ -6,6 +6,7 @@ from slicer.i18n import tr as _
 from .Choices import Choices
 from .JobButton import JobButton
 from .Motions import Motions
+from .Page import Page
 from .Shown import quiet
 
 
@@ -14,6 +15,7 @@ class MotionsSection:
 
     def __init__(self, ui, session):
         self._ui, self._session = ui, session
+        self._page = Page(ui, "motions")
         self._components = JobButton(ui.componentsButton, session, "animate", self._findComponents)
         self._choices = Choices(ui.componentSelector, self._onPicked)
         self._shown = ""  # the name of the motion on show
@@ -36,6 +38,7 @@ class MotionsSection:
     def update(self):
         parameters, motions, ui = self._session.parameterNode, self._motions, self._ui
         titles = motions.titles()
+        self._page.show(self._whyNot(titles))
         if parameters is not None:
             self._choices.show(titles or {"": self._none()}, parameters.motion)
         self._shown = self._choices.value
@@ -64,6 +67,11 @@ class MotionsSection:
         """Whether the model that made the registration on show has components; taken for granted where unknown."""
         card = self._session.card
         return card is None or card.has_components
+
+    def _whyNot(self, titles):
+        """Why there is nothing here to play, to find and to take apart."""
+        extensible = self._hasComponents() and not self._session.whyNotExtended()
+        return "" if titles or extensible else self._whyNotPlayed(None)
 
     def _whyNotPlayed(self, layer):
         if layer is not None:

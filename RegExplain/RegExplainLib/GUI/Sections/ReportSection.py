@@ -6,6 +6,7 @@ from regexplain.results import ResultFolder
 from regexplain.results.shown_view import ShownViews
 
 from ..Views import shownViews
+from .Page import Page
 
 REPORT = "report.html"
 
@@ -15,6 +16,7 @@ class ReportSection:
 
     def __init__(self, ui, session):
         self._ui, self._session = ui, session
+        self._page = Page(ui, "report")
         self._toolTips = {button: button.toolTip for button in (ui.reportButton, ui.saveResultButton)}
         ui.reportButton.connect("clicked()", self._open)
         ui.saveResultButton.connect("clicked()", self._save)
@@ -22,6 +24,7 @@ class ReportSection:
 
     def update(self):
         busy = _("Another computation is running.") if self._session.job else ""
+        self._page.show(self._session.whyNoFiles())
         whyNot = self._session.whyNoFiles() or busy
         self._setState(self._ui.reportButton, whyNot or self._whyNoReport())
         self._setState(self._ui.saveResultButton, whyNot)

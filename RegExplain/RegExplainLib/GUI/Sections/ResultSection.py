@@ -6,6 +6,7 @@ import slicer
 from ...MRML.Segments import volumesMl
 from ...MRML.TableNodes import addTable
 from .Choices import Choices
+from .Page import Page
 from .Table import Table
 
 
@@ -14,6 +15,7 @@ class ResultSection:
 
     def __init__(self, ui, session):
         self._ui, self._session = ui, session
+        self._page = Page(ui, "result", opens=True)
         self._results = Choices(ui.resultSelector, session.choose)
         self._table = Table(ui.segmentTable, columns(), self._onPicked)
         self._volumes = (None, {})  # of the registration of that id: counting voxels is not for every update
@@ -23,6 +25,7 @@ class ResultSection:
 
     def update(self):
         result, ui = self._session.result, self._ui
+        self._page.show("" if result is not None else _("Register two volumes first."))
         titles = {r.id: titleOf(number, r.record) for number, r in enumerate(self._session.results, 1)}
         self._results.show(titles or {"": _("(none yet)")}, result.id if result is not None else "")
         ui.resultSelector.enabled = bool(titles)

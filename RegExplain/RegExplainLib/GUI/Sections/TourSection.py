@@ -4,10 +4,10 @@ MARK = "→ "
 
 
 class TourSection:
-    """A tour of the panel in five steps: each opens its section, marks it, and says what to do there."""
+    """A tour of the panel in five steps: each opens its section, marks it in view, and says what to do there."""
 
-    def __init__(self, ui, session, loadSamplePair):
-        self._ui, self._session = ui, session
+    def __init__(self, ui, session, opening, loadSamplePair):
+        self._ui, self._session, self._opening = ui, session, opening
         self._step = 0
         self._titles = {}  # of the marked section, as it was
         ui.tourNextButton.connect("clicked()", lambda: self._go(1))
@@ -38,7 +38,7 @@ class TourSection:
         self._titles = {button: button.text for button in buttons}
         for button in buttons:
             button.text = MARK + button.text
-            button.collapsed = False
+        self._opening.open(names)
 
     def _steps(self):
         return [

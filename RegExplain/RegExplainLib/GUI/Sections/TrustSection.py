@@ -4,6 +4,7 @@ from regexplain.report.verdict import checks, verdict
 from regexplain.report.wording import all_warnings
 
 from .JobButton import JobButton
+from .Page import Page
 from .Table import Table
 
 
@@ -12,6 +13,7 @@ class TrustSection:
 
     def __init__(self, ui, session):
         self._ui, self._session = ui, session
+        self._page = Page(ui, "trust")
         self._button = JobButton(ui.trustButton, session, "trust", self._measure)
         self._table = Table(ui.trustTable, columns())
         session.changed.connect(self.update)
@@ -19,6 +21,7 @@ class TrustSection:
     def update(self):
         self._button.update(self._whyNot())
         result = self._session.result
+        self._page.show("" if result is not None else _("Register two volumes first."))
         found = self._checks(result.record) if result is not None else []
         self._table.show([(c.name, (f"{c.mark} {_(c.name)}", c.words), c.words) for c in found])
         self._ui.trustLabel.text = self._words(result.record, found) if result is not None else ""
