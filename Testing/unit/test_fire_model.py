@@ -141,6 +141,16 @@ def test_one_stage_alone_is_the_same_as_among_all(pair, maps, fire_model):
         assert np.array_equal(*(sitk.GetArrayViewFromImage(m.image) for m in (alone, maps[stage])))
 
 
+def test_all_stages_together_take_one_pass_of_the_pair(pair, fire_model):
+    """That pass is most of what a heatmap costs."""
+    model, passes = Model.load(registry.card(fire_model), "cpu", 1), []
+    for name in ("encoder", "transformation"):
+        part = getattr(model.network, name)
+        part.register_forward_hook(lambda *_, name=name: passes.append(name))
+    assert len(heatmaps(model, pair, [], pair.fixed_segmentation > 0, "all segments", None)) == len(STAGES["fire"])
+    assert passes == ["encoder", "transformation"]
+
+
 def test_modules_of_every_component_are_stages_by_their_paths(pair, fire_model):
     [fixed, moving] = Model.load(registry.card(fire_model), "cpu", 1).network.modalities
     asked = ["encoder.refine.1", "affine.heat-moving", "transformation.refine.2-backward"]

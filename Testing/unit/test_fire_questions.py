@@ -111,7 +111,7 @@ class HandMade(FireNetwork):
         self.synthesis = nn.ModuleDict({name: Draws(name, self.called) for name in self.modalities})
         self.discriminators = nn.ModuleDict({name: Judges(name, self.called) for name in self.modalities})
 
-    def modalities_of(self, volumes):
+    def modalities_of(self, volumes, features=None):
         return torch.tensor([[1.0, 0.0], [0.0, 1.0]])  # fixed T1, moving FLAIR
 
     def forward(self, fixed, moving, shape=None):

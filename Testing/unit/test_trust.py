@@ -143,7 +143,7 @@ class Toy(torch.nn.Module):
     def forward(self, fixed, moving):
         return self.registered(self.encoder(torch.cat([fixed, moving])), fixed.shape[2:])
 
-    def modalities_of(self, volumes):
+    def modalities_of(self, volumes, features=None):
         return torch.tensor([[4.0, 0.0], [0.0, 4.0]]).softmax(1)
 
     def synthesised(self, features, modality, displacement=None):
@@ -256,7 +256,7 @@ def test_homogeneity_is_the_mean_difference_of_patch_logits_of_both_images_where
 
 def test_the_moving_images_map_lies_on_its_own_grid_through_the_alignment():
     class Swapped(Toy):
-        def modalities_of(self, volumes):
+        def modalities_of(self, volumes, features=None):
             return torch.tensor([[0.0, 4.0], [4.0, 0.0]]).softmax(1)  # the moving image is the T1, which is drawn black
 
     result, spots = spotted_result([9.5, 5.5, 9.5], [5.5, 9.5, 5.5])

@@ -66,18 +66,25 @@ class StageAttribution(Attribution):
 def traced(
     question: Question, stages: Sequence[str], paths: dict[str, str]
 ) -> dict[str, tuple[list[Tensor], list[Tensor]]]:
-    """By stage: its activations, one a call, and the scalar's gradients by them. paths: of stages that are modules."""
+    """By stage: its activations, one a call, and the scalar's gradients by them. paths: of stages that are modules.
+
+    Volumes with gradients may share their pass with other questions; a module is heard in a pass of its own.
+    """
     with torch.enable_grad(), outputs_of(question.network, paths.values()) as calls:
-        volumes = (volume.detach().requires_grad_() for volume in (question.fixed, question.moving))
-        value, named = question.answer(*volumes)
+        volumes = (question.fixed, question.moving)
+        value, named = question.answer(*(v if v.requires_grad and not paths else _leaf(v) for v in volumes))
         activations = {s: heard(paths[s], calls) if s in paths else [named[s]] for s in stages}
         flat = [a for several in activations.values() for a in several]
-        found = iter(torch.autograd.grad(value, flat, allow_unused=True))
+        found = iter(torch.autograd.grad(value, flat, allow_unused=True, retain_graph=True))
     gradients = {stage: [next(found) for _ in several] for stage, several in activations.items()}
     for stage, several in gradients.items():
         if any(gradient is None for gradient in several):  # a map of zeros would look like an answer
             raise BadInputError(f"The stage {stage!r} has no part in what is explained; choose another.")
     return {stage: (activations[stage], gradients[stage]) for stage in activations}
+
+
+def _leaf(volume: Tensor) -> Tensor:
+    return volume.detach().requires_grad_()
 
 
 def heard(path: str, calls: dict[str, list[Tensor]]) -> list[Tensor]:

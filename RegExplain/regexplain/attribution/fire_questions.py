@@ -46,10 +46,11 @@ class FirePair:
 
     @cached_property
     def volumes(self) -> tuple[Tensor, Tensor]:
+        """Fixed and moving; gradients flow back to them."""
         alignment = self.result.transform.alignment
         return (
-            self.model.volume(self.result.fixed, self.canvas),
-            self.model.volume(self.result.moving, self.canvas, alignment),
+            self.model.volume(self.result.fixed, self.canvas).requires_grad_(),
+            self.model.volume(self.result.moving, self.canvas, alignment).requires_grad_(),
         )
 
     @property
@@ -57,11 +58,23 @@ class FirePair:
         return self.model.network
 
     @cached_property
+    @torch.enable_grad()
+    def features(self) -> list[Tensor]:
+        """G's of both images, with the way back to the volumes."""
+        return self.network.encoder(torch.cat(self.volumes))
+
+    @cached_property
+    @torch.enable_grad()
     def seen(self) -> tuple[list[Tensor], RegistrationOutput]:
-        """G's features of both, and the registration."""
-        with torch.no_grad():
-            features = self.network.encoder(torch.cat(self.volumes))
-            return features, self.network.registered(features, self.volumes[0].shape[2:])
+        """G's features, and the registration, with the way back to the volumes: one pass for all questions."""
+        return self.features, self.network.registered(self.features, self.region.shape)
+
+    def passed(self, volumes: Sequence[Tensor]) -> tuple[list[Tensor], RegistrationOutput]:
+        """The same of any two volumes."""
+        if torch.is_grad_enabled() and all(v is own for v, own in zip(volumes, self.volumes, strict=True)):
+            return self.seen
+        features = self.network.encoder(torch.cat(list(volumes)))
+        return features, self.network.registered(features, volumes[0].shape[2:])
 
     @cached_property
     def judged(self) -> tuple[list[str], list[float]]:
@@ -70,7 +83,7 @@ class FirePair:
         The one of each that is likelier than the other way round, unless both look clearly like the same one.
         """
         with torch.no_grad():
-            shares = self.network.modalities_of(torch.cat(self.volumes)).double().cpu()
+            shares = self.network.modalities_of(torch.cat(self.volumes), self.features).double().cpu()
         names = self.network.modalities
         alike = shares.argmax(1)
         if alike[0] == alike[1] and shares.max(1).values.min() > CLEAR:
@@ -84,6 +97,7 @@ class FirePair:
         return self.judged[0]
 
     @cached_property
+    @torch.no_grad()
     def moving_region(self) -> Tensor:
         """The region carried to where its tissue lies in the moving image, on the canvas."""
         carried = warp(self.region[None, None], self.seen[1].inverse, padding="zeros")[0, 0]
@@ -93,6 +107,13 @@ class FirePair:
                 "region."
             )
         return carried
+
+    def motion(self, scalar: str, region: Tensor, inverse: bool = False) -> Question:
+        """Why the network moves a region (D, H, W) as it does."""
+        spacing = self.canvas.spacing
+        return motion_question(
+            self.network, *self.volumes, scalar, region, spacing, inverse, lambda *v: self.passed(v)[1]
+        )
 
     def questions(self, scalar: str) -> Iterator[Asked]:
         """All of them. scalar: of the motion, see `scalars.motion_scalar`."""
@@ -110,11 +131,11 @@ class FirePair:
 
     def _motion(self, scalar: str, inverse: bool, stages: list[str]) -> Asked:
         def ask() -> Question:
-            region = self.moving_region if inverse else self.region
-            return motion_question(self.network, *self.volumes, scalar, region, self.canvas.spacing, inverse)
+            return self.motion(scalar, self.moving_region if inverse else self.region, inverse)
 
         return Asked(ask, self._placed_motion, scalar, stages, lambda: ("encoder", "transformation"))
 
+    @torch.no_grad()
     def _placed_motion(self, found: StageMap) -> sitk.Image:
         """T works half the way between the two images; its maps are carried to the one that they explain."""
         if found.stage.startswith("transformation"):
@@ -163,8 +184,7 @@ class FirePair:
 
     def _synthesised(self, k: int, volumes: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """(image k of the pair made from the other one, F's activation)."""
-        features = self.network.encoder(torch.cat(list(volumes)))
-        output = self.network.registered(features, volumes[0].shape[2:])
+        features, output = self.passed(volumes)
         source = features[-1].chunk(2)[1 - k]
         move = output.inverse if k else output.displacement
         return self.network.synthesised(source, self.modalities[k], move)

@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from ..networks.latent import RegistrationOutput
 from .scalars import motion_scalar
 
 
@@ -27,17 +28,24 @@ class Question:
 
 
 def motion_question(
-    network: Any, fixed: Tensor, moving: Tensor, scalar: str, region: Tensor, spacing, inverse: bool = False
+    network: Any,
+    fixed: Tensor,
+    moving: Tensor,
+    scalar: str,
+    region: Tensor,
+    spacing,
+    inverse: bool = False,
+    registered: Callable[[Tensor, Tensor], RegistrationOutput] | None = None,
 ) -> Question:
     """Why a network moves the region (D, H, W) as it does. network: takes two volumes to a RegistrationOutput and names
     its `STAGES`, as LatentNetwork does; scalar: see `motion_scalar`.
 
-    inverse: of the displacement of moving → fixed, on the same canvas.
+    inverse: of the displacement of moving → fixed, on the same canvas. registered: the network itself by default.
     """
     measure = motion_scalar(scalar)
 
     def answer(fixed: Tensor, moving: Tensor) -> tuple[Tensor, Mapping[str, Tensor]]:
-        output = network(fixed, moving)
+        output = (registered or network)(fixed, moving)
         return measure(output.inverse if inverse else output.displacement, region, spacing), output.stages
 
     return Question(network, fixed, moving, answer, network.STAGES)

@@ -16,7 +16,6 @@ from torch import Tensor
 from ..attribution.fire_questions import IMAGES, FirePair
 from ..attribution.methods import attribution
 from ..attribution.placing import in_place
-from ..attribution.question import motion_question
 from ..attribution.scalars import mean_over, millimetres
 from ..errors import BadInputError
 from ..indicators import KEYS, Indicator, Modality, Trust, TrustMap, direction_words
@@ -95,9 +94,10 @@ class Indicators:
     def encoder_maps(self) -> tuple[Tensor, Tensor]:
         """(D, H, W) each, HiResCAM, both on the fixed image's canvas."""
         pair = self.pair
-        question = motion_question(pair.network, *pair.volumes, "magnitude", pair.region, pair.canvas.spacing)
+        question = pair.motion("magnitude", pair.region)
         fixed, moving = attribution("hirescam").maps(question, ["encoder-fixed", "encoder-moving"])
-        return fixed.values, warp(moving.values[None, None], pair.seen[1].displacement)[0, 0]
+        with torch.no_grad():
+            return fixed.values, warp(moving.values[None, None], pair.seen[1].displacement)[0, 0]
 
     @cached_property
     @torch.no_grad()

@@ -260,9 +260,9 @@ class FireNetwork(RegistrationNetwork):
             contrasts = brightness(F.avg_pool3d(volumes.float(), 2), self.read_out(finest).sigmoid())
         return self.modality(contrasts)
 
-    def modalities_of(self, volumes: Tensor) -> Tensor:
-        """(B, modalities): how likely each is."""
-        return self.modality_logits(volumes, self.encoder(volumes)[-1]).softmax(1)
+    def modalities_of(self, volumes: Tensor, features: Sequence[Tensor] | None = None) -> Tensor:
+        """(B, modalities): how likely each is. features: G's of the volumes, where they are known."""
+        return self.modality_logits(volumes, (features or self.encoder(volumes))[-1]).softmax(1)
 
     def synthesised(self, features: Tensor, modality: str, displacement: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """What G's finest features look like as `modality`, after being moved: (image, activation).
