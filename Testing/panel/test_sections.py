@@ -393,8 +393,8 @@ def test_a_segment_clicked_in_a_view_becomes_the_region(panel, registered, scan)
     panel.ui.pickRegionButton.click()
     [points] = slicer.util.getNodesByClass("vtkMRMLMarkupsFiducialNode")
     points.AddControlPointWorld(*ras)
+    waitUntil(lambda: not panel.ui.pickRegionButton.checked)
     assert panel.ui.regionSelector.currentText == "Tail" and panel.session.parameterNode.region == 2
-    assert not panel.ui.pickRegionButton.checked
     assert slicer.mrmlScene.GetNumberOfNodes() == before
 
 
@@ -403,7 +403,26 @@ def test_a_click_beside_every_segment_says_so_and_changes_nothing(panel, registe
 
     panel.ui.pickRegionButton.click()
     slicer.util.getNodesByClass("vtkMRMLMarkupsFiducialNode")[0].AddControlPointWorld(500, 0, 0)
-    assert panel.session.parameterNode.region == 0 and "no segment where you clicked" in panel.ui.statusLabel.text
+    waitUntil(lambda: "no segment where you clicked" in panel.ui.statusLabel.text)
+    assert panel.session.parameterNode.region == 0
+
+
+@pytest.mark.parametrize("then", ["the button again", "the scene is closed", "the module is closed"])
+def test_a_click_that_is_given_up_at_once_picks_nothing(module, panel, registered, then):
+    import slicer
+
+    panel.ui.pickRegionButton.click()
+    slicer.util.getNodesByClass("vtkMRMLMarkupsFiducialNode")[0].AddControlPointWorld(500, 0, 0)
+    if then == "the button again":
+        panel.ui.pickRegionButton.click()
+    elif then == "the scene is closed":
+        slicer.mrmlScene.Clear(False)
+    else:
+        module.close()
+    slicer.app.processEvents()
+    assert slicer.util.getNodesByClass("vtkMRMLMarkupsFiducialNode") == []
+    if then != "the module is closed":
+        assert not panel.ui.pickRegionButton.checked and "where you clicked" not in panel.ui.statusLabel.text
 
 
 def test_another_method_is_asked_for_by_name(panel, registered, monkeypatch):

@@ -45,6 +45,32 @@ def test_an_exception_in_a_slot_is_noticed(button):
     assert "ZeroDivisionError" in slotErrors.pop()
 
 
+@pytest.mark.parametrize("observer", [lambda node, event: remove(node), lambda *values: remove(values[0])])
+def test_a_node_that_is_removed_inside_its_own_event_is_noticed(host, observer):
+    """As Slicer crashes then; at any other time it may go."""
+    import vtk
+
+    import slicer
+    from panel.host.strict import slotErrors
+
+    slotErrors.clear()
+    node, other = (slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTextNode", name) for name in ("Observed", "Other"))
+    node.AddObserver(vtk.vtkCommand.ModifiedEvent, observer)
+    other.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda caller, event: node.Modified())
+    remove(slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTextNode", "Third"))
+    assert slotErrors == []
+    other.Modified()
+    assert slotErrors.pop().startswith("Observed was removed inside its own ModifiedEvent")
+    remove(other)
+    assert slotErrors == []
+
+
+def remove(node):
+    import slicer
+
+    slicer.mrmlScene.RemoveNode(node)
+
+
 def test_a_widget_is_an_instance_of_its_qt_base_classes(host, button):
     import qt
 

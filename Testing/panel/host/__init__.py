@@ -26,10 +26,11 @@ def start():
     headless.scene.AddObserver(headless.scene.EndCloseEvent, lambda *_: _addDefaultNodes(headless))
     _addDefaultNodes(headless)
     _usePythonBases()
-    from . import application, ctk, mrmlwidgets, qt
+    from . import application, ctk, events, mrmlwidgets, qt
 
     sys.modules["qt"], sys.modules["ctk"] = qt.makeQtModule(), ctk.makeCtkModule()
     mrmlwidgets.addMrmlWidgets()
+    events.forbidRemovalInOwnEvent(headless.scene)
     _running = headless, application.startApplication()
     return headless
 

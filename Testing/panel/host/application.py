@@ -117,10 +117,11 @@ class ModuleParent:
         return self._widget
 
     def discardWidget(self):
+        """The widgets are gone at once; what was put off until the next turn of the event loop still comes."""
         if self._widget is not None:
             for selector in self._widget.findChildren(qMRMLNodeComboBox):
                 selector._forget()
-            self._widget.deleteLater()
+            self._widget.delete()
         self.__dict__["_widget"] = None
 
 

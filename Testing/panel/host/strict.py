@@ -11,11 +11,13 @@ from types import MethodType
 
 from PySide6.QtCore import QMetaMethod, QMetaObject, QObject, SignalInstance
 from PySide6.QtWidgets import QWidget
+from shiboken6 import delete, isValid
 
 slotErrors: list[str] = []
 """Tracebacks of exceptions in slots. Qt swallows them; the tests' fixture reads them and fails."""
 
 _ACCEPTED = {"QString": str, "bool": (bool, int), "int": int, "double": (int, float)}
+_HIDDEN_BY_A_METHOD = {("QTimer", "singleShot")}  # a property that PythonQt finds a static method of the same name for
 
 
 class StrictMeta(type(QObject)):
@@ -42,7 +44,11 @@ class Strict:
             return lambda signature, function: getattr(_signalNamed(self, signature), name)(function)
         if name == "className":
             return lambda: type(self).__name__
+        if name == "delete":
+            return lambda: delete(self)
         name = "objectName" if name == "name" else name
+        if name[0] != "_" and not isValid(self):
+            raise ValueError(f"Trying to use '{name}' of a destroyed {type(self).__name__} object")
         if name[0] != "_" and _propertyOf(self, name) is not None and (id(self), name) not in _beingRead:
             return _read(self, name)
         value = super().__getattribute__(name)
@@ -51,7 +57,7 @@ class Strict:
         isOverride = isinstance(value, MethodType) and hasattr(
             QWidget, name
         )  # Qt itself asks for it, and wants a method
-        return value if isOverride or isinstance(value, type) or not callable(value) else _withoutKeywords(value, name)
+        return value if isOverride or isinstance(value, type) or not callable(value) else _asSlot(self, value, name)
 
     loadingUi = False  # PySide6 then sets every named child as an attribute; Slicer does not, so neither do we
 
@@ -59,8 +65,10 @@ class Strict:
         if Strict.loadingUi:
             return
         name = "objectName" if name == "name" else name
+        if not isValid(self):
+            raise ValueError(f"Trying to set '{name}' of a destroyed {type(self).__name__} object")
         known = _propertyOf(self, name)
-        if known is None or not known.isWritable():
+        if known is None or not known.isWritable() or (type(self).__name__, name) in _HIDDEN_BY_A_METHOD:
             raise AttributeError(f"{type(self).__name__} has no property '{name}' that can be set.")
         if not isinstance(value, _ACCEPTED.get(known.typeName(), object)):
             raise AttributeError(f"Property '{name}' of type {known.typeName()} does not accept {value!r}.")
@@ -131,10 +139,14 @@ def _argumentCount(function) -> int | None:
     return code.co_argcount - (target is not function)
 
 
-def _withoutKeywords(method, name):
+def _asSlot(instance, method, name):
+    """A method that takes no keyword arguments, and may be called, as by a timer, as long as its object lives."""
+
     def call(*arguments, **keywords):
         if keywords:
-            raise TypeError(f"{name}(): PythonQt takes no keyword arguments, but got {', '.join(keywords)}.")
+            raise ValueError(f"Called {name}() with keyword arguments, but called slot does not support kwargs")
+        if not isValid(instance):
+            raise ValueError(f"Trying to call '{name}' on a destroyed {type(instance).__name__} object")
         return method(*(getattr(a, "qtClass", a) if isinstance(a, type) else a for a in arguments))
 
     return call

@@ -32,8 +32,36 @@ class PythonQtTest(unittest.TestCase):
             self.button._state = 1
 
     def test_qt_takes_no_keyword_arguments(self):
-        with self.assertRaises(TypeError):
+        with self.assertRaisesRegex(ValueError, "does not support kwargs"):
             self.button.setText(text="other")
+
+    def test_what_was_destroyed_can_be_neither_asked_nor_told(self):
+        parent = self.qt.QWidget()
+        label = self.qt.QLabel("text", parent)
+        clear = label.clear
+        parent.delete()
+        for use in (clear, lambda: label.text, lambda: setattr(label, "text", "other")):
+            with self.assertRaisesRegex(ValueError, "destroyed"):
+                use()
+
+    def test_a_timer_is_told_by_a_method_to_fire_once_and_ends_with_its_parent(self):
+        import time
+
+        import slicer
+
+        heard, parent = [], self.qt.QWidget()
+        timers = [self.qt.QTimer(parent), self.qt.QTimer(self.button)]
+        for number, timer in enumerate(timers):
+            with self.assertRaises(AttributeError):
+                timer.singleShot = True
+            timer.setSingleShot(True)
+            timer.connect("timeout()", lambda number=number: heard.append(number))
+            timer.start(0)
+        parent.delete()
+        deadline = time.monotonic() + 0.2
+        while time.monotonic() < deadline:
+            slicer.app.processEvents()
+        self.assertEqual(heard, [1])
 
     def test_a_widget_knows_its_size_and_its_place_on_the_screen(self):
         self.assertIsInstance(self.button.width, int)

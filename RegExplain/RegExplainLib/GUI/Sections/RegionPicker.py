@@ -1,3 +1,5 @@
+import qt
+
 import slicer
 
 from ...MRML.Segments import labelAt
@@ -12,7 +14,10 @@ class RegionPicker:
 
     def __init__(self, button, session, onPicked):
         self._button, self._session, self._onPicked = button, session, onPicked
-        self._points = None
+        self._points, self._ras = None, None
+        self._taking = qt.QTimer(button)
+        self._taking.setSingleShot(True)
+        self._taking.connect("timeout()", self._take)
         button.connect("toggled(bool)", self._onToggled)
 
     def update(self, whyNot):
@@ -41,10 +46,15 @@ class RegionPicker:
                 interaction.SwitchToViewTransformMode()
 
     def _onPlaced(self, points, event):
-        ras = [0.0] * 3
-        points.GetNthControlPointPositionWorld(points.GetNumberOfControlPoints() - 1, ras)
-        self._button.checked = False
-        self._onPicked(self._labelAt(ras))
+        """Only note the place: Slicer goes on with the node after this event, and crashes where it is gone."""
+        self._ras = [0.0] * 3
+        points.GetNthControlPointPositionWorld(points.GetNumberOfControlPoints() - 1, self._ras)
+        self._taking.start(0)
+
+    def _take(self):
+        if self._points is not None:  # else the user gave up meanwhile
+            self._button.checked = False
+            self._onPicked(self._labelAt(self._ras))
 
     def _labelAt(self, ras):
         """The fixed segmentation's label there; a point of a view that shows the moving scan is carried back."""

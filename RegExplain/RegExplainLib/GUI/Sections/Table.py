@@ -15,6 +15,9 @@ class Table:
         """columns: (title, tooltip, format of a number or None for a text)."""
         self._widget, self._columns, self._onPicked = widget, columns, onPicked
         self._rows, self._sorted = [], None
+        self._wrapping = qt.QTimer(widget)  # which ends with the widget: on quitting, a table is refilled and gone
+        self._wrapping.setSingleShot(True)
+        self._wrapping.connect("timeout()", widget.resizeRowsToContents)
         widget.columnCount = len(columns)
         for number, (title, toolTip, _) in enumerate(columns):
             item = qt.QTableWidgetItem(title)
@@ -52,7 +55,7 @@ class Table:
 
     def _wrapLater(self, *sizes):
         """Rows as high as their wrapped words need: known once the columns have their new widths."""
-        qt.QTimer.singleShot(0, self._widget.resizeRowsToContents)
+        self._wrapping.start(0)
 
     def _known(self):
         """The columns that have anything in them; all where there are no rows."""
