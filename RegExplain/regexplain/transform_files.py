@@ -1,21 +1,24 @@
-"""Transforms that other programs wrote: what ITK reads, and displacement fields stored as images."""
+"""Transforms that other programs wrote, by what the file itself says it is."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import SimpleITK as sitk
 
+from .displacement_files import read_displacement
+from .elastix_files import is_elastix, read_elastix
 from .errors import BadInputError
-from .images import read_vectors
-from .transforms import displacement_transform, read_itk_transform
+from .itk_files import SCANNED_BYTES, TEXT, read_itk_transform
+from .matrix_files import read_matrix
+from .transforms import affine_matrix, as_affine, displacement_transform
 
 IMAGES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd", ".hdr", ".img", ".mgz")
-ELASTIX = b"(Transform "
 SLICER_ONLY = (b"InverseDisplacementField", b"InverseBSpline", b"ThinPlateSpline")  # kinds that ITK does not create
-SCANNED_BYTES = 1_000_000  # where a file names its kind
-NIFTYREG = "NREG_TRANS"
+ANTS = re.compile(r"\[(.+),\s*([01])\]")  # of antsApplyTransforms: the file, and whether its inverse is meant
 
 
 def read_transforms(paths: Sequence[str | Path]) -> sitk.Transform:
@@ -31,40 +34,43 @@ def read_transforms(paths: Sequence[str | Path]) -> sitk.Transform:
 
 
 def read_any_transform(path: str | Path) -> sitk.Transform:
-    """One transform file of ITK, ANTs or 3D Slicer, or a displacement field as an image (ANTs, greedy, transformix)."""
+    """One transform: a file of ITK, ANTs, 3D Slicer, elastix, the MNI tools or FreeSurfer, or a displacement field as
+    an image (ANTs, greedy, transformix, Slicer, SPM). `[FILE,1]` is the inverse of a linear one, as in ANTs."""
+    asked = ANTS.fullmatch(str(path))
+    if asked and not Path(path).exists():
+        return _perhaps_inverse(Path(asked[1]), inverse=asked[2] == "1")
     path = Path(path)
     if path.name.lower().endswith(IMAGES):
         return displacement_transform(read_displacement(path))
     if path.is_file():
-        _refuse_by_content(path)
+        with path.open("rb") as stream:
+            start = stream.read(SCANNED_BYTES)
+        if is_elastix(start):
+            return read_elastix(path)
+        matrix = None if start.startswith(TEXT) or b"\0" in start else read_matrix(path, start.decode(errors="replace"))
+        if matrix is not None:
+            return matrix
+        if any(kind in start for kind in SLICER_ONLY):
+            raise BadInputError(
+                f"{path.name} holds a kind of transform that only Slicer reads; convert it to a displacement field "
+                "there (module Transforms, Convert) and save that."
+            )
     return read_itk_transform(path)
 
 
-def _refuse_by_content(path: Path) -> None:
-    """What ITK would only call unreadable, where the file itself tells what it is and so what to do."""
-    with path.open("rb") as stream:
-        start = stream.read(SCANNED_BYTES)
-    if ELASTIX in start:
+def _perhaps_inverse(path: Path, inverse: bool) -> sitk.Transform:
+    transform = read_any_transform(path)
+    if not inverse:
+        return transform
+    if not transform.IsLinear():
         raise BadInputError(
-            f"{path.name} is a parameter file of elastix, which ITK does not read; run `transformix -def all -tp "
-            f"{path.name} -out FOLDER` and give the deformationField image it writes."
+            f"[{path.name},1] is ANTs' way to ask for the inverse, which only a linear transform has so; give the file "
+            "of the inverse (ANTs writes it as InverseWarp.nii.gz)."
         )
-    if any(kind in start for kind in SLICER_ONLY):
-        raise BadInputError(
-            f"{path.name} holds a kind of transform that only Slicer reads; convert it to a displacement field there "
-            "(module Transforms, Convert) and save that."
-        )
-
-
-def read_displacement(path: Path) -> sitk.Image:
-    """A displacement field stored as an image: one vector a voxel, mm in LPS, a fixed point to where it moves."""
-    field = read_vectors(path, "transform")
-    if field.HasMetaDataKey("intent_name") and field.GetMetaData("intent_name").strip("\0 ") == NIFTYREG:
-        raise BadInputError(
-            f"{path.name} was written by NiftyReg, whose vectors mean something else than ITK's; give the "
-            "transform as an ITK, ANTs or Slicer file."
-        )
-    return field
+    linear = as_affine(transform)
+    if np.linalg.det(affine_matrix(linear)) == 0:
+        raise BadInputError(f"{path.name} flattens space (its determinant is 0); give one that can be undone.")
+    return sitk.AffineTransform(linear.GetInverse())
 
 
 def as_transform(given: sitk.Transform | sitk.Image) -> sitk.Transform:

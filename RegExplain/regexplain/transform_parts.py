@@ -6,9 +6,11 @@ import numpy as np
 import SimpleITK as sitk
 
 from .geometry import Grid
-from .transforms import grid_points, sampled
+from .itk_files import nth_transform
+from .transforms import as_affine, grid_points, sampled
 
 WORDS = {"DisplacementFieldTransform": "displacement field", "BSplineTransform": "B-spline"}
+DEEPEST = 20  # composites of one within one another
 EDGE_MM = 1e-3  # a point on the edge of a box lies in it, whatever rounding says
 
 
@@ -16,9 +18,26 @@ def parts_of(transform: sitk.Transform) -> list[sitk.Transform]:
     """The transforms that a composite is made of, itself else; in the order that a point goes through them."""
     if transform.GetName() != "CompositeTransform":
         return [transform]
+    if _wraps_unknown(transform):
+        return [as_affine(transform) if transform.IsLinear() else transform]
     composite = sitk.CompositeTransform(transform)
     numbers = range(composite.GetNumberOfTransforms())
-    return [part for n in reversed(numbers) for part in parts_of(composite.GetNthTransform(n))]
+    return [part for n in reversed(numbers) for part in parts_of(nth_transform(composite, n))]
+
+
+def _wraps_unknown(transform: sitk.Transform) -> bool:
+    """Whether it is a kind that SimpleITK does not know, MatrixOffsetTransformBase for one.
+
+    That is given as a composite of one, whose one part is again a composite of one, and so on without end.
+    """
+    for _ in range(DEEPEST):
+        if transform.GetName() != "CompositeTransform":
+            return False
+        composite = sitk.CompositeTransform(transform)
+        if composite.GetNumberOfTransforms() != 1:
+            return False
+        transform = nth_transform(composite, 0)
+    return True
 
 
 def part_words(part: sitk.Transform) -> str:

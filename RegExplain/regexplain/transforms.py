@@ -14,6 +14,7 @@ import SimpleITK as sitk
 from .errors import BadInputError
 from .geometry import Grid
 from .images import itk_writing
+from .itk_files import read_itk_transform
 
 
 @dataclass
@@ -85,19 +86,6 @@ def read_transform(path: str | Path) -> RegistrationTransform:
         )
     field = sitk.DisplacementFieldTransform(parts[1]).GetDisplacementField() if len(parts) == 2 else None
     return RegistrationTransform(as_affine(parts[0]), field)
-
-
-def read_itk_transform(path: str | Path) -> sitk.Transform:
-    """Any ITK transform file of three dimensions."""
-    if not Path(path).exists():
-        raise BadInputError(f"There is no transform file {path}.")
-    try:
-        transform = sitk.ReadTransform(str(path))
-    except RuntimeError as error:
-        raise BadInputError(f"{Path(path).name} is not a transform that ITK reads; save it as .h5 or .tfm.") from error
-    if transform.GetDimension() != 3:
-        raise BadInputError(f"{Path(path).name} is a {transform.GetDimension()}-D transform; a 3-D one is needed.")
-    return transform
 
 
 def as_affine(transform: sitk.Transform) -> sitk.AffineTransform:

@@ -32,9 +32,10 @@ def explain_transform(
 ) -> str:
     """What a TRANSFORM made elsewhere moves, with arrows, numbers and names. It needs no model.
 
-    It maps fixed-space to moving-space points: an ITK, ANTs or Slicer transform file (.h5, .tfm, .mat, .txt), or a
-    displacement field as an image (ANTs' Warp.nii.gz, what transformix -def all writes). Of several, a fixed point
-    goes through the first one first, as behind antsApplyTransforms -t.
+    It maps fixed-space to moving-space points: a transform file of ITK, ANTs or Slicer (.h5, .tfm, .mat, .txt), of
+    elastix (TransformParameters.0.txt), FreeSurfer (.lta) or the MNI tools (linear .xfm), or a displacement field as
+    an image (ANTs' Warp.nii.gz, SPM's y_….nii, what transformix -def all writes). Of several, a fixed point goes
+    through the first one first, as behind antsApplyTransforms -t; [affine.mat,1] is the inverse of a linear one.
     """
     from ..results.folder import check_writable
     from ..transform_explanation import explain_transform as run

@@ -36,7 +36,7 @@ from .verb import model_options, verb
     "--initial-transform",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="ITK, linear, fixed-space to moving-space points; replaces the alignment.",
+    help="Linear, fixed-space to moving-space points, any file explain-transform reads; replaces the alignment.",
 )
 @click.option(
     "--refine",
@@ -65,7 +65,7 @@ def register(
     """Register MOVING to FIXED (any image file, or a DICOM series folder)."""
     from ..registration import register as run
     from ..results.folder import check_writable
-    from ..transforms import read_itk_transform
+    from ..transform_files import read_any_transform
 
     check_writable(output, overwrite)
     stays, moved, segmentations = read_pair(fixed, moving, fixed_segmentation, moving_segmentation)
@@ -74,7 +74,7 @@ def register(
         moved,
         model,
         **segmentations,
-        initial_transform=read_itk_transform(initial_transform) if initial_transform else None,
+        initial_transform=read_any_transform(initial_transform) if initial_transform else None,
         refine=refine,
         device=device,
         threads=threads,
