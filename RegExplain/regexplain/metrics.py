@@ -74,28 +74,46 @@ def segment_table(
         scores, inside = None, target == label
         if maps is not None:
             scores = {name: dice(target, sitk.GetArrayViewFromImage(other), label) for name, other in maps.items()}
-        volumes = determinant[inside]
-        rows.append(
-            {
-                "label": label,
-                "dice": scores,
-                "displacement_mm": spread(millimetres[inside]),
-                "jacobian": {
-                    "mean": float(volumes.mean(dtype=float)),
-                    "min": float(volumes.min()),
-                    "share_folded": float((volumes <= 0).mean()),
-                },
-            }
-        )
+        rows.append({"label": label, "dice": scores} | moved_and_grown(millimetres[inside], determinant[inside]))
     return rows
 
 
+def region_table(
+    regions: sitk.Image, names: dict[int, str], millimetres: np.ndarray, determinant: np.ndarray
+) -> list[dict[str, Any]]:
+    """A row a label of `regions` that `names` knows: its name, mm, det J. All three on one grid."""
+    labels = sitk.GetArrayViewFromImage(regions)
+    inside = labels > 0
+    labels, millimetres, determinant = labels[inside], millimetres[inside], determinant[inside]
+    return [
+        {"label": label, "name": name} | moved_and_grown(millimetres[labels == label], determinant[labels == label])
+        for label, name in names.items()
+        if (labels == label).any()
+    ]
+
+
+def moved_and_grown(millimetres: np.ndarray, determinant: np.ndarray) -> dict[str, Any]:
+    """Of some voxels: how far they were moved, and how their volume changed."""
+    return {
+        "displacement_mm": spread(millimetres),
+        "jacobian": {
+            "mean": float(determinant.mean()),
+            "min": float(determinant.min()),
+            "share_folded": float((determinant <= 0).mean()),
+        },
+    }
+
+
 def record_numbers(
-    result: RegistrationResult, before: sitk.Transform | None, warn: Callable[[str], None]
+    result: RegistrationResult,
+    before: sitk.Transform | None,
+    warn: Callable[[str], None],
+    regions: tuple[sitk.Image, dict[int, str]] | None = None,
 ) -> dict[str, Any]:
     """The parts of the record that are measured, whatever made the transform.
 
     before: what the two images are laid on each other by when nothing is done yet; None is as their headers say.
+    regions: a label map on any grid over the fixed image, and the labels' names.
     """
     fixed, moving, forward = Grid.of(result.fixed), Grid.of(result.moving), result.transform.itk()
     millimetres = lengths(result.transform.displacement, fixed)
@@ -112,6 +130,9 @@ def record_numbers(
         rows = segment_table(result.fixed_segmentation, maps, millimetres, determinant)
         numbers["segments"] = rows
         numbers["dice"] = maps and {name: float(np.mean([row["dice"][name] for row in rows])) for name in maps}
+    if regions is not None:
+        on_fixed = fixed.sample(regions[0], nearest=True)
+        numbers["regions"] = region_table(on_fixed, regions[1], millimetres, determinant)
     folded = numbers["jacobian"]["share_folded"]
     if folded > 0:
         warn(f"{100 * folded:.2f} % of the voxels fold over; do not trust the result there.")

@@ -97,6 +97,7 @@ class _Registration:
         self.refine = refine
         self.model: Model | None = None
         self.population: dict[str, Any] | None = None
+        self.regions: tuple[sitk.Image, dict[int, str]] | None = None
         self.warnings: list[str] = []
         self.seconds: dict[str, float] = {}
 
@@ -171,6 +172,8 @@ class _Registration:
 
         with trouble_said():
             prediction = predict(self.model, self.fixed, self.moving, linear, self.refine, self.progress)
+        if prediction.regions is not None:
+            self.regions = prediction.regions, self.model.card.structures
         if self.model.card.has_components:
             self._place(Population.of(self.model.components), self.model.card.name, prediction.encodings)
         return prediction.displacement, prediction.inverse
@@ -218,7 +221,7 @@ class _Registration:
             "heatmaps": [],
             "components": None,
         }
-        record |= metrics.record_numbers(result, self.initial, self._warn)
+        record |= metrics.record_numbers(result, self.initial, self._warn, self.regions)
         self.seconds["total"] = round(time.perf_counter() - self.started, 3)
         return record | {"seconds": self.seconds, "warnings": self.warnings}
 

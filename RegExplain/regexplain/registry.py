@@ -69,6 +69,11 @@ class ModelCard:
         return self.values["network"].get("type") == "fire"
 
     @property
+    def structures(self) -> dict[int, str]:
+        """Names of the labels that the network's own read-out tells, in its order from 1; empty where it has none."""
+        return {int(number): name for number, name in self.values.get("segments", {}).items()}
+
+    @property
     def intensities(self) -> str:
         """Which scaling of `intensities` the network was trained on."""
         return self.values.get("intensities", "normalised")

@@ -165,6 +165,14 @@ def test_closing_the_scene_cancels_the_job(panel, volumes, worker, tmp_path, sho
     assert panel.session.parameterNode is not None and panel.session.result is None
 
 
+def test_what_was_said_of_a_closed_scene_is_gone(panel, registered):
+    import slicer
+
+    assert "mm on average" in panel.ui.statusLabel.text
+    slicer.mrmlScene.Clear(False)
+    assert panel.ui.statusLabel.text == "" and not panel.ui.statusLabel.isVisibleTo(panel.ui.RegExplain)
+
+
 # The scene changes under it ------------------------------------------------------------------------------------------
 
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,31 @@ def cells(table):
 
 def clickTitle(table, column):
     table.horizontalHeader().sectionClicked.emit(column)
+
+
+SLICERS_WIDTH = 341  # of the module panel, as the application opens
+
+
+@contextmanager
+def onShow(module, width, height=800):
+    """The panel in an area that scrolls, as in Slicer; gives the area."""
+    from PySide6.QtCore import Qt
+    from PySide6.QtWidgets import QApplication, QScrollArea, QWidget
+
+    area, widget = QScrollArea(), module.parent.widgetRepresentation()
+    area.setHorizontalScrollBarPolicy(Qt.ScrollBarAlwaysOff)
+    area.setWidgetResizable(True)
+    area.setWidget(widget)
+    area.resize(width, height)
+    area.show()
+    for _ in range(3):  # word wrap settles
+        QApplication.processEvents()
+    try:
+        yield area
+    finally:
+        area.takeWidget()
+        QWidget.hide(widget)
+        area.deleteLater()
 
 
 # Inputs --------------------------------------------------------------------------------------------------------------
@@ -153,6 +179,88 @@ def test_a_click_on_a_title_sorts_by_the_number_and_a_second_one_turns_it_round(
     assert panel.ui.regionSelector.currentText == "Tail", "the row that is second now"
 
 
+def test_nothing_is_cut_in_the_width_that_slicer_gives_a_module(module, panel, registered):
+    """Neither a column of a table, before and after sorting, nor the name of the model."""
+    registered.fixedSegmentation.GetSegmentation().GetNthSegment(0).SetName("left cerebellar white matter")
+    panel.session.parameterNode.fixedSegmentation = None
+    panel.session.changed.emit()
+    setRecord(panel, segments=[s | {"jacobian": {"mean": 1.25}} for s in registered.record["segments"]])
+    table, titles = panel.ui.segmentTable, []
+    with onShow(module, SLICERS_WIDTH) as area:
+        for column in (None, 0, 2, 2, 5):
+            if column is not None:
+                clickTitle(table, column)
+            waitUntil(lambda: table.horizontalScrollBar().maximum() == 0)
+            titles.append(table.horizontalHeaderItem(column or 0).text())
+            assert len(cells(table)[0]) >= 6
+            for n in range(1, table.columnCount):
+                assert table.isColumnHidden(n) or table.columnWidth(n) >= table.horizontalHeader().sectionSizeHint(n)
+        assert table.columnWidth(0) >= 90
+        area.resize(450, 800)
+        waitUntil(lambda: len(cells(table)[0]) == 8)
+        waitUntil(lambda: table.horizontalScrollBar().maximum() == 0)
+        area.resize(SLICERS_WIDTH, 800)
+        waitUntil(lambda: len(cells(table)[0]) < 8)
+    assert titles == ["Segment", "Segment\n▲", "Dice\nbefore▲", "Dice\nbefore▼", "Max\nmm▲"]
+
+
+def test_the_name_of_the_model_has_room(module, panel):
+    panel.ui.samplePairButton.click()
+    box = panel.ui.modelSelector
+    assert box.currentText == "Automatic: hippocampus"
+    with onShow(module, SLICERS_WIDTH):
+        widths = [box.fontMetrics().horizontalAdvance(text) for text in texts(box)]
+        border = box.sizeHint.width() - max(widths)
+        assert box.width >= widths[0] + border
+
+
+REGIONS = [
+    {
+        "label": number,
+        "name": name,
+        "displacement_mm": {"mean": mean, "p95": 2 * mean, "max": 3 * mean},
+        "jacobian": {"mean": 1.0, "min": 0.5, "share_folded": 0.0},
+    }
+    for number, (name, mean) in enumerate({"left thalamus": 1.0, "brainstem": 2.5, "left amygdala": 0.5}.items(), 1)
+]
+
+
+def test_without_segments_the_table_is_by_region_of_the_networks_own(module, panel, volumes, worker):
+    """The most moved first; no column of Dice, and no segment to be chosen."""
+    press(panel, panel.ui.registerButton)
+    setRecord(panel, regions=REGIONS)
+    ui = panel.ui
+    assert [row[:2] for row in cells(ui.segmentTable)[:3]] == [
+        ("brainstem", "2.5"),
+        ("left thalamus", "1.0"),
+        ("left amygdala", "0.5"),
+    ]
+    assert cells(ui.segmentTable)[-1][0] == "Whole scan"
+    assert ui.segmentTable.horizontalHeaderItem(0).text() == "Region" and ui.segmentTable.isColumnHidden(1)
+    assert "structures as synthetic itself sees them" in ui.regionsLabel.text
+    ui.segmentTable.cellClicked.emit(0, 0)
+    assert panel.session.parameterNode.region == 0
+    with onShow(module, SLICERS_WIDTH):
+        waitUntil(lambda: ui.segmentTable.horizontalScrollBar().maximum() == 0)
+    ui.copyTableButton.click()
+    import qt
+
+    assert qt.QApplication.clipboard().text().splitlines()[0].startswith("Region\tMean mm\t95 % mm\tMax mm\tdet J")
+
+
+def test_without_segments_and_regions_the_table_says_what_the_whole_scan_did(panel, volumes, worker):
+    press(panel, panel.ui.registerButton)
+    moved = panel.session.result.record["displacement_mm"]
+    assert cells(panel.ui.segmentTable) == [("Whole scan", *(f"{moved[part]:.1f}" for part in ("mean", "p95", "max")))]
+    assert "register with segmentations" in panel.ui.regionsLabel.text
+
+
+def test_an_affine_result_without_segments_has_no_table(panel, volumes, worker):
+    worker("affine")
+    press(panel, panel.ui.registerButton)
+    assert not panel.ui.segmentTable.isVisibleTo(panel.ui.RegExplain) and panel.ui.regionsLabel.text == ""
+
+
 def test_the_table_can_be_pasted_into_a_spreadsheet(panel, registered):
     import qt
 
@@ -192,6 +300,63 @@ def test_an_earlier_registration_can_be_chosen_again(panel, registered, worker):
     assert panel.session.result.id == registered.id and panel.session.parameterNode.result == registered.id
     assert not GlyphLayer(newer).visible
     assert panel.ui.explainButton.enabled, "its files are still known"
+
+
+# What comes next -----------------------------------------------------------------------------------------------------
+
+
+LATER = ("result", "explain", "motions", "layers", "trust", "report")
+
+
+def usable(ui, name):
+    """Whether the section shows its controls; else it has one grey line."""
+    controls, label = getattr(ui, f"{name}Controls"), getattr(ui, f"{name}WhyNotLabel")
+    assert controls.isVisibleTo(ui.RegExplain) != label.isVisibleTo(ui.RegExplain) or sectionOf(ui, name).collapsed
+    return label.text == ""
+
+
+def sectionOf(ui, name):
+    return getattr(ui, f"{name}CollapsibleButton")
+
+
+def test_a_section_that_cannot_be_used_yet_is_one_grey_line(panel):
+    ui = panel.ui
+    for name in LATER:
+        label = getattr(ui, f"{name}WhyNotLabel")
+        assert not usable(ui, name) and label.text == "Register two volumes first." and not label.enabled, name
+        assert label.isVisibleTo(ui.RegExplain) and not getattr(ui, f"{name}Controls").isVisibleTo(ui.RegExplain)
+
+
+def test_after_a_registration_its_table_and_what_comes_next_open_and_the_rest_folds(module, panel, registered):
+    ui = panel.ui
+    assert all(usable(ui, name) for name in LATER)
+    assert [name for name in LATER if not sectionOf(ui, name).collapsed] == ["result", "explain"]
+    ui.motionsCollapsibleButton.collapsed = False
+    panel.session.changed.emit()
+    assert not ui.motionsCollapsibleButton.collapsed, "the user's own choice stays"
+    registered.remove()
+    assert not any(usable(ui, name) for name in LATER)
+    assert not any(sectionOf(ui, name).collapsed for name in LATER)
+
+
+def test_what_no_network_made_says_so_in_one_line(panel, volumes, worker):
+    worker("affine")
+    press(panel, panel.ui.registerButton)
+    ui = panel.ui
+    assert [name for name in LATER if not usable(ui, name)] == ["explain", "motions", "layers"]
+    assert "No model fitted these scans" in ui.explainWhyNotLabel.text
+    assert "segmentation" in ui.motionsWhyNotLabel.text and "nothing bent" in ui.layersWhyNotLabel.text
+
+
+def test_a_new_registration_is_scrolled_to(module, panel, volumes, worker):
+    from PySide6.QtCore import QPoint
+    from PySide6.QtWidgets import QWidget
+
+    with onShow(module, SLICERS_WIDTH, 300) as area:
+        press(panel, panel.ui.registerButton)
+        waitUntil(lambda: not panel._opening.busy)
+        top = QWidget.mapTo(panel.ui.resultCollapsibleButton, area, QPoint(0, 0)).y()
+        assert 0 <= top < 280
 
 
 # Apply ---------------------------------------------------------------------------------------------------------------
@@ -586,6 +751,26 @@ def test_the_result_folder_is_saved_whole_and_never_over_another(panel, register
     assert sorted(path.name for path in target.iterdir()) == ["RegExplain result", "RegExplain result 2"]
     assert (target / "RegExplain result" / "transform.h5").is_file()
     assert "Saved as RegExplain result 2." in panel.ui.statusLabel.text
+
+
+def test_the_tour_scrolls_to_what_it_marks(module, panel):
+    """However small the screen: the titles of all sections of a step, the first one's rather than the others'."""
+    from PySide6.QtCore import QPoint
+    from PySide6.QtWidgets import QWidget
+
+    ui = panel.ui
+    ui.tourCollapsibleButton.collapsed = False
+    steps = [["inputs"], ["register", "result"], ["explain"], ["motions", "layers"], ["trust", "report"]]
+    with onShow(module, SLICERS_WIDTH, 300) as area:
+        for number, names in enumerate(steps):
+            buttons = [getattr(ui, f"{name}CollapsibleButton") for name in names]
+            if number:
+                ui.tourNextButton.click()
+            waitUntil(lambda: not panel._opening.busy)
+            tops = [QWidget.mapTo(button, area, QPoint(0, 0)).y() for button in buttons]
+            assert 0 <= tops[0] < 280, (names, tops)
+            assert not any(button.collapsed for button in buttons)
+            assert all(button.text.startswith("→") for button in buttons)
 
 
 def test_the_tour_opens_and_marks_each_section_in_turn(panel):

@@ -19,7 +19,9 @@ from regexplain.cli import main
 from regexplain.errors import BadInputError
 from regexplain.geometry import Grid
 from regexplain.inference.model import Model
+from regexplain.inference.regions import regions
 from regexplain.intensities import TISSUE
+from regexplain.metrics import region_table
 from regexplain.results import ResultFolder
 from regexplain.results.stages import STAGES
 from scan_copies import mapped, points_in
@@ -71,6 +73,46 @@ def test_the_canvas_holds_the_tissue_and_little_air(fire_model):
     assert (longest < (cells + 2) * np.array(canvas.spacing)).all()
     coarse = replace(model.card, values=model.card.values | {"canvas": model.card.values["canvas"] | {"size": [8] * 3}})
     assert replace(model, card=coarse).canvas(scan).size == (8, 8, 8)
+
+
+def test_what_the_network_itself_sees_is_measured_region_by_region_where_it_lies(fire_model, monkeypatch):
+    """On a grid that is oblique and stored in another order; the read-out has half the canvas' resolution."""
+    import torch
+
+    card = registry.card(str(fire_model))
+    card.values["segments"] = {"1": "left half", "2": "right half"}
+    model = Model.load(card, "cpu", threads=1)
+    scan = head("T1")[0]
+    seen = model.seen(scan)
+    d, h, w = (n // 2 for n in seen.volume.shape[2:])
+    left = torch.where(torch.arange(w) >= w // 2, 1.0, -1.0).expand(1, 1, d, h, w)  # x of a canvas runs to the left
+    below = torch.where(torch.arange(d) < d // 2, 1.0, -1.0)[:, None, None].expand(1, 1, d, h, w)
+    monkeypatch.setattr(model.network, "told", lambda features: torch.cat([left, -left], 1).minimum(below))
+    told = regions(model, seen)
+    on = Grid.of(scan)
+    labels = sitk.GetArrayFromImage(on.sample(told, nearest=True))
+    index = np.argwhere(labels >= 0)[:, ::-1]
+    away = (on.world(index) - seen.canvas.centre) @ seen.canvas.axes
+    clear = (np.abs(away) > seen.canvas.spacing).all(1) & (np.abs(away) < seen.canvas.extent / 2 - 4).all(1)
+    expected = np.where(away[:, 2] > 0, 0, np.where(away[:, 0] > 0, 1, 2))
+    assert clear.sum() > 1000 and (labels.reshape(-1)[clear] == expected[clear]).all()
+    millimetres = np.where(labels == 1, 3.0, 1.0)
+    rows = region_table(on.image(labels), card.structures, millimetres, np.where(labels == 2, 0.5, 2.0))
+    assert [(r["name"], r["displacement_mm"]["mean"], r["jacobian"]["mean"]) for r in rows] == [
+        ("left half", 3.0, 2.0),
+        ("right half", 1.0, 0.5),
+    ]
+
+
+def test_a_result_tells_the_regions_that_the_network_names_and_old_ones_lack(pair, fire_model, monkeypatch):
+    assert "regions" not in pair.record, "this card names none"
+    named = registry.card(str(fire_model))
+    named.values["segments"] = {"1": "white matter", "2": "ventricles"}
+    monkeypatch.setattr(registry, "card", lambda model: named)
+    result = register(head("T1")[0], head("FLAIR")[0], "named", threads=1)
+    found = {row["name"] for row in result.record["regions"]}
+    assert found and found <= {"white matter", "ventricles"} and result.record["segments"] == []
+    jsonschema.validate(result.record, SCHEMA)
 
 
 def test_a_given_transform_takes_the_place_of_the_affine_part(fire_model):

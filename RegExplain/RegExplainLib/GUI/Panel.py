@@ -60,9 +60,9 @@ class Panel(VTKObservationMixin):
         runner = JobRunner()
         self.session = Session(runner, InstallLogic(messages.ask, runner.progress.emit), messages)
         self._sections = [section(ui, self.session) for section in SECTIONS]
-        opening = Opening(ui)
-        self._tour = TourSection(ui, self.session, opening, loadSamplePair)
-        self.session.added.connect(lambda: opening.open(["result", "explain"]))
+        self._opening = Opening(ui)
+        self._tour = TourSection(ui, self.session, self._opening, loadSamplePair)
+        self.session.added.connect(lambda: self._opening.open(["result", "explain"]))
         addShortcuts(ui)
         self._setUpSelector(ui.parameterSetSelector)
         scene = slicer.mrmlScene

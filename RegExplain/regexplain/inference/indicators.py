@@ -140,13 +140,13 @@ class Indicators:
 
     def _structure(self, k: int, index) -> str:
         """Empty where it is none, or the model cannot name it."""
-        names = self.pair.model.card.values.get("segments") or {}
+        names = self.pair.model.card.structures
         if self._segments is None or self._segments.shape[1] != len(names):
             return ""
         segments = self._segments[k]
         cell = (np.asarray(index, int) * segments.shape[1:] // self.pair.region.shape).tolist()
         likely = segments[:, cell[0], cell[1], cell[2]]
-        return f"the {names[str(int(likely.argmax()) + 1)]}" if float(likely.max()) > 0 else ""
+        return f"the {names[int(likely.argmax()) + 1]}" if float(likely.max()) > 0 else ""
 
     @cached_property
     @torch.no_grad()

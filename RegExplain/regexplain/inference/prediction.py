@@ -14,17 +14,20 @@ from ..progress import Progress
 from ..results.explanations import ComponentMotion
 from .model import Model, displacement_image
 from .refinement import refined
+from .regions import regions
 
 
 class Prediction(NamedTuple):
     """The displacement of fixed → moving and the one that undoes it: fixed space, on the canvas, LPS mm, float64.
 
-    encodings: of the "fixed" and the "moving" volume, (n,) float64.
+    encodings: of the "fixed" and the "moving" volume, (n,) float64. regions: what the network takes the fixed image to
+    show, a label map on the canvas; None where it names nothing.
     """
 
     displacement: sitk.Image
     inverse: sitk.Image
     encodings: dict[str, np.ndarray]
+    regions: sitk.Image | None
 
 
 @torch.inference_mode()
@@ -49,7 +52,10 @@ def predict(
         if stage.startswith("encoder-")
     }
     return Prediction(
-        displacement_image(output.displacement, canvas), displacement_image(output.inverse, canvas), encodings
+        displacement_image(output.displacement, canvas),
+        displacement_image(output.inverse, canvas),
+        encodings,
+        regions(model, seen),
     )
 
 

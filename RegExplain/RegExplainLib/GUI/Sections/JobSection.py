@@ -29,6 +29,9 @@ class JobSection:
             self._stage = ""
             self._showProgress(_("Starting"), 0, 0)
             self._showStatus("")
+        elif self._session.parameterNode is None:  # what it was about went with the scene
+            self._warnings = []
+            self._showStatus("")
         self._wasRunning = running
         self._ui.progressBar.visible = running
 

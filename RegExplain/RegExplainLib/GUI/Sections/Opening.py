@@ -18,14 +18,19 @@ class Opening:
             button.collapsed = False
         self._scrolling.start(0)  # an opened section has its height once Qt has laid it out
 
+    @property
+    def busy(self):
+        """Whether it is yet to scroll."""
+        return self._scrolling.active
+
     def _scroll(self):
         area = scrollAreaOf(self._ui.RegExplain)
         if area is None:
             return
         for button in reversed(self._buttons):
-            top, bar = button.mapTo(area.widget(), qt.QPoint(0, 0)).y(), area.verticalScrollBar()
-            lowest = top + button.height - area.viewport().height  # at which its end is in sight
-            bar.setValue(min(max(bar.value, lowest), top))
+            top = button.mapTo(area.widget(), qt.QPoint(0, 0)).y()
+            for y in (top + button.height, top):  # its title, where both are too much
+                area.ensureVisible(0, y, 0, 0)
 
 
 def scrollAreaOf(widget):

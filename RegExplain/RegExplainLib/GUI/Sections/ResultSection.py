@@ -29,7 +29,11 @@ class ResultSection:
         titles = {r.id: titleOf(number, r.record) for number, r in enumerate(self._session.results, 1)}
         self._results.show(titles or {"": _("(none yet)")}, result.id if result is not None else "")
         ui.resultSelector.enabled = bool(titles)
-        self._table.show(self._rows())
+        rows, bySegment = self._rows(), bool(result is not None and result.record["segments"])
+        self._table.show(rows, ofSegments() if bySegment else ofRegions())
+        ui.segmentTable.visible = bool(rows)
+        ui.regionsLabel.text = "" if bySegment or not rows else whose(result.record)
+        ui.regionsLabel.visible = bool(ui.regionsLabel.text)
         for button in (ui.copyTableButton, ui.tableNodeButton):
             button.enabled = bool(self._table.rows)
 
@@ -37,6 +41,8 @@ class ResultSection:
         result = self._session.result
         if result is None:
             return []
+        if not result.record["segments"]:
+            return regionRows(result.record)
         names, changes = self._session.segmentNames(), self._volumeChanges(result)
         rows = []
         for segment in result.record["segments"]:
@@ -64,13 +70,14 @@ class ResultSection:
             self._session.said.emit(_("Added the table {name} to the scene.").format(name=node.GetName()), [])
 
     def _onPicked(self, label):
-        self._session.parameterNode.region = label
+        if label in self._session.segmentNames():
+            self._session.parameterNode.region = label
 
 
 def columns():
     """(title, tooltip, format); rows of `numbersOf` after the name."""
     return [
-        (_("Segment"), _("Of the fixed segmentation."), None),
+        (*ofSegments(), None),
         (_("Dice"), _("Overlap after the registration: 1, the segments coincide; 0, they do not touch."), "{:.2f}"),
         (_("Dice\nbefore"), _("Overlap before anything was moved."), "{:.2f}"),
         (_("Mean\nmm"), _("How far the segment was moved beyond the alignment, on average."), "{:.1f}"),
@@ -85,9 +92,40 @@ def columns():
     ]
 
 
+def ofSegments():
+    """(title, tooltip) of the first column."""
+    return _("Segment"), _("Of the fixed segmentation.")
+
+
+def ofRegions():
+    return _("Region"), _("What the network itself sees in the fixed scan, without a segmentation.")
+
+
+def regionRows(record):
+    """Without segments: what was moved where, the most moved first, and over the whole scan; [] where nothing bent."""
+    if record["kind"] == "affine":
+        return []
+    regions = sorted(record.get("regions", []), key=lambda row: -row["displacement_mm"]["mean"])
+    rows = [(row["label"], (row["name"], *numbersOf(row, None)), row["name"]) for row in regions]
+    name = _("Whole scan")
+    whole = {"displacement_mm": record["displacement_mm"]}
+    return [*rows, (0, (name, *numbersOf(whole, None)), _("All of the fixed scan, the air about the body too."))]
+
+
+def whose(record):
+    """Whose the regions are, as the user gave none."""
+    if record.get("regions"):
+        text = _(
+            "By region, the most moved first: structures as {model} itself sees them in the fixed scan, roughly and "
+            "unchecked. For Dice and figures of your own structures register with segmentations."
+        )
+        return text.format(model=record["model"]["name"])
+    return _("For Dice and figures of structures register with segmentations.")
+
+
 def numbersOf(segment, volumeChange):
-    """The cells of a row of the record's `segments` after the name, None for what is not known."""
-    dice, moved = segment["dice"] or {}, segment["displacement_mm"]
+    """The cells of a row of the record's `segments` or `regions` after the name, None for what is not known."""
+    dice, moved = segment.get("dice") or {}, segment["displacement_mm"]
     jacobian = segment.get("jacobian") or {}  # results of earlier versions have none
     return (
         *(dice.get(stage) for stage in ("after", "before")),

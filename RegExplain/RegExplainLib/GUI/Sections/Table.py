@@ -1,31 +1,34 @@
 import qt
 
-FIRST_WIDTH = 120  # pixels
+ASCENDING, DESCENDING = "▲", "▼"
+FIRST_WIDTH = 90  # pixels for the names, in a table of numbers; it gets what these leave
 
 
 class Table:
     """A QTableWidget of columns with a title, a tooltip and a way to write a cell, sorted by a click on a title.
 
-    Sorted here and not by Qt, which sorts numbers as the texts they are shown as. None is shown as a dash, sorted last;
-    a column of nothing else is left out.
+    Sorted here and not by Qt, which sorts numbers as the texts they are shown as; its mark for the order would widen
+    every column. None is shown as a dash, sorted last; a column of nothing else is left out. Nothing is cut at the
+    side: the last column is words, which wrap, or the last ones of numbers come only where there is room.
     `onPicked(key)` tells which row the user clicked.
     """
 
     def __init__(self, widget, columns, onPicked=None):
         """columns: (title, tooltip, format of a number or None for a text)."""
-        self._widget, self._columns, self._onPicked = widget, columns, onPicked
+        self._widget, self._columns, self._onPicked = widget, list(columns), onPicked
         self._rows, self._sorted = [], None
-        self._wrapping = qt.QTimer(widget)  # which ends with the widget: on quitting, a table is refilled and gone
-        self._wrapping.setSingleShot(True)
-        self._wrapping.connect("timeout()", widget.resizeRowsToContents)
+        self._widths = {}  # in pixels, by column
+        self._settling = qt.QTimer(widget)  # which ends with the widget: on quitting, a table is refilled and gone
+        self._settling.setSingleShot(True)
+        self._settling.connect("timeout()", self._settle)
         widget.columnCount = len(columns)
-        for number, (title, toolTip, _) in enumerate(columns):
-            item = qt.QTableWidgetItem(title)
-            item.setToolTip(toolTip)
-            widget.setHorizontalHeaderItem(number, item)
-        if columns[-1][2] is None:  # words, which take the room that is left
-            widget.horizontalHeader().setStretchLastSection(True)
-            widget.horizontalHeader().sectionResized.connect(self._wrapLater)
+        self._nameColumns()
+        header = widget.horizontalHeader()
+        if columns[-1][2] is None:
+            header.setStretchLastSection(True)
+        else:
+            header.setSectionResizeMode(0, qt.QHeaderView.Stretch)
+        header.sectionResized.connect(self._settleLater)
         widget.verticalHeader().setVisible(False)
         widget.horizontalHeader().sectionClicked.connect(self._onTitleClicked)
         widget.connect("cellClicked(int,int)", self._onCellClicked)
@@ -36,13 +39,24 @@ class Table:
         """Of the columns shown, each in one line."""
         return [self._columns[number][0].replace("\n", " ") for number in self._known()]
 
+    def _nameColumns(self):
+        for number, (title, toolTip, _) in enumerate(self._columns):
+            if self._sorted is not None and self._sorted[0] == number:
+                title += ("" if "\n" in title else "\n") + (DESCENDING if self._sorted[1] else ASCENDING)
+            item = qt.QTableWidgetItem(title)
+            item.setToolTip(toolTip)
+            self._widget.setHorizontalHeaderItem(number, item)
+
     @property
     def rows(self):
         """The cells of each row as shown, in the order shown."""
         return [tuple(cells[number] for number in self._known()) for _, cells, _ in self._rows]
 
-    def show(self, rows):
-        """rows: (key, cells, tooltip)."""
+    def show(self, rows, first=None):
+        """rows: (key, cells, tooltip). first: (title, tooltip) of the first column, as it is by default."""
+        if first is not None and first != self._columns[0][:2]:
+            self._columns[0] = (*first, self._columns[0][2])
+            self._nameColumns()
         if sorted(map(repr, rows)) == sorted(map(repr, self._rows)):
             return
         self._rows = list(rows)
@@ -53,9 +67,17 @@ class Table:
         lines = [self.titles, *(["" if cell is None else str(cell) for cell in cells] for cells in self.rows)]
         return "\n".join("\t".join(line) for line in lines) + "\n"
 
-    def _wrapLater(self, *sizes):
-        """Rows as high as their wrapped words need: known once the columns have their new widths."""
-        self._wrapping.start(0)
+    def _settleLater(self, *sizes):
+        self._settling.start(0)
+
+    def _settle(self):
+        """Columns as there is room, and rows as high as their wrapped words need: known once the widths are."""
+        if self._columns[-1][2] is not None and self._widget.visible:
+            room = self._widget.viewport().contentsRect().width() - FIRST_WIDTH
+            for column in self._known()[1:]:
+                room -= self._widths[column]
+                self._widget.setColumnHidden(column, room < 0)
+        self._widget.resizeRowsToContents()
 
     def _known(self):
         """The columns that have anything in them; all where there are no rows."""
@@ -83,8 +105,8 @@ class Table:
         for column in range(len(self._columns)):
             self._widget.setColumnHidden(column, column not in known)
         self._widget.resizeColumnsToContents()
-        self._widget.setColumnWidth(0, min(self._widget.columnWidth(0), FIRST_WIDTH))  # longer names are cut, with dots
-        self._wrapLater()
+        self._widths = {column: self._widget.columnWidth(column) for column in known}
+        self._settleLater()
 
     def _text(self, column, cell):
         shape = self._columns[column][2]
@@ -93,9 +115,7 @@ class Table:
     def _onTitleClicked(self, column):
         falling = self._sorted == (column, False)  # a second click turns the order round
         self._sorted = (column, falling)
-        order = qt.Qt.DescendingOrder if falling else qt.Qt.AscendingOrder
-        self._widget.horizontalHeader().setSortIndicatorShown(True)
-        self._widget.horizontalHeader().setSortIndicator(column, order)
+        self._nameColumns()
         self._sort()
 
     def _onCellClicked(self, row, column):
