@@ -76,7 +76,7 @@ def resized_weight(pair) -> np.ndarray:
 
 def test_no_half_voxel_is_lost_between_the_two_grids(head, one_contrast, monkeypatch):
     """A pure translation by one cell of 2 mm, half a cell of the motion's grid, moves the image by exactly one cell."""
-    shape = pairs._padded(SIZE)
+    shape = pairs.with_margin(SIZE)
     step = torch.tensor([0.5, -1.0, 1.5]).view(1, 3, 1, 1, 1).expand(1, 3, *shape)
     monkeypatch.setattr(pairs, "random_motion", lambda *_: step)
     pair = pairs.same_subject(head, drawn_by(1), SIZE)
@@ -87,7 +87,7 @@ def test_no_half_voxel_is_lost_between_the_two_grids(head, one_contrast, monkeyp
 
 def test_the_images_and_the_motion_span_the_same_box():
     """The half grid's positions, in cells of 2 mm from the middle, become those of the image's cells."""
-    points = pairs._inner(2 * pairs.centred_cells(pairs._padded(SIZE)), SIZE)
+    points = pairs.on_cells(2 * pairs.centred_cells(pairs.with_margin(SIZE)), SIZE)
     assert torch.allclose(points, pairs.centred_cells(SIZE[::-1]), atol=1e-4)
 
 
@@ -113,8 +113,8 @@ def test_left_structures_lie_left_in_every_view_also_in_mirrored_ones(head):
     for seed in range(8):
         view, mirrored = pairs.random_view(head, SIZE, drawn_by(seed))
         sides.add(mirrored)
-        labels = pairs._labels(head, pairs._inner(view, SIZE), mirrored)
-        segments = pairs._segments(labels)
+        labels = pairs.labels_at(head, pairs.on_cells(view, SIZE), mirrored)
+        segments = pairs.shares(labels)
         left, right = (segments[NAMES.index(f"{side} white matter")] for side in ("left", "right"))
         x = torch.arange(left.shape[2])
         assert (left * x).sum() / left.sum() > (right * x).sum() / right.sum()

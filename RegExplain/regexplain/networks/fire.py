@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise, product
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -196,8 +196,9 @@ def each_order(output: RegistrationOutput) -> tuple[Tensor, Tensor]:
 class FireNetwork(RegistrationNetwork):
     """widths: channels of G's levels, the finest (half the canvas' resolution) first.
 
-    modalities: their names, in the order of `modality`'s logits. segments: labels that a linear read-out of G's finest
-    features must tell in training, 0 for none.
+    modalities: their names, in the order of `modality`'s logits; without any, for images of every contrast, the network
+    is G and T alone, and T has no affine part. segments: labels that a linear read-out of G's finest features must tell
+    in training, 0 for none.
     STAGES: those of its output → the image that each explains; T's lie half the way between the two.
     """
 
@@ -209,6 +210,8 @@ class FireNetwork(RegistrationNetwork):
     }
 
     integrate = staticmethod(velocity)
+    modality: Any  # None, as `affine`, without modalities
+    affine: Any
 
     def __init__(
         self,
@@ -227,9 +230,9 @@ class FireNetwork(RegistrationNetwork):
         finest = widths[0] + DESCRIPTORS
         self.synthesis = nn.ModuleDict({name: Synthesis(finest) for name in modalities})
         self.discriminators = nn.ModuleDict({name: Discriminator(patch_widths) for name in modalities})
-        self.modality = nn.Linear(max(segments, 1), len(modalities))
+        self.modality = nn.Linear(max(segments, 1), len(modalities)) if modalities else None
         self.read_out = ReadOut(finest, segments, 1) if segments else None
-        self.affine = AffineNetwork(**(affine or {}))
+        self.affine = AffineNetwork(**(affine or {})) if modalities else None
 
     def registered(self, features: Sequence[Tensor], shape) -> RegistrationOutput:
         of_fixed, of_moving = of_each(features)

@@ -33,7 +33,7 @@ class TrainingConfig:
     learning_rate: float = 1e-3
     seed: int = 0
     precision: str = "float32"  # or "bfloat16": mixed, on processors and GPUs that have it
-    start_from: str = ""  # weights of an earlier run of the same network
+    start_from: str = ""  # weights of an earlier run of this network, or of one that has all its parts and more
     frozen: list[str] = field(default_factory=list)  # modules of the network that stay as they are
     folder: Path = Path()
 

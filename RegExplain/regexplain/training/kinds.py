@@ -11,7 +11,9 @@ from .config import TrainingConfig, read_values
 from .latent.config import LatentConfig
 from .latent.packaging import packaged as latent_packaged
 from .latent.task import LatentTask
-from .multimodal.config import FireConfig
+from .multimodal.any_task import AnyContrastTask
+from .multimodal.config import AnyContrastConfig, FireConfig
+from .multimodal.packaging import any_packaged
 from .multimodal.packaging import packaged as fire_packaged
 from .multimodal.task import FireTask
 from .trainer import Task, Trainer
@@ -26,6 +28,7 @@ class Kind(NamedTuple):
 KINDS = {
     "latent": Kind(LatentConfig, LatentTask, latent_packaged),
     "fire": Kind(FireConfig, FireTask, fire_packaged),
+    "any-contrast": Kind(AnyContrastConfig, AnyContrastTask, any_packaged),
 }
 
 

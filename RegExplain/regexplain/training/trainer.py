@@ -140,7 +140,7 @@ class Trainer(Generic[AnyTask]):
 def started(network: nn.Module, config: TrainingConfig) -> nn.Module:
     """`network` with what the configuration takes from earlier runs, and what it freezes frozen."""
     if config.start_from:
-        load_weights(network, config.path(config.start_from))
+        load_weights(network, config.path(config.start_from), of_more=True)
     for part in config.frozen:
         network.get_submodule(part).requires_grad_(False)
     return network

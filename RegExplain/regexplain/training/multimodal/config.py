@@ -55,3 +55,11 @@ class FireConfig(TrainingConfig):
     crop: list[int] = field(default_factory=lambda: [64, 80, 64])  # x, y, z; voxels of the canvas
     between_subjects: float = 0.4  # share of the pairs
     synthesise_every: int = 4  # steps; F, D and their losses cost as much as all the rest
+
+
+@dataclass(kw_only=True)
+class AnyContrastConfig(FireConfig):
+    """Of pairs of one subject, `shapes` is the share of those that are made of no anatomy; the rest are of heads and,
+    with their intensities changed, of visits. `between_subjects` as above."""
+
+    shapes: float = 0.6

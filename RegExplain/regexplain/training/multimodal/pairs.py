@@ -68,17 +68,17 @@ def same_subject(subject: Anatomy | Visit, generator: torch.Generator, size=SIZE
     forward, backward = velocity(motion)
     view, mirrored = random_view(subject, size, generator)
     moved = compose_points(view, backward)
-    fixed_points, moving_points = (_inner(points, size) for points in (view, moved))
+    fixed_points, moving_points = (on_cells(points, size) for points in (view, moved))
     if isinstance(subject, Visit):
         images = _visit_images(subject, modalities, (fixed_points, moving_points), generator)
         segments = [torch.zeros(len(STRUCTURES), *(n // 2 for n in reversed(size)))] * 2
     else:
         looks = _random_looks(modalities, subject, generator)
-        labels = [_labels(subject, points, mirrored) for points in (fixed_points, moving_points)]
+        labels = [labels_at(subject, points, mirrored) for points in (fixed_points, moving_points)]
         images = _drawn_images(subject, looks, (fixed_points, moving_points), labels, generator)
-        segments = [_segments(label) for label in labels]
+        segments = [shares(label) for label in labels]
     (fixed, other, seen), (moving, moving_other, moving_seen) = images
-    displacement, inverse = (_cropped(way) for way in (forward, backward))
+    displacement, inverse = (without_margin(way) for way in (forward, backward))
     return Pair(
         fixed=fixed[None],
         moving=moving[None],
@@ -86,8 +86,8 @@ def same_subject(subject: Anatomy | Visit, generator: torch.Generator, size=SIZE
         moving_modality=torch.tensor(modalities[1]),
         displacement=displacement[0],
         inverse=inverse[0],
-        velocity=2 * _cropped(motion)[0],
-        weight=_weight(seen, moving_seen, displacement),
+        velocity=2 * without_margin(motion)[0],
+        weight=seen_in_both(seen, moving_seen, displacement),
         fixed_segments=segments[0],
         moving_segments=segments[1],
         has_segments=torch.tensor(float(not isinstance(subject, Visit))),
@@ -107,10 +107,10 @@ def between_subjects(first: Anatomy, second: Anatomy, generator: torch.Generator
     sides = []
     looks = _random_looks(modalities, first, generator)
     for subject, look, points in zip((first, second), looks, (view, there), strict=True):
-        points = _inner(points, size)
-        labels = _labels(subject, points, mirrored)
+        points = on_cells(points, size)
+        labels = labels_at(subject, points, mirrored)
         ((image, other, _),) = _drawn_images(subject, [look], (points,), [labels], generator)
-        sides.append((image, other, _segments(labels)))
+        sides.append((image, other, shares(labels)))
     (fixed, other, fixed_segments), (moving, moving_other, moving_segments) = sides
     nothing = torch.zeros(3, *fixed_segments.shape[1:])
     return Pair(
@@ -137,7 +137,7 @@ def random_modalities(generator: torch.Generator) -> tuple[int, int]:
 
 def random_motion(size, generator: torch.Generator) -> Tensor:
     """A velocity, (1, 3, d, h, w) half cells on the half grid with its margin, smooth plus affine."""
-    shape = _padded(size)
+    shape = with_margin(size)
     field = torch.zeros(1, 3, *shape)
     scales = 2 if chance(generator, 0.3) else 1
     amplitude = uniform(generator, 0, 6) / HALF_MM / math.sqrt(3 * scales)
@@ -165,7 +165,7 @@ def random_view(subject: Anatomy | Visit, size, generator: torch.Generator) -> t
 
     The view's middle lies near the subject's; the subject is turned, stretched and bent at random.
     """
-    shape = _padded(size)
+    shape = with_margin(size)
     matrix = torch.linalg.matrix_exp(random_linear(generator, math.radians(6), 0.07, 0.03))
     mirrored = chance(generator, 0.5)
     if mirrored:
@@ -182,7 +182,7 @@ def compose_points(points: Tensor, displacement: Tensor) -> Tensor:
     return warp(points - straight, displacement) + straight + 2 * displacement
 
 
-def _padded(size) -> tuple[int, int, int]:
+def with_margin(size) -> tuple[int, int, int]:
     x, y, z = (n // 2 + 2 * MARGIN for n in size)
     return z, y, x
 
@@ -194,20 +194,20 @@ def centred_cells(shape) -> Tensor:
     return torch.stack([x, y, z])[None]
 
 
-def _cropped(field: Tensor, left: int = 0) -> Tensor:
+def without_margin(field: Tensor, left: int = 0) -> Tensor:
     """Without the margin but for `left` half cells of it."""
     n = MARGIN - left
     return field[:, :, n:-n, n:-n, n:-n]
 
 
-def _inner(points: Tensor, size) -> Tensor:
+def on_cells(points: Tensor, size) -> Tensor:
     """The half grid's points with their margin, interpolated on the view's cells of 2 mm."""
-    near = _cropped(points, 1)
+    near = without_margin(points, 1)
     full = grown(near, [2 * n for n in near.shape[2:]])
     return full[:, :, 2:-2, 2:-2, 2:-2]
 
 
-def _box(array_shape, many: tuple[Tensor, ...]) -> Box:
+def box_about(array_shape, many: tuple[Tensor, ...]) -> Box:
     """The cells that linear interpolation at any of these points needs."""
     slices = []
     for axis, size in zip((2, 1, 0), array_shape, strict=True):
@@ -238,7 +238,7 @@ def _drawn_images(
 
     looks: of the image and of the other modality, for each; labels as `_labels` has them.
     """
-    box = _box(anatomy.first.shape, many)
+    box = box_about(anatomy.first.shape, many)
     wanted = list({id(look): look for pair in looks for look in pair}.values())
     far = 2 * DEPTH_CELLS  # so that the 0 beyond the box is far from the brain
     stack = torch.cat([drawn(anatomy, wanted, box, generator), box.of(anatomy.depth)[None] - far])
@@ -258,7 +258,7 @@ def _visit_images(
     visit: Visit, modalities: tuple[int, int], many: tuple[Tensor, ...], generator: torch.Generator
 ) -> list[tuple[Tensor, Tensor, Tensor]]:
     """As `_drawn_images`, of the real images."""
-    box = _box(visit.head.shape, many)
+    box = box_about(visit.head.shape, many)
     stack = torch.cat([torch.stack([box.of(volume) for volume in visit.volumes]), box.of(visit.head)[None].float()])
     results = []
     for modality, points in zip(modalities, many, strict=True):
@@ -281,15 +281,15 @@ def _random_looks(modalities: tuple[int, int], anatomy: Anatomy, generator: torc
     return [(fixed, other), (moving, other)]
 
 
-def _labels(anatomy: Anatomy, points: Tensor, mirrored: bool) -> Tensor:
+def labels_at(anatomy: Anatomy, points: Tensor, mirrored: bool) -> Tensor:
     """(D, H, W): 0 in the air, 1 in the head, 2 + k in structure k; left is what lies left in the view."""
-    box = _box(anatomy.first.shape, (points,))
+    box = box_about(anatomy.first.shape, (points,))
     known = torch.where(box.of(anatomy.first) > 0, box.of(anatomy.structures) + 1, 0)
     label = sampled(known[None].float(), points, box, nearest=True)[0].long()
     return torch.tensor([0, 1, *(k + 2 for k in MIRRORED)])[label] if mirrored else label
 
 
-def _segments(labels: Tensor) -> Tensor:
+def shares(labels: Tensor) -> Tensor:
     """(L, D/2, H/2, W/2): the share of each structure in each half cell."""
     shape = [n // 2 for n in labels.shape]
     cells = math.prod(shape)
@@ -300,7 +300,7 @@ def _segments(labels: Tensor) -> Tensor:
     return counts.view(-1, *shape)[2:].float() / 8
 
 
-def _weight(seen: Tensor, moving_seen: Tensor, displacement: Tensor) -> Tensor:
+def seen_in_both(seen: Tensor, moving_seen: Tensor, displacement: Tensor) -> Tensor:
     """(1, D/2, H/2, W/2): 1 where the tissue is seen in both images, and lies in the moving view."""
     fixed, moving = (F.avg_pool3d(mask[None, None].float(), 2) for mask in (seen, moving_seen))
     there = warp(moving, displacement, padding="zeros")

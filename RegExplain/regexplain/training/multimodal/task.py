@@ -40,6 +40,8 @@ def drawn(items, generator: torch.Generator):
 
 
 class FireTask:
+    looked_at = LOOKED_AT
+
     def __init__(self, config: FireConfig):
         self.config = config
         data = config.data
@@ -91,9 +93,9 @@ class FireTask:
     @torch.no_grad()
     def registration_figures(self, network: FireNetwork, device: torch.device) -> dict[str, float]:
         """The share of known motions that is undone, the error left of them, the Dice between two subjects."""
-        errors = [known_errors(network, self._known(k).to(device)) for k in range(LOOKED_AT)]
-        still, answered = (sum(column) / LOOKED_AT for column in zip(*errors, strict=True))
-        dice = [overlap(network, self._between(k).to(device)) for k in range(LOOKED_AT // 2)]
+        errors = [known_errors(network, self._known(k).to(device)) for k in range(self.looked_at)]
+        still, answered = (sum(column) / self.looked_at for column in zip(*errors, strict=True))
+        dice = [overlap(network, self._between(k).to(device)) for k in range(self.looked_at // 2)]
         return {
             "held_out_share_undone": 1 - answered / still,
             "held_out_error_mm": answered,
