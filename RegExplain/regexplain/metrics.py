@@ -97,7 +97,7 @@ def moved_and_grown(millimetres: np.ndarray, determinant: np.ndarray) -> dict[st
     return {
         "displacement_mm": spread(millimetres),
         "jacobian": {
-            "mean": float(determinant.mean()),
+            "mean": float(determinant.mean(dtype=float)),
             "min": float(determinant.min()),
             "share_folded": float((determinant <= 0).mean()),
         },
