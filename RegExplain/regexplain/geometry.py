@@ -14,6 +14,7 @@ import SimpleITK as sitk
 
 SLAB_VOXELS = 2_000_000  # of a large image, little beside what must be kept of it
 BORDER_TOLERANCE = 1e-4  # of the box's size: far above rounding, far below a voxel
+MISPLACED_MM, MISPLACED_SHARE = 0.1, 0.15  # of a voxel: what headers leave by rounding to a tenth of a millimetre
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,11 @@ class Grid:
         unit = np.stack(np.meshgrid([0, 1], [0, 1], [0, 1], indexing="ij"), -1).reshape(-1, 3)
         return self.world(unit * np.array(self.size) - 0.5)
 
+    @property
+    def tolerance_mm(self) -> float:
+        """How far from its place a voxel may be taken to lie."""
+        return min(MISPLACED_MM, MISPLACED_SHARE * min(self.spacing))
+
     def world(self, index: np.ndarray) -> np.ndarray:
         """LPS points of (..., 3) continuous indices (x, y, z)."""
         return np.asarray(index) @ (self.axes * self.spacing).T + self.origin
@@ -109,6 +115,40 @@ class Grid:
             self.direction,
             0.0,
         )
+
+
+def corner_indices(size) -> np.ndarray:
+    """(8, 3), the indices of the corners' voxels."""
+    return np.stack(np.meshgrid(*[(0, n - 1) for n in size], indexing="ij"), -1).reshape(-1, 3)
+
+
+def nearest_grid(matrix: np.ndarray, size) -> tuple[Grid, float]:
+    """The grid of perpendicular axes nearest to an affine one of `size` voxels, and how far a voxel lies from its place
+    on it at most, mm. matrix: (4, 4), from (x, y, z) index to LPS mm.
+    """
+    spacing = np.linalg.norm(matrix[:3, :3], axis=0)
+    u, _, v = np.linalg.svd(matrix[:3, :3] / spacing)
+    middle = matrix[:3, :3] @ ((np.array(size) - 1) / 2) + matrix[:3, 3]
+    grid = centred_grid(middle, tuple(map(int, size)), tuple(spacing.tolist()), tuple((u @ v).ravel().tolist()))
+    corners = corner_indices(size)
+    misplaced = grid.world(corners) - (corners @ matrix[:3, :3].T + matrix[:3, 3])
+    return grid, float(np.linalg.norm(misplaced, axis=1).max())
+
+
+def shear_of(matrix: np.ndarray) -> float:
+    """How far from perpendicular two axes of an affine grid are at most, in degrees."""
+    axes = matrix[:3, :3] / np.linalg.norm(matrix[:3, :3], axis=0)
+    return float(np.degrees(np.arcsin(np.clip(np.abs(axes.T @ axes - np.eye(3)).max(), 0, 1))))
+
+
+def lay(image: sitk.Image, grid: Grid) -> None:
+    """Give an image of three dimensions or more the place of `grid`; further axes begin at 0 and go on by 1."""
+    further = image.GetDimension() - 3
+    direction = np.eye(3 + further)
+    direction[:3, :3] = grid.axes
+    image.SetSpacing([*grid.spacing, *[1.0] * further])
+    image.SetOrigin([*map(float, grid.origin), *[0.0] * further])
+    image.SetDirection(direction.ravel().tolist())
 
 
 def thinning_step(size: tuple[int, ...], most_voxels: int) -> int:

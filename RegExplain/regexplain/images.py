@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
 
-from . import nifti
+from . import dicom, nifti
+from .chatter import unheard
 from .errors import BadInputError
 from .geometry import Grid
+from .memory import check_memory
 
-BYTES_PER_VOXEL = 64  # image, its float copy, two displacement fields in float64: what a registration holds at its peak
 
+def read_volume(
+    path: str | Path, role: str = "image", series: str | None = None, warn: Callable[[str], None] = lambda message: None
+) -> sitk.Image:
+    """A 3-D scalar image of any type from a file, or from a folder of DICOM, without its metadata.
 
-def read_volume(path: str | Path, role: str = "image") -> sitk.Image:
-    """A 3-D scalar image of any type from a file, or from the folder of one DICOM series, without its metadata.
-
-    `role` names it in messages ("fixed image"). Raises BadInputError.
+    role: names it in messages ("fixed image"). series: which volume of a folder that holds several. warn: gets what was
+    noticed of an image that can be read nevertheless. Raises BadInputError.
     """
-    image = _read(Path(path), role)
+    image = _read(Path(path), role, series, warn)
     if image.GetDimension() == 4 and image.GetSize()[3] == 1:
         image = image[:, :, :, 0]
     check_volume(image, role)
@@ -42,21 +44,31 @@ def check_volume(image: sitk.Image, role: str = "image") -> None:
     if min(image.GetSize()) < 2:
         size = " × ".join(map(str, image.GetSize()))
         raise BadInputError(f"The {role} is one voxel thick ({size} voxels); give a volume of at least two slices.")
+    _check_finite(image, role)
     values = sitk.GetArrayViewFromImage(image)
-    if values.dtype.kind == "f" and not np.isfinite(values).all():
-        count = int((~np.isfinite(values)).sum())
-        raise BadInputError(
-            f"The {role} has {count} voxels that are NaN or infinite; replace them by a number and try again."
-        )
     if values.min() == values.max():
         raise BadInputError(
             f"The {role} has the same value ({values.flat[0]}) in every voxel; check that the right file was given."
         )
 
 
-def read_segmentation(path: str | Path, image: sitk.Image, role: str = "segmentation") -> sitk.Image:
+def _check_finite(image: sitk.Image, role: str) -> None:
+    values = sitk.GetArrayViewFromImage(image)
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        count = int((~np.isfinite(values)).sum())
+        raise BadInputError(
+            f"The {role} has {count} voxels that are NaN or infinite; replace them by a number and try again."
+        )
+
+
+def read_segmentation(
+    path: str | Path,
+    image: sitk.Image,
+    role: str = "segmentation",
+    warn: Callable[[str], None] = lambda message: None,
+) -> sitk.Image:
     """A label map, laid on the grid of `image` by nearest neighbour; uint8 or uint16."""
-    return fitted_segmentation(_read(Path(path), role), image, role)
+    return fitted_segmentation(_read(Path(path), role, None, warn), image, role)
 
 
 def fitted_segmentation(labels: sitk.Image, image: sitk.Image, role: str = "segmentation") -> sitk.Image:
@@ -89,6 +101,7 @@ def read_vectors(path: str | Path, role: str) -> sitk.Image:
             f"The {role} {Path(path).name} is an image, but no displacement field, one vector a voxel, as ITK and "
             "ANTs write it (in NIfTI: 5-D, with the intent vector); give a field, or a transform file."
         )
+    _check_finite(image, f"{role} {Path(path).name}")
     return image
 
 
@@ -113,67 +126,40 @@ def write_image(image: sitk.Image, path: Path) -> None:
 
 @contextmanager
 def itk_writing(path: Path) -> Iterator[None]:
-    """ITK reports a disk that refuses as a RuntimeError; here it is the OSError it is."""
+    """ITK reports a disk that refuses as a RuntimeError; here it is the OSError it is, and nothing on the terminal."""
     try:
-        yield
+        with unheard():
+            yield
     except RuntimeError as error:
         raise OSError(f"{path.name} could not be written") from error
 
 
-def _read(path: Path, role: str) -> sitk.Image:
+def _read(
+    path: Path, role: str, series: str | None = None, warn: Callable[[str], None] = lambda message: None
+) -> sitk.Image:
     if not path.exists():
         raise BadInputError(f"There is no {role} at {path}.")
-    if path.is_dir():
-        return _read_series(path, role)
+    if dicom.is_dicom(path):
+        return dicom.read(path, role, series, warn)
+    if series is not None:
+        raise BadInputError(f"The {role} {path.name} is no DICOM, so it has no series to choose; leave the choice out.")
     if path.stat().st_size == 0:
         raise BadInputError(f"The {role} {path.name} is an empty file.")
+    if nifti.is_nifti(path) and (image := nifti.read(path, role, warn)) is not None:
+        return image
+    return _read_by_itk(path, role)
+
+
+def _read_by_itk(path: Path, role: str) -> sitk.Image:
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
     try:
-        reader.ReadImageInformation()
-        _check_memory(reader.GetSize(), role)
-        image = reader.Execute()
+        with unheard():
+            reader.ReadImageInformation()
+            check_memory(reader.GetSize(), role)
+            return reader.Execute()
     except RuntimeError as error:
         raise BadInputError(
             f"The {role} {path.name} is not an image that can be read, or is damaged; try opening it "
             "in Slicer and saving it as .nrrd."
         ) from error
-    complaint = nifti.complaint(path) if path.name.endswith((".nii", ".nii.gz")) else None
-    if complaint is not None:
-        raise BadInputError(f"The {role} {path.name} {complaint}.")
-    return image
-
-
-def _read_series(folder: Path, role: str) -> sitk.Image:
-    series = sitk.ImageSeriesReader.GetGDCMSeriesIDs(str(folder))
-    if not series:
-        raise BadInputError(f"The folder {folder} given as {role} holds no DICOM series.")
-    if len(series) > 1:
-        raise BadInputError(
-            f"The folder {folder} given as {role} holds {len(series)} DICOM series; give a folder with one."
-        )
-    reader = sitk.ImageSeriesReader()
-    reader.SetFileNames(reader.GetGDCMSeriesFileNames(str(folder), series[0]))
-    try:
-        return reader.Execute()
-    except RuntimeError as error:
-        raise BadInputError(
-            f"The DICOM series in {folder} given as {role} cannot be read as one volume; its slices may differ in size."
-        ) from error
-
-
-def _check_memory(size: tuple[int, ...], role: str) -> None:
-    needed = float(np.prod([float(n) for n in size])) * BYTES_PER_VOXEL
-    if needed > physical_memory():
-        raise BadInputError(
-            f"The {role} would need {needed / 2**30:.0f} GB of memory, more than this computer has; "
-            "crop or resample it."
-        )
-
-
-def physical_memory() -> float:
-    """Bytes of memory in this computer; infinite where the system does not tell."""
-    try:
-        return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
-    except (AttributeError, ValueError, OSError):
-        return float("inf")

@@ -92,7 +92,7 @@ def test_a_truncated_file_is_refused(tmp_path, name):
 
 def test_an_image_larger_than_memory_is_refused_before_it_is_read(tmp_path, monkeypatch):
     path = written(tmp_path, ramp(20, 20, 20))
-    monkeypatch.setattr("regexplain.images.physical_memory", lambda: 1000.0)
+    monkeypatch.setattr("regexplain.memory.physical_memory", lambda: 1000.0)
     with pytest.raises(BadInputError, match="more than this computer has; crop or resample"):
         read_volume(path)
 
@@ -130,7 +130,7 @@ def test_a_dicom_folder_is_one_volume_without_the_patients_name(tmp_path):
 def test_a_folder_of_two_dicom_series_is_refused(tmp_path):
     for uid in ("1.2.3", "1.2.4"):
         dicom_series(tmp_path / "two", uid)
-    with pytest.raises(BadInputError, match="holds 2 DICOM series; give a folder with one"):
+    with pytest.raises(BadInputError, match="holds 2 volumes: 0.1 .5 slices., 0.2 .5 slices.; choose one"):
         read_volume(tmp_path / "two")
 
 

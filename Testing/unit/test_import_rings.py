@@ -14,7 +14,10 @@ TORCH_HALF = {"networks", "losses", "spatial", "training", "inference", "attribu
 # What a file of each ring may import besides the standard library: on loading, and further inside functions.
 ALLOWED = {
     "front": ({"front", "plain", "numpy", "SimpleITK"}, {"torch half"}),
-    "plain": ({"front", "plain", "numpy", "SimpleITK"}, {"safetensors", "jinja2", "sklearn", "tqdm"}),
+    "plain": (
+        {"front", "plain", "numpy", "SimpleITK"},
+        {"safetensors", "jinja2", "sklearn", "tqdm", "nibabel", "pydicom"},
+    ),
     "cli": ({"cli", "front", "plain", "click"}, {"numpy", "SimpleITK", "torch half", "study", "torch", "MRML", "tqdm"}),
     "torch half": (
         {"torch half", "front", "plain", "numpy", "SimpleITK", "torch", "safetensors"},
@@ -169,7 +172,7 @@ def test_a_right_import_is_let_through(tmp_path, path, source):
     assert violations(tmp_path) == []
 
 
-HEAVY = ["torch", "sklearn", "scipy", "vtk", "slicer", "PySide6", "jinja2", "safetensors"]
+HEAVY = ["torch", "sklearn", "scipy", "vtk", "slicer", "PySide6", "jinja2", "safetensors", "nibabel", "pydicom"]
 
 
 def loaded_after(code: str) -> set[str]:

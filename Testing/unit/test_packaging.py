@@ -79,15 +79,17 @@ def configured(tmp_path_factory) -> Path:
 
 
 def test_what_slicer_installs_registers_and_explains_by_itself(configured, tmp_path):
-    """In the installed folder, without the packages that Slicer's own Python does not get."""
+    """In the installed folder, without the packages that Slicer's own Python does not get, of .nrrd as the panel."""
     installed, result = configured / "qt-scripted-modules", tmp_path / "result"
-    samples = installed / "Resources" / "SampleData"
-    absent = ["sklearn", "scipy", "tqdm", "hypothesis", "jsonschema", "pytest", "PySide6", "RegExplainLib"]
+    for role in ("fixed", "moving"):
+        image = sitk.ReadImage(str(installed / "Resources" / "SampleData" / f"{role}.nii.gz"))
+        sitk.WriteImage(image, str(tmp_path / f"{role}.nrrd"))
+    absent = ["nibabel", "sklearn", "scipy", "tqdm", "hypothesis", "jsonschema", "pytest", "PySide6", "RegExplainLib"]
     start = f"import sys\nfor name in {absent}: sys.modules[name] = None\nfrom regexplain.cli import main\n"
     start += f"import regexplain; assert regexplain.__file__.startswith({str(installed)!r})\nmain()"
     environment = {**os.environ, "PYTHONPATH": str(installed)}
     for arguments in (
-        ["register", samples / "fixed.nii.gz", samples / "moving.nii.gz", "--output", result, "--progress", "json"],
+        ["register", tmp_path / "fixed.nrrd", tmp_path / "moving.nrrd", "--output", result, "--progress", "json"],
         ["explain", result, "--progress", "json"],
         ["components", result, "--count", "1", "--strength", "1", "--progress", "json"],
     ):

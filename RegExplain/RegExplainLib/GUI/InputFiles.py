@@ -20,10 +20,10 @@ class InputFiles:
         labels = NodeExport.segmentLabels(*segmentations.values())
         files.segmentNames = {label: name for name, label in reversed(labels.items())}
         for role, volume in nodes.items():
-            files.volumes[role] = NodeExport.writeVolume(volume, scratch / f"{role}.nii", role)
+            files.volumes[role] = NodeExport.writeVolume(volume, scratch / f"{role}.nrrd", role)
         for role, segmentation in segmentations.items():
             if segmentation is not None:
-                path = scratch / f"{role}_segmentation.nii"
+                path = scratch / f"{role}_segmentation.nrrd"
                 files.segmentations[role] = NodeExport.writeSegmentation(segmentation, labels, nodes[role], path, role)
         return files
 

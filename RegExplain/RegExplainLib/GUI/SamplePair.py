@@ -20,14 +20,14 @@ NAMES = {
 
 def loadSamplePair(parameters):
     """Add the pair with its segmentations to the scene, and choose them in the parameter node."""
-    from regexplain.images import read_segmentation, read_volume
+    import SimpleITK as sitk
 
     from ..MRML import Conversion
 
     scene = slicer.mrmlScene
     for role in ("fixed", "moving"):
-        volume = read_volume(FOLDER / f"{role}.nii.gz")
-        labels = read_segmentation(FOLDER / f"{role}_segmentation.nii.gz", volume)
+        volume = sitk.ReadImage(str(FOLDER / f"{role}.nii.gz"))
+        labels = sitk.ReadImage(str(FOLDER / f"{role}_segmentation.nii.gz"))
         segmentationName = scene.GenerateUniqueName(NAMES[f"{role}_segmentation"])
         setattr(parameters, role, Conversion.addVolume(scene, volume, scene.GenerateUniqueName(NAMES[role])))
         segmentation = Conversion.addSegmentation(scene, labels, segmentationName, COLOR)

@@ -17,7 +17,7 @@ SHEAR_TOLERANCE = 1e-3  # of the cosine between axes; files of images cannot hol
 
 
 def writeVolume(node, path, role):
-    """A scalar volume as a NIfTI file; `role` ("fixed") names it in messages. Returns the path as text."""
+    """A scalar volume as an image file; `role` ("fixed") names it in messages. Returns the path as text."""
     volume = hardenedCopy(node, role)
     return _write(_image(_array(volume.GetImageData()), _ijkToRas(volume)), path)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from ..progress import Progress
-from .pair import read_pair
+from .pair import Pair, series_options
 from .verb import verb
 
 FILE = click.Path(path_type=Path)
@@ -16,6 +16,7 @@ FILE = click.Path(path_type=Path)
 @click.option("--fixed", type=FILE, required=True, metavar="F", help="The image that was registered to.")
 @click.option("--moving", type=FILE, required=True, metavar="M", help="The image that was moved.")
 @click.option("--output", type=FILE, required=True, metavar="RESULT", help="The folder to write; complete or absent.")
+@series_options
 @click.option("--fixed-segmentation", type=FILE, metavar="FILE", help="A label map of the fixed image.")
 @click.option("--moving-segmentation", type=FILE, metavar="FILE", help="A label map of the moving image.")
 @click.option("--overwrite", is_flag=True, help="Replace an earlier result at RESULT.")
@@ -25,6 +26,8 @@ def explain_transform(
     fixed: Path,
     moving: Path,
     output: Path,
+    fixed_series: str | None,
+    moving_series: str | None,
     fixed_segmentation: Path | None,
     moving_segmentation: Path | None,
     overwrite: bool,
@@ -43,7 +46,13 @@ def explain_transform(
 
     check_writable(output, overwrite)
     given = read_transforms(transform)
-    stays, moved, segmentations = read_pair(fixed, moving, fixed_segmentation, moving_segmentation)
+    pair = Pair(progress)
+    stays, moved, segmentations = pair.read(
+        {"fixed": fixed, "moving": moving},
+        {"fixed": fixed_series, "moving": moving_series},
+        {"fixed": fixed_segmentation, "moving": moving_segmentation},
+    )
     result = run(given, stays, moved, **segmentations, progress=progress)
+    pair.note(result)
     result.save(output, overwrite)
     return str(output)

@@ -2,24 +2,54 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import click
+
+from ..progress import Progress
 
 if TYPE_CHECKING:
     import SimpleITK as sitk
 
+    from ..results.registration_result import RegistrationResult
 
-def read_pair(
-    fixed: Path, moving: Path, fixed_segmentation: Path | None, moving_segmentation: Path | None
-) -> tuple[sitk.Image, sitk.Image, dict[str, sitk.Image]]:
-    """(fixed, moving, the segmentations that there are, by the names of the API's arguments). Raises BadInputError."""
-    from ..images import read_segmentation, read_volume
 
-    images = {"fixed": read_volume(fixed, "fixed image"), "moving": read_volume(moving, "moving image")}
-    labels = {"fixed": fixed_segmentation, "moving": moving_segmentation}
-    segmentations = {
-        f"{role}_segmentation": read_segmentation(path, images[role], f"{role} segmentation")
-        for role, path in labels.items()
-        if path
-    }
-    return images["fixed"], images["moving"], segmentations
+def series_options(function: Callable) -> Callable:
+    """--fixed-series and --moving-series, of a verb that reads two images."""
+    for role in ("moving", "fixed"):
+        words = f"Which volume of the {role} image's DICOM folder, where it holds several (a message lists them)."
+        function = click.option(f"--{role}-series", metavar="NUMBER", help=words)(function)
+    return function
+
+
+class Pair:
+    """Two images with their segmentations, and what was noticed as they were read."""
+
+    def __init__(self, progress: Progress):
+        self._progress = progress
+        self.warnings: list[str] = []
+
+    def read(
+        self, paths: dict[str, Path], series: dict[str, str | None], segmentations: dict[str, Path | None]
+    ) -> tuple[sitk.Image, sitk.Image, dict[str, sitk.Image]]:
+        """(fixed, moving, the segmentations that there are, by the names of the API's arguments); all of them given by
+        role. Raises BadInputError."""
+        from ..images import read_segmentation, read_volume
+
+        images = {role: read_volume(path, f"{role} image", series[role], self._warn) for role, path in paths.items()}
+        labels = {
+            f"{role}_segmentation": read_segmentation(path, images[role], f"{role} segmentation", self._warn)
+            for role, path in segmentations.items()
+            if path
+        }
+        return images["fixed"], images["moving"], labels
+
+    def _warn(self, message: str) -> None:
+        self.warnings.append(message)
+        self._progress.warn(message)
+
+    def note(self, result: RegistrationResult) -> None:
+        """Put what was noticed before the warnings of what was made of the pair."""
+        result.record["warnings"] = self.warnings + result.record["warnings"]

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from ..progress import Progress
-from .pair import read_pair
+from .pair import Pair, series_options
 from .verb import model_options, verb
 
 
@@ -26,6 +26,7 @@ from .verb import model_options, verb
     metavar="auto|NAME|FILE",
     help="auto: the installed model that fits the images, else affine only.",
 )
+@series_options
 @click.option(
     "--fixed-segmentation", type=click.Path(path_type=Path), metavar="FILE", help="A label map of the fixed image."
 )
@@ -53,6 +54,8 @@ def register(
     moving: Path,
     output: Path,
     model: str,
+    fixed_series: str | None,
+    moving_series: str | None,
     fixed_segmentation: Path | None,
     moving_segmentation: Path | None,
     initial_transform: Path | None,
@@ -62,13 +65,18 @@ def register(
     threads: int | None,
     progress: Progress,
 ) -> str:
-    """Register MOVING to FIXED (any image file, or a DICOM series folder)."""
+    """Register MOVING to FIXED (any image file, or a folder of DICOM)."""
     from ..registration import register as run
     from ..results.folder import check_writable
     from ..transform_files import read_any_transform
 
     check_writable(output, overwrite)
-    stays, moved, segmentations = read_pair(fixed, moving, fixed_segmentation, moving_segmentation)
+    pair = Pair(progress)
+    stays, moved, segmentations = pair.read(
+        {"fixed": fixed, "moving": moving},
+        {"fixed": fixed_series, "moving": moving_series},
+        {"fixed": fixed_segmentation, "moving": moving_segmentation},
+    )
     result = run(
         stays,
         moved,
@@ -80,5 +88,6 @@ def register(
         threads=threads,
         progress=progress,
     )
+    pair.note(result)
     result.save(output, overwrite)
     return str(output)

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from ..decomposition import LatentComponents
 from ..errors import BadInputError, RegExplainError
 from ..geometry import Grid, anatomical, canvas_about, on_canvas
-from ..images import physical_memory
 from ..intensities import SCALINGS, scaled_by, tissue_box
+from ..memory import physical_memory
 from ..networks.fire import FireNetwork
 from ..networks.latent import LatentNetwork
 from ..networks.weights import load_weights
