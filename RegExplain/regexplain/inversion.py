@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import SimpleITK as sitk
 
-from .geometry import Grid
+from .geometry import Grid, thinning_step
 
 TOLERANCE_MM = 1e-3
 MOST_STEPS = 30
@@ -14,40 +14,51 @@ COARSEST = 8  # voxels between the points that are solved first
 AT_ONCE = 50_000  # points, few enough for the processor's cache
 
 
-def inverted(displacement: sitk.Image) -> sitk.Image:
-    """w with w(q) = −u(q + w(q)), so that x = q + w(q) is the point that u takes to q; float32, on the grid of u.
+def inverted(displacement: sitk.Image, most_voxels: int | None = None) -> sitk.Image:
+    """w with w(q) = −u(q + w(q)), so that x = q + w(q) is the point that u takes to q; float32, mm.
 
     displacement: u, a vector image in mm; beyond its box its border values count. Fixed-point steps, halved wherever
     one would make it worse. Where u folds there is no inverse, and w is the nearest that was found.
+    w lies on the grid of u, or, of more than `most_voxels`, on every n-th voxel of it, with a last one at the end of
+    the grid or beyond.
 
-    Every 8th voxel along each axis is solved first, then every 4th, … starting from what lies about it: at most of them
-    little is then left to do.
+    Every 8th of these along each axis is solved first, then every 4th, … starting from what lies about it: at most of
+    them little is then left to do.
     """
     grid = Grid.of(displacement)
-    to_voxels = (grid.axes / grid.spacing).astype(np.float32)
-    field = _Field(sitk.GetArrayViewFromImage(displacement).astype(np.float32) @ to_voxels, grid.spacing)
-    every, found = COARSEST, np.zeros((3, *field.every(COARSEST)), np.float32)
+    step = thinning_step(grid.size, most_voxels) if most_voxels else 1
+    kept = grid.every(step, covering=True)
+    field = _Field(displacement)
+    every, found = COARSEST, np.zeros((3, *_every(kept, COARSEST)), np.float32)
     while True:
-        found = _solved(field, found, every)
+        found = _solved(field, found, every * step)
         if every == 1:
-            return grid.image(np.moveaxis(found, 0, -1) @ np.linalg.inv(to_voxels), vector=True)
+            return kept.image(np.moveaxis(found, 0, -1) @ field.to_mm, vector=True)
         every //= 2
-        found = _refined(found, field.every(every))
+        found = _refined(found, _every(kept, every))
+
+
+def _every(grid: Grid, n: int) -> tuple[int, ...]:
+    """How many voxels along each axis are left of every n-th; z, y, x."""
+    return tuple(-(-size // n) for size in grid.size[::-1])
 
 
 class _Field:
-    """Vectors (z, y, x, 3), in voxels, that can be read between the voxels."""
+    """A displacement field, in voxels, that can be read between the voxels. to_mm (3, 3): row vectors back to mm."""
 
-    def __init__(self, vectors: np.ndarray, spacing: tuple[float, float, float]):
-        self._size, self.spacing = vectors.shape[:3], np.array(spacing, np.float32)
-        padded = np.pad(np.moveaxis(vectors, -1, 0), ((0, 0), *3 * ((0, 1),)), mode="edge")
+    def __init__(self, displacement: sitk.Image):
+        grid = Grid.of(displacement)
+        self.spacing = np.array(grid.spacing, np.float32)
+        to_voxels = (grid.axes / grid.spacing).astype(np.float32)
+        self.to_mm = np.linalg.inv(to_voxels)
+        vectors = sitk.GetArrayViewFromImage(displacement)
+        padded = np.empty((3, *(n + 1 for n in vectors.shape[:3])), np.float32)  # a neighbour for the last voxels too
+        for slab in grid.slabs():
+            padded[:, slab, :-1, :-1] = np.moveaxis(vectors[slab].astype(np.float32) @ to_voxels, -1, 0)
+        padded[:, -1], padded[:, :, -1], padded[..., -1] = padded[:, -2], padded[:, :, -2], padded[..., -2]
         self._row, self._slice = padded.shape[3], padded.shape[2] * padded.shape[3]
         self._components = [component.ravel() for component in padded]
-        self._last = np.array(self._size[::-1], np.float32)[:, None] - 1
-
-    def every(self, n: int) -> tuple[int, ...]:
-        """How many voxels along each axis are left of every n-th; z, y, x."""
-        return tuple(-(-size // n) for size in self._size)
+        self._last = np.array(grid.size, np.float32)[:, None] - 1
 
     def at(self, points: np.ndarray) -> np.ndarray:
         """(3, N) at indices of (3, N): x, y, z; beyond the box the value of its border."""

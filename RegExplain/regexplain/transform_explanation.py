@@ -18,7 +18,7 @@ from . import __version__, metrics
 from .alignment import described
 from .anatomy import MOST_VOXELS, Anatomy
 from .errors import BadInputError
-from .geometry import Grid
+from .geometry import Grid, thinning_step
 from .images import check_volume, fitted_segmentation, labels_of, without_metadata
 from .inversion import inverted
 from .motions import Motion, fitted_motion
@@ -28,10 +28,20 @@ from .results.registration_result import RegistrationResult
 from .running import use_threads
 from .transform_files import as_transform
 from .transform_parts import covered, part_words, parts_of
-from .transforms import RegistrationTransform, affine, affine_matrix, as_affine, backward, sampled
+from .transforms import (
+    RegistrationTransform,
+    affine,
+    affine_matrix,
+    apply_affine,
+    as_affine,
+    backward,
+    grid_points,
+    sampled,
+)
 
 FLAT = 1e-6  # a determinant below this flattens space
 MISSED_SHARE = 1e-3  # of the tissue: less is a border
+INVERSE_VOXELS = 4_000_000  # of the inverse, found numerically: a large image's on a coarser grid
 WORSE = 0.05  # of Dice: what falls more is no rounding
 
 
@@ -75,33 +85,28 @@ class _Explanation:
 
     def run(self, fixed_labels: sitk.Image | None, moving_labels: sitk.Image | None) -> RegistrationResult:
         self.progress.report("Reading the transform", 0, 4)
-        whole = sampled(self.given, self.grid)
-        self._check(whole)
+        self._check()
         self.progress.report("Finding the affine motion", 1, 4)
         anatomy = Anatomy.of(self.fixed)
         known = self._covered(anatomy)
-        motion = fitted_motion(anatomy.vectors(whole)[known], anatomy.points[known])
-        split = self._split(motion)
+        vectors = sitk.GetArrayFromImage(sampled(self.given, anatomy.grid))[anatomy.inside][known]
+        if not np.isfinite(vectors).all():
+            self._refuse_holes()
+        motion = fitted_motion(vectors, anatomy.points[known])
+        split, moved = self._split(motion)
         self.progress.report("Inverting", 2, 4)
-        undone = None if split.displacement is None else inverted(split.displacement)
-        result = RegistrationResult(
-            self.fixed,
-            self.moving,
-            split,
-            backward(split.alignment, undone, self.moving_grid),
-            fixed_labels,
-            moving_labels,
-        )
+        result = RegistrationResult(self.fixed, self.moving, split, self._backward(split), fixed_labels, moving_labels)
         self.progress.report("Measuring", 3, 4)
         told = {
             "parts": [part_words(part) for part in parts_of(self.given)],
             "covered": float(known.mean()),
             "anatomy": anatomy.words,
-            "moved_mm": metrics.spread(np.linalg.norm(anatomy.vectors(whole)[known], axis=-1)),
+            "moved_mm": metrics.spread(np.linalg.norm(vectors, axis=-1)),
             **_told(motion),
             "kinds": motion.parts,
-            "segments": [] if fixed_labels is None else list(self._segments(fixed_labels, whole, split.displacement)),
+            "segments": [] if fixed_labels is None else list(self._segments(fixed_labels, moved, split.displacement)),
         }
+        del moved
         result.record = self._record(result) | {"transform": told}
         self.progress.report("Measuring", 4, 4)
         return result
@@ -110,21 +115,31 @@ class _Explanation:
         self.warnings.append(message)
         self.progress.warn(message)
 
-    def _check(self, whole: sitk.Image) -> None:
-        vectors = sitk.GetArrayViewFromImage(whole)
-        bad = int((~np.isfinite(vectors).all(-1)).sum())
-        if bad:
-            raise BadInputError(
-                f"The transform is NaN or infinite at {bad} voxels of the fixed image; make it again, or replace them."
-            )
+    def _check(self) -> None:
         if self.linear:
             _refuse_impossible(as_affine(self.given))
         everywhere = self.moving_grid.image(np.ones(self.moving_grid.size[::-1], np.uint8))
-        if not sitk.GetArrayFromImage(self.grid.sample(everywhere, self.given, nearest=True)).any():
+        grids = self.grid.thinned(MOST_VOXELS), self.grid  # most transforms are known to be fine after the first
+        if not any(sitk.GetArrayFromImage(grid.sample(everywhere, self.given, nearest=True)).any() for grid in grids):
             raise BadInputError(
                 "The transform takes no point of the fixed image into the moving one; check that it belongs to them, "
                 "and give fixed and moving the other way round if it is the inverse."
             )
+
+    def _refuse_holes(self) -> None:
+        """Raises BadInputError where the transform is NaN or infinite at a voxel of the fixed image."""
+        bad = 0
+        for _, vectors in self._sampled():
+            bad += int((~np.isfinite(vectors).all(-1)).sum())
+        if bad:
+            raise BadInputError(
+                f"The transform is NaN or infinite at {bad} voxels of the fixed image; make it again, or replace them."
+            )
+
+    def _sampled(self) -> Iterator[tuple[slice, np.ndarray]]:
+        """transform(point) − point of all voxels of the fixed image, some slices (z, y, x, 3) at a time; mm."""
+        for slab in self.grid.slabs():
+            yield slab, sitk.GetArrayFromImage(sampled(self.given, self.grid.slab(slab)))
 
     def _covered(self, anatomy: Anatomy) -> np.ndarray:
         """(N,) bool: the anatomy's points that the transform says something about."""
@@ -142,28 +157,48 @@ class _Explanation:
             )
         return known
 
-    def _split(self, motion: Motion) -> RegistrationTransform:
+    def _split(self, motion: Motion) -> tuple[RegistrationTransform, np.ndarray]:
+        """The transform as alignment and displacement; and (z, y, x), mm, how far it moves each fixed voxel in all.
+
+        u(x) = A⁻¹(x + w(x)) − x, w being what was given. All of it in one pass: a B-spline takes its time.
+        """
         if self.linear:
-            return RegistrationTransform(as_affine(self.given))
-        matrix = motion.rotation @ motion.stretch
-        nearest = affine(matrix, motion.centroid_mm + motion.translation_mm - matrix @ motion.centroid_mm)
-        _refuse_impossible(nearest)
-        back = sitk.AffineTransform(nearest.GetInverse())
-        return RegistrationTransform(nearest, sampled(sitk.CompositeTransform([back, self.given]), self.grid))
+            alignment = as_affine(self.given)
+        else:
+            matrix = motion.rotation @ motion.stretch
+            alignment = affine(matrix, motion.centroid_mm + motion.translation_mm - matrix @ motion.centroid_mm)
+            _refuse_impossible(alignment)
+        shape = self.grid.size[::-1]
+        back, moved = sitk.AffineTransform(alignment.GetInverse()), np.empty(shape, np.float32)
+        u = None if self.linear else np.empty((*shape, 3), np.float32)
+        for slab, vectors in self._sampled():
+            moved[slab] = np.linalg.norm(vectors, axis=-1)
+            if u is not None:
+                points = grid_points(self.grid.slab(slab))
+                u[slab] = apply_affine(back, points + vectors) - points
+        if not np.isfinite(moved).all():
+            self._refuse_holes()
+        return RegistrationTransform(alignment, None if u is None else self.grid.image(u, vector=True)), moved
+
+    def _backward(self, split: RegistrationTransform) -> RegistrationTransform:
+        """Of large images on every n-th voxel, n as small as INVERSE_VOXELS lets it be."""
+        undone = None if split.displacement is None else inverted(split.displacement, INVERSE_VOXELS)
+        step = thinning_step(self.moving_grid.size, INVERSE_VOXELS)
+        return backward(split.alignment, undone, self.moving_grid.every(step, covering=True))
 
     def _segments(
-        self, labels: sitk.Image, whole: sitk.Image, displacement: sitk.Image | None
+        self, labels: sitk.Image, moved: np.ndarray, displacement: sitk.Image | None
     ) -> Iterator[dict[str, Any]]:
-        values, vectors = sitk.GetArrayViewFromImage(labels), sitk.GetArrayViewFromImage(whole)
+        values = sitk.GetArrayViewFromImage(labels)
         for label in labels_of(labels):
-            where = np.nonzero(values == label)
-            some = tuple(axis[:: 1 + len(axis) // MOST_VOXELS] for axis in where)
+            inside = np.flatnonzero(values == label)
+            some = inside[:: 1 + len(inside) // MOST_VOXELS]
             rest = None
             if displacement is not None:
-                points = self.grid.world(np.stack(some[::-1], -1))
-                rest = _told(fitted_motion(sitk.GetArrayViewFromImage(displacement)[some], points))
-            moved = metrics.spread(np.linalg.norm(vectors[where], axis=-1))
-            yield {"label": label, "moved_mm": moved, "rest": rest}
+                points = self.grid.world(np.stack(np.unravel_index(some, values.shape)[::-1], -1))
+                vectors = sitk.GetArrayViewFromImage(displacement).reshape(-1, 3)[some]
+                rest = _told(fitted_motion(vectors, points))
+            yield {"label": label, "moved_mm": metrics.spread(moved.ravel()[inside]), "rest": rest}
 
     def _record(self, result: RegistrationResult) -> dict[str, Any]:
         aligned = result.transform.alignment

@@ -19,7 +19,7 @@ from .itk_files import read_itk_transform
 
 @dataclass
 class RegistrationTransform:
-    """Fixed-space points to moving-space points. `displacement`: vector image, float64, LPS mm, on the fixed grid."""
+    """Fixed-space points to moving-space points. `displacement`: vector image of floats, LPS mm, on the fixed grid."""
 
     alignment: sitk.AffineTransform
     displacement: sitk.Image | None = None
@@ -40,7 +40,7 @@ class RegistrationTransform:
 
 
 def backward(alignment: sitk.AffineTransform, displacement: sitk.Image | None, moving: Grid) -> RegistrationTransform:
-    """Moving-space points to fixed-space points, in the same form as the forward transform.
+    """Moving-space points to fixed-space points, in the same form as the forward transform; float32, on `moving`.
 
     `displacement` w is the pull-back in fixed space that undoes the forward one: fixed = q + w(q) with
     q = alignment⁻¹(moving).
@@ -48,25 +48,25 @@ def backward(alignment: sitk.AffineTransform, displacement: sitk.Image | None, m
     back = sitk.AffineTransform(alignment.GetInverse())
     if displacement is None:
         return RegistrationTransform(back)
-    points = grid_points(moving)
-    undone = apply_affine(back, points) + sitk.GetArrayFromImage(extended_sample(displacement, moving, back))
-    return RegistrationTransform(back, moving.image(apply_affine(alignment, undone) - points, vector=True))
+    found, w = np.empty((*moving.size[::-1], 3), np.float32), sitk.Cast(displacement, sitk.sitkVectorFloat64)
+    for slab in moving.slabs():
+        part = moving.slab(slab)
+        points = grid_points(part)
+        undone = apply_affine(back, points) + sitk.GetArrayViewFromImage(_resampled(w, part, back))
+        found[slab] = apply_affine(alignment, undone) - points
+    return RegistrationTransform(back, moving.image(found, vector=True))
 
 
 def extended_sample(displacement: sitk.Image, grid: Grid, transform: sitk.Transform | None = None) -> sitk.Image:
     """`displacement` at transform(point) for each point of `grid`, its border value outside its own box; float64."""
-    return sitk.Resample(
-        sitk.Cast(displacement, sitk.sitkVectorFloat64),
-        grid.size,
-        transform or sitk.Transform(3, sitk.sitkIdentity),
-        sitk.sitkLinear,
-        grid.origin,
-        grid.spacing,
-        grid.direction,
-        0.0,
-        sitk.sitkVectorFloat64,
-        True,
-    )
+    return _resampled(sitk.Cast(displacement, sitk.sitkVectorFloat64), grid, transform)
+
+
+def _resampled(image: sitk.Image, grid: Grid, transform: sitk.Transform | None) -> sitk.Image:
+    """By linear interpolation, in the image's own type; beyond its box the value of its border."""
+    transform = transform or sitk.Transform(3, sitk.sitkIdentity)
+    where = grid.size, transform, sitk.sitkLinear, grid.origin, grid.spacing, grid.direction
+    return sitk.Resample(image, *where, 0.0, image.GetPixelID(), True)
 
 
 def read_transform(path: str | Path) -> RegistrationTransform:

@@ -54,5 +54,6 @@ def explain_transform(
     )
     result = run(given, stays, moved, **segmentations, progress=progress)
     pair.note(result)
+    del given  # as large as the images, perhaps, and no longer needed
     result.save(output, overwrite)
     return str(output)
