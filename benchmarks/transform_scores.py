@@ -6,9 +6,9 @@ import numpy as np
 import SimpleITK as sitk
 
 from regexplain.geometry import Grid
-from regexplain.images import labels_of
 from regexplain.jacobians import jacobian, jacobian_summary
 from regexplain.metrics import dice
+from regexplain.segmentations import labels_of
 
 
 def scores(transform: sitk.Transform, fixed: sitk.Image, moving: sitk.Image) -> dict[str, float]:

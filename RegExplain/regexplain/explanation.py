@@ -16,7 +16,7 @@ from . import registry
 from .anatomy import Anatomy
 from .errors import BadInputError
 from .geometry import Grid
-from .images import fitted_segmentation, labels_of
+from .images import fitted_segmentation
 from .intensities import tissue
 from .parts import Decomposition, taken_apart
 from .progress import Progress
@@ -24,6 +24,7 @@ from .results.explanations import ComponentMotion, Heatmap
 from .results.heatmap_names import SCALARS, USUAL_METHOD, USUAL_SCALAR
 from .results.registration_result import RegistrationResult
 from .running import trouble_said, use_threads
+from .segmentations import labels_of
 
 if TYPE_CHECKING:
     from .indicators import Trust

@@ -14,6 +14,7 @@ from .chatter import unheard
 from .errors import BadInputError
 from .geometry import Grid
 from .memory import check_memory
+from .segmentations import label_map, matched, names_of, with_names
 
 
 def read_volume(
@@ -67,30 +68,33 @@ def read_segmentation(
     role: str = "segmentation",
     warn: Callable[[str], None] = lambda message: None,
 ) -> sitk.Image:
-    """A label map, laid on the grid of `image` by nearest neighbour; uint8 or uint16."""
+    """A label map, laid on the grid of `image` by nearest neighbour, with the names that the file has."""
     return fitted_segmentation(_read(Path(path), role, None, warn), image, role)
 
 
 def fitted_segmentation(labels: sitk.Image, image: sitk.Image, role: str = "segmentation") -> sitk.Image:
-    """The label map on the grid of `image`. Raises BadInputError for what is no label map, or one of another place."""
-    if labels.GetDimension() != 3 or labels.GetNumberOfComponentsPerPixel() != 1:
-        raise BadInputError(
-            f"The {role} is not one 3-D label map; export it as a label map (one number a voxel) first."
-        )
-    values = sitk.GetArrayViewFromImage(labels)
-    if values.dtype.kind == "f" and not (np.isfinite(values).all() and (values == np.round(values)).all()):
-        raise BadInputError(f"The {role} has values that are not whole numbers; give a label map, not an image.")
-    if values.min() < 0 or values.max() > np.iinfo(np.uint16).max:
-        raise BadInputError(f"The {role} has labels outside 0–65535; give a label map, not an image.")
-    if values.max() == 0:
-        raise BadInputError(f"The {role} is empty (no voxel above 0); check that the right file was given.")
-    labels = sitk.Cast(labels, sitk.sitkUInt8 if values.max() < 256 else sitk.sitkUInt16)
-    fitted = Grid.of(image).sample(without_metadata(labels), nearest=True)
+    """The segmentation as one label map on the grid of `image`; uint8, uint16 or uint32, with names (`names_of`).
+
+    Raises BadInputError for what is no segmentation, or one of another place.
+    """
+    flat = label_map(labels, role)
+    fitted = Grid.of(image).sample(flat, nearest=True)
     if not sitk.GetArrayViewFromImage(fitted).any():
         raise BadInputError(
             f"The {role} does not lie on its image: none of its voxels is inside; check that the two belong together."
         )
-    return fitted
+    return with_names(fitted, names_of(flat))
+
+
+def fitted_pair(
+    fixed: sitk.Image | None, moving: sitk.Image | None, images: tuple[sitk.Image, sitk.Image]
+) -> tuple[sitk.Image | None, sitk.Image | None, str | None]:
+    """Both segmentations, if given, each on its image's grid and numbered alike (`matched`), and the sentence of it."""
+    of_fixed = None if fixed is None else fitted_segmentation(fixed, images[0], "fixed segmentation")
+    of_moving = None if moving is None else fitted_segmentation(moving, images[1], "moving segmentation")
+    if of_fixed is None or of_moving is None:
+        return of_fixed, of_moving, None
+    return of_fixed, *matched(of_fixed, of_moving)
 
 
 def read_vectors(path: str | Path, role: str) -> sitk.Image:
@@ -103,11 +107,6 @@ def read_vectors(path: str | Path, role: str) -> sitk.Image:
         )
     _check_finite(image, f"{role} {Path(path).name}")
     return image
-
-
-def labels_of(segmentation: sitk.Image) -> list[int]:
-    """The labels that occur, ascending, without 0."""
-    return [int(v) for v in np.unique(sitk.GetArrayViewFromImage(segmentation)) if v]
 
 
 def without_metadata(image: sitk.Image) -> sitk.Image:

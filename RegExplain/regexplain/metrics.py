@@ -9,8 +9,8 @@ import numpy as np
 import SimpleITK as sitk
 
 from .geometry import Grid
-from .images import labels_of
 from .jacobians import jacobian_summary, registration_jacobian
+from .segmentations import labels_of, names_of
 from .transforms import sampled
 
 if TYPE_CHECKING:
@@ -68,13 +68,15 @@ def segment_table(
     fixed: sitk.Image, maps: dict[str, sitk.Image] | None, millimetres: np.ndarray, determinant: np.ndarray
 ) -> list[dict[str, Any]]:
     """A row a label of the fixed segmentation: Dice with each of `maps` (label maps on the fixed grid), mm, det J."""
-    target = sitk.GetArrayViewFromImage(fixed)
+    target, names = sitk.GetArrayViewFromImage(fixed), names_of(fixed)
     rows = []
-    for label in np.unique(target[target > 0]).tolist():
+    for label in labels_of(fixed):
         scores, inside = None, target == label
         if maps is not None:
             scores = {name: dice(target, sitk.GetArrayViewFromImage(other), label) for name, other in maps.items()}
-        rows.append({"label": label, "dice": scores} | moved_and_grown(millimetres[inside], determinant[inside]))
+        named = {"name": names[label]} if label in names else {}
+        measured = moved_and_grown(millimetres[inside], determinant[inside])
+        rows.append({"label": label} | named | {"dice": scores} | measured)
     return rows
 
 
@@ -146,9 +148,11 @@ def _label_maps(
     fixed, moving = result.fixed_segmentation, result.moving_segmentation
     if fixed is None or moving is None:
         return None
+    names = names_of(moving) | names_of(fixed)
     for label in sorted(set(labels_of(fixed)) ^ set(labels_of(moving))):
         which = "fixed" if label in labels_of(fixed) else "moving"
-        warn(f"Segment {label} is only in the {which} segmentation.")
+        name = names.get(label)
+        warn(f"Segment {label}{f' ({name})' if name else ''} is only in the {which} segmentation.")
     steps = {"before": before, "aligned": result.transform.alignment, "after": result.transform.itk()}
     return {name: Grid.of(fixed).sample(moving, step, nearest=True) for name, step in steps.items()}
 

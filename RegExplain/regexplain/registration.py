@@ -13,7 +13,7 @@ import SimpleITK as sitk
 from . import __version__, alignment, metrics, registry
 from .errors import BadInputError
 from .geometry import Grid
-from .images import check_volume, fitted_segmentation, without_metadata
+from .images import check_volume, fitted_pair, without_metadata
 from .population import Population
 from .progress import Progress
 from .results.folder import SCHEMA_VERSION
@@ -87,8 +87,9 @@ class _Registration:
         check_volume(fixed, "fixed image")
         check_volume(moving, "moving image")
         self.fixed, self.moving = without_metadata(fixed), without_metadata(moving)
-        self.fixed_segmentation = _fitted(fixed_segmentation, fixed, "fixed segmentation")
-        self.moving_segmentation = _fitted(moving_segmentation, moving, "moving segmentation")
+        self.fixed_segmentation, self.moving_segmentation, matched = fitted_pair(
+            fixed_segmentation, moving_segmentation, (fixed, moving)
+        )
         self.grids = {"fixed": Grid.of(fixed), "moving": Grid.of(moving)}
         self.initial, self.device, self.progress = checked_initial(initial), device, progress
         self.threads = use_threads(threads)
@@ -100,6 +101,8 @@ class _Registration:
         self.regions: tuple[sitk.Image, dict[int, str]] | None = None
         self.warnings: list[str] = []
         self.seconds: dict[str, float] = {}
+        if matched:
+            self._warn(matched)
 
     def run(self, model: str) -> RegistrationResult:
         if self.initial is None:
@@ -245,7 +248,3 @@ def checked_initial(transform: sitk.Transform | None) -> sitk.AffineTransform | 
     if abs(np.linalg.det(np.array(linear.GetMatrix()).reshape(3, 3))) < 1e-6:
         raise BadInputError("The initial transform flattens space (its determinant is 0); give an invertible one.")
     return linear
-
-
-def _fitted(segmentation: sitk.Image | None, image: sitk.Image, role: str) -> sitk.Image | None:
-    return None if segmentation is None else fitted_segmentation(segmentation, image, role)

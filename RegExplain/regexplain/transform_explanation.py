@@ -19,13 +19,14 @@ from .alignment import described
 from .anatomy import MOST_VOXELS, Anatomy
 from .errors import BadInputError
 from .geometry import Grid, thinning_step
-from .images import check_volume, fitted_segmentation, labels_of, without_metadata
+from .images import check_volume, fitted_pair, without_metadata
 from .inversion import inverted
 from .motions import Motion, fitted_motion
 from .progress import Progress
 from .results.folder import SCHEMA_VERSION
 from .results.registration_result import RegistrationResult
 from .running import use_threads
+from .segmentations import labels_of, names_of
 from .transform_files import as_transform
 from .transform_parts import covered, part_words, parts_of
 from .transforms import (
@@ -41,7 +42,7 @@ from .transforms import (
 
 FLAT = 1e-6  # a determinant below this flattens space
 MISSED_SHARE = 1e-3  # of the tissue: less is a border
-INVERSE_VOXELS = 4_000_000  # of the inverse, found numerically: a large image's on a coarser grid
+INVERSE_VOXELS = 8_000_000  # of the inverse, found numerically: a large image's on a coarser grid
 WORSE = 0.05  # of Dice: what falls more is no rounding
 
 
@@ -64,12 +65,11 @@ def explain_transform(
     given = as_transform(transform)
     check_volume(fixed, "fixed image")
     check_volume(moving, "moving image")
-    labels = {
-        role: None if labels is None else fitted_segmentation(labels, image, f"{role} segmentation")
-        for role, labels, image in (("fixed", fixed_segmentation, fixed), ("moving", moving_segmentation, moving))
-    }
+    of_fixed, of_moving, said = fitted_pair(fixed_segmentation, moving_segmentation, (fixed, moving))
     work = _Explanation(given, without_metadata(fixed), without_metadata(moving), progress or Progress())
-    return work.run(labels["fixed"], labels["moving"])
+    if said:
+        work.warn(said)
+    return work.run(of_fixed, of_moving)
 
 
 class _Explanation:
@@ -111,7 +111,7 @@ class _Explanation:
         self.progress.report("Measuring", 4, 4)
         return result
 
-    def _warn(self, message: str) -> None:
+    def warn(self, message: str) -> None:
         self.warnings.append(message)
         self.progress.warn(message)
 
@@ -151,7 +151,7 @@ class _Explanation:
             )
         missed = 1 - known.mean()
         if missed > MISSED_SHARE:
-            self._warn(
+            self.warn(
                 f"The transform's field does not reach {100 * missed:.1f} % of the fixed image's tissue and moves "
                 "nothing there; do not rely on arrows or numbers beyond it."
             )
@@ -189,7 +189,7 @@ class _Explanation:
     def _segments(
         self, labels: sitk.Image, moved: np.ndarray, displacement: sitk.Image | None
     ) -> Iterator[dict[str, Any]]:
-        values = sitk.GetArrayViewFromImage(labels)
+        values, names = sitk.GetArrayViewFromImage(labels), names_of(labels)
         for label in labels_of(labels):
             inside = np.flatnonzero(values == label)
             some = inside[:: 1 + len(inside) // MOST_VOXELS]
@@ -198,7 +198,8 @@ class _Explanation:
                 points = self.grid.world(np.stack(np.unravel_index(some, values.shape)[::-1], -1))
                 vectors = sitk.GetArrayViewFromImage(displacement).reshape(-1, 3)[some]
                 rest = _told(fitted_motion(vectors, points))
-            yield {"label": label, "moved_mm": metrics.spread(moved.ravel()[inside]), "rest": rest}
+            named = {"name": names[label]} if label in names else {}
+            yield {"label": label, **named, "moved_mm": metrics.spread(moved.ravel()[inside]), "rest": rest}
 
     def _record(self, result: RegistrationResult) -> dict[str, Any]:
         aligned = result.transform.alignment
@@ -213,10 +214,10 @@ class _Explanation:
             "heatmaps": [],
             "components": None,
         }
-        record |= metrics.record_numbers(result, None, self._warn)
+        record |= metrics.record_numbers(result, None, self.warn)
         dice = record["dice"]
         if dice and dice["after"] < dice["before"] - WORSE:
-            self._warn(
+            self.warn(
                 f"The segments overlap less after the transform than before it (Dice {dice['before']:.2f}, then "
                 f"{dice['after']:.2f}); it may be the inverse, from moving to fixed points, or of other images."
             )

@@ -8,7 +8,7 @@ import sample_pair
 from regexplain import components, register
 from regexplain.errors import BadInputError
 from regexplain.geometry import Grid
-from regexplain.images import labels_of
+from regexplain.segmentations import labels_of
 from scan_copies import REORDERINGS, mapped, points_in, reordered, respaced, rotation, turned
 
 fixed, moving = sample_pair.image("fixed"), sample_pair.image("moving")

@@ -15,9 +15,10 @@ from torch import Tensor
 from ...errors import BadInputError
 from ...evaluation import case_number, numbered_cases
 from ...geometry import Grid, on_canvas
-from ...images import labels_of, read_segmentation, read_volume
+from ...images import read_segmentation, read_volume
 from ...inference.model import Model
 from ...progress import Progress
+from ...segmentations import labels_of
 from ..sections import Written, centred_canvas
 
 IMAGES, LABELS = "images", "labels"
