@@ -157,18 +157,18 @@ def trust(
             "indicators look at; use a result of a model such as brain-t1-flair."
         )
     from .inference.indicators import measured_trust
-    from .inference.model import Model
+    from .inference.model import loaded
 
     with trouble_said():
-        return measured_trust(Model.load(card, device, threads), result)
+        return measured_trust(loaded(card, device, threads), result)
 
 
 def _model_of(result: RegistrationResult, model: str | os.PathLike[str] | None, device: str, threads: int) -> Model:
     """The very model that made the result."""
     card = _card_of(result, model)
-    from .inference.model import Model
+    from .inference.model import loaded
 
-    return Model.load(card, device, threads)
+    return loaded(card, device, threads)
 
 
 def _card_of(result: RegistrationResult, model: str | os.PathLike[str] | None) -> registry.ModelCard:

@@ -158,10 +158,10 @@ class _Registration:
         return alignment.registered(self.fixed, self.moving), "affine"
 
     def _load(self, card: registry.ModelCard) -> Model:
-        from .inference.model import Model
+        from .inference.model import loaded
 
         with trouble_said():
-            model = Model.load(card, self.device, self.threads)
+            model = loaded(card, self.device, self.threads)
         self.device = str(model.device)
         return model
 

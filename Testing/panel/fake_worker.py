@@ -1,8 +1,10 @@
 """Speaks the worker's protocol (docs/architecture.md) without computing.
 
-    fake_worker.py BEHAVIOUR TEMPLATES [PID FILE] VERB ...
+    fake_worker.py BEHAVIOUR TEMPLATES
 
-TEMPLATES is a folder of synthetic results to copy from. Behaviours: good makes what the verb makes; affine the same
+BEHAVIOUR is a file that holds a JSON list: the name of how to behave, and for some a file to write process ids to. It
+is read for every command, so that one worker can change its mind. TEMPLATES is a folder of synthetic results to copy
+from. Behaviours: good makes what the verb makes; affine the same
 where no model fits; garbage the same among noise; error, memory, lost (graphics card), full (disk), silent and killed
 fail so; nowhere and half say that they are done; flood says too much; hang never ends, has a child, ignores requests to
 end, and writes both process ids to the file.
@@ -142,8 +144,8 @@ def error(templates, verb, arguments):
 
 
 def silent(templates, verb, arguments):
-    print("Segmentation fault", file=sys.stderr)
-    sys.exit(3)
+    print("Segmentation fault", file=sys.stderr, flush=True)
+    os._exit(3)
 
 
 def memory(templates, verb, arguments):
@@ -201,7 +203,7 @@ def killed(templates, verb, arguments):
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def hang(templates, verb, arguments):
+def hang(templates, verb, arguments, pids):
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     child = subprocess.Popen(
         [sys.executable, "-c", "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"]
@@ -210,15 +212,24 @@ def hang(templates, verb, arguments):
     partial.mkdir()
     (partial / "half").write_text("written")
     say("progress", stage="Registering", done=1, total=2)
-    Path(sys.argv[3]).write_text(f"{os.getpid()} {child.pid}")
+    Path(pids).write_text(f"{os.getpid()} {child.pid}")
     time.sleep(60)
+
+
+def exitCode(templates, arguments):
+    behaviour, *more = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    try:
+        globals()[behaviour](templates, arguments[0], arguments[1:], *more)
+    except SystemExit as error:
+        return error.code
+    return 0
 
 
 if __name__ == "__main__":
     if hasattr(os, "setsid"):
         os.setsid()
     say("started", pid=os.getpid())
-    behaviour, templates, *words = sys.argv[1:]
-    if behaviour == "hang":
-        del words[0]
-    globals()[behaviour](Path(templates), words[0], words[1:])
+    for line in sys.stdin:
+        code = exitCode(Path(sys.argv[2]), json.loads(line))
+        print()  # as WorkerMain.py does: something may have been printed without a line end
+        say("ended", code=code)

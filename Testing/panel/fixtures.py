@@ -1,5 +1,6 @@
 """Fixtures of the tests that need the stand-in host."""
 
+import json
 import os
 import sys
 import time
@@ -115,15 +116,17 @@ def templates(tmp_path_factory):
 
 
 @pytest.fixture
-def worker(monkeypatch, host, templates):
-    """`worker("error")` makes the panel start the fake worker with that behaviour, whatever packages are installed."""
+def worker(monkeypatch, host, templates, tmp_path_factory):
+    """`worker("error")` makes the panel's fake worker behave so from then on, whatever packages are installed."""
     from RegExplainLib.GUI import InstallLogic, WorkerProcess
 
+    behaviour = tmp_path_factory.mktemp("worker") / "behaviour.json"
+    command = [sys.executable, "-u", str(FAKE_WORKER), str(behaviour), str(templates)]
     monkeypatch.setattr(InstallLogic.InstallLogic, "missing", lambda self: [])
+    monkeypatch.setattr(WorkerProcess, "workerCommand", lambda: command)
 
-    def use(behaviour, *more):
-        command = [sys.executable, "-u", str(FAKE_WORKER), behaviour, str(templates), *map(str, more)]
-        monkeypatch.setattr(WorkerProcess, "workerCommand", lambda: command)
+    def use(name, *more):
+        behaviour.write_text(json.dumps([name, *map(str, more)]), encoding="utf-8")
 
     use("good")
     return use

@@ -123,9 +123,8 @@ def test_a_launcher_between_slicer_and_python_makes_no_difference(panel, volumes
 
     worker("hang", tmp_path / "pids")
     command = WorkerProcess.workerCommand()
-    monkeypatch.setattr(
-        WorkerProcess, "workerCommand", lambda: ["/bin/sh", "-c", '"$@" & wait $!; exit $?', "launcher", *command]
-    )
+    launched = ["/bin/sh", "-c", 'exec 3<&0; "$@" <&3 & wait $!; exit $?', "launcher", *command]
+    monkeypatch.setattr(WorkerProcess, "workerCommand", lambda: launched)
     panel.ui.registerButton.click()
     waitUntil(
         lambda: (tmp_path / "pids").exists() and len((tmp_path / "pids").read_text(encoding="utf-8").split()) == 2

@@ -118,6 +118,7 @@ class Panel(VTKObservationMixin):
 
     def _onSceneStartClose(self, caller, event):
         self.session.cancel()
+        self.session.runner.giveBack()
         self._setParameterNode(None)
 
     def _onSceneEndClose(self, caller, event):

@@ -1,4 +1,5 @@
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -18,7 +19,8 @@ LINES_A_TURN = 100  # of the event loop: a worker that says very much must not b
 
 
 class WorkerProcess:
-    """`regexplain` in a process of its own: its lines of output as they come, its end, and its end by force.
+    """`regexplain` in a process of its own, which waits for commands (WorkerMain.py): its lines of output as they come,
+    its end, and its end by force.
 
     `ended` carries the exit code, or KILLED or NOT_STARTED.
     """
@@ -38,11 +40,15 @@ class WorkerProcess:
         self._process.connect("finished(int,QProcess::ExitStatus)", self._onFinished)
         self._process.connect("errorOccurred(QProcess::ProcessError)", self._onError)
 
-    def start(self, arguments, folder):
-        """Run `regexplain` with these arguments in a working folder."""
+    def start(self, folder):
+        """Start it in a working folder, which must last as long as it does."""
         self.running = True
         self._process.setWorkingDirectory(str(folder))
-        self._process.start(self._command[0], [*self._command[1:], *arguments])
+        self._process.start(self._command[0], self._command[1:])
+
+    def send(self, arguments):
+        """Let it run `regexplain` with these arguments, once it has done what it was told before."""
+        self._process.write(json.dumps(arguments).encode() + b"\n")
 
     def knowsGroup(self, processId):
         """The worker told its process id, which is its group's too; later claims are not the worker's own."""

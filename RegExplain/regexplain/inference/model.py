@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -47,6 +49,7 @@ class Model:
     network: Any  # of NETWORKS; torch hides what a module's own methods take and give
     device: torch.device
     _scaled: list[tuple[sitk.Image, sitk.Image]] = field(default_factory=list, repr=False)
+    _known: dict[str, sitk.Image] = field(default_factory=dict, repr=False)  # scaled ones by `content`, oldest first
     _seen: tuple[sitk.Image, Seen] | None = field(default=None, repr=False)
 
     @classmethod
@@ -127,9 +130,41 @@ class Model:
         for original, kept in self._scaled:
             if original is image:
                 return kept
-        made = scaled_by(SCALINGS[self.card.intensities], image)
+        key = f"{self.card.intensities} {content(image)}"
+        made = self._known.pop(key, None)
+        if made is None:
+            made = scaled_by(SCALINGS[self.card.intensities], image)
         self._scaled = [*self._scaled[-1:], (image, made)]
+        self._known[key] = made
+        if len(self._known) > 2:
+            del self._known[next(iter(self._known))]
         return made
+
+
+_last = threading.local()
+
+
+def loaded(card: ModelCard, device: str = "auto", threads: int | None = None) -> Model:
+    """As `Model.load`, but the last network, and what images were scaled for it, serve again while its files are the
+    same.
+
+    Only the last is kept, and two images. These are known by their content, as an image may change between two calls.
+    """
+    last = getattr(_last, "model", None)
+    if last is None or (last.card, last.device) != (card, chosen_device(device)):
+        _last.model = None  # not two at once
+        _last.model = last = Model.load(card, device)
+    card.verified_file(WEIGHTS)
+    if threads is not None:
+        torch.set_num_threads(threads)
+    return replace(last)
+
+
+def content(image: sitk.Image) -> str:
+    """A checksum of an image's voxels and of where they lie."""
+    digest = hashlib.sha256(repr((Grid.of(image), image.GetPixelID())).encode())
+    digest.update(sitk.GetArrayViewFromImage(image).data)
+    return digest.hexdigest()
 
 
 def chosen_device(name: str) -> torch.device:
