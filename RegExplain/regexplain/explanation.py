@@ -20,7 +20,7 @@ from .images import fitted_segmentation
 from .intensities import tissue
 from .parts import Decomposition, taken_apart
 from .progress import Progress
-from .results.explanations import ComponentMotion, Heatmap
+from .results.explanations import ComponentMotion, Heatmap, share_outside
 from .results.heatmap_names import SCALARS, USUAL_METHOD, USUAL_SCALAR
 from .results.registration_result import RegistrationResult
 from .running import trouble_said, use_threads
@@ -67,7 +67,7 @@ def explain(
         from .attribution.coordinate_maps import coordinate_maps
 
         with trouble_said():
-            return coordinate_maps(ready, result, component)
+            return _with_air_shares(coordinate_maps(ready, result, component), result)
     if scalar not in SCALARS:
         raise BadInputError(f"There is no scalar {scalar!r}; there are {', '.join(SCALARS)}.")
     mask, words, label = _region(result, region)
@@ -75,7 +75,8 @@ def explain(
     from .attribution.heatmaps import heatmaps
 
     with trouble_said():
-        return heatmaps(ready, result, stages, mask, words, label, method, scalar, progress)
+        maps = heatmaps(ready, result, stages, mask, words, label, method, scalar, progress)
+        return _with_air_shares(maps, result)
 
 
 def components(
@@ -161,6 +162,14 @@ def trust(
 
     with trouble_said():
         return measured_trust(loaded(card, device, threads), result)
+
+
+def _with_air_shares(maps: list[Heatmap], result: RegistrationResult) -> list[Heatmap]:
+    """The same maps, each with how much of its heat lies in air."""
+    inside = {grid: tissue(getattr(result, grid)) for grid in {found.grid for found in maps}}
+    for found in maps:
+        found.air_share = share_outside(sitk.GetArrayViewFromImage(found.image), inside[found.grid])
+    return maps
 
 
 def _model_of(result: RegistrationResult, model: str | os.PathLike[str] | None, device: str, threads: int) -> Model:

@@ -31,12 +31,17 @@ def robust(array: np.ndarray) -> np.ndarray:
     For MR images, whose background is dark.
     """
     values = array.astype(np.float64)
+    low, high = _ends(values)
+    return np.minimum(np.maximum(values - low, 0) / high, 1).astype(np.float32)
+
+
+def _ends(values: np.ndarray) -> tuple[float, float]:
+    """(the background, how far above it the brightest lie), as `robust` takes them."""
     low = _filling(values)
     if low is None:
-        low = np.percentile(values, 1)
-    values = np.maximum(values - low, 0)
-    high = np.percentile(values[values > values.mean()], 99.5)
-    return np.minimum(values / high, 1).astype(np.float32)
+        low = float(np.percentile(values, 1))
+    above = np.maximum(values - low, 0)
+    return low, float(np.percentile(above[above > above.mean()], 99.5))
 
 
 def _filling(values: np.ndarray) -> float | None:
@@ -55,6 +60,12 @@ SCALINGS: dict[str, Callable[[np.ndarray], np.ndarray]] = {"normalised": normali
 def tissue(image: sitk.Image) -> np.ndarray:
     """(z, y, x) bool: what is brighter than air."""
     return robust(sitk.GetArrayFromImage(image)) > TISSUE
+
+
+def tissue_level(array: np.ndarray) -> float:
+    """The intensity above which a voxel is `tissue`; of a large image every n-th voxel says the same."""
+    low, high = _ends(array.astype(np.float64))
+    return low + TISSUE * high
 
 
 def tissue_box(scaled: sitk.Image, trimmed: float = TRIMMED) -> Grid:

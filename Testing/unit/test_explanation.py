@@ -22,6 +22,7 @@ from regexplain.geometry import Grid
 from regexplain.inference.model import Model
 from regexplain.intensities import tissue
 from regexplain.progress import Progress
+from regexplain.results.explanations import share_outside
 from regexplain.results.folder import ResultFolder
 from regexplain.results.registration_result import RegistrationResult
 from scan_copies import reordered
@@ -41,6 +42,18 @@ def test_every_stage_of_the_shipped_model_has_a_signed_map_on_its_own_image(real
         assert np.isfinite(sitk.GetArrayViewFromImage(heatmap.image)).all()
         assert heatmap.record["max_abs"] > 0
         assert heatmap.region == "all segments"
+
+
+def test_every_map_says_how_much_of_its_heat_lies_in_air(real):
+    for heatmap in explain(real, ["decoder", "encoder-moving"], threads=1):
+        inside = tissue(getattr(real, heatmap.grid))
+        sizes = np.abs(sitk.GetArrayFromImage(heatmap.image))
+        assert heatmap.record["air_share"] == pytest.approx(sizes[~inside].sum() / sizes.sum(), rel=1e-5)
+        assert 0 < heatmap.record["air_share"] < 0.2
+    (of_component, _) = explain(real, component=1, threads=1)
+    assert 0 < of_component.record["air_share"] < 1
+    assert share_outside(np.zeros(3), np.zeros(3, bool)) == 0.0
+    assert share_outside(np.array([-3.0, 1.0, 4.0]), np.array([False, True, True])) == 0.375
 
 
 def test_the_region_changes_the_map(real):

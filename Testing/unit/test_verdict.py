@@ -102,6 +102,19 @@ def test_the_overlap_is_compared_with_what_came_before_in_that_kind_of_result(re
     assert overlap.state == "ok" and f"{words} (Dice 0.80)" in overlap.words
 
 
+@pytest.mark.parametrize(("shares", "stands_out"), [((), False), ((None, 0.3), False), ((0.2, 0.81), True)])
+def test_heat_in_air_stands_out_where_most_of_a_map_lies_there(record, shares, stands_out):
+    stages = ("encoder-fixed", "encoder-moving")
+    rows = [
+        {"stage": stage} | ({"air_share": share} if share else {}) for stage, share in zip(stages, shares, strict=False)
+    ]
+    found = checks(record | {"heatmaps": rows}, VOXEL_MM)
+    assert [check.words for check in found if check.name == "Heat in air"] == [
+        "81 % of the heat of the encoder on the moving image lies in air, where there is no anatomy to go by."
+    ] * stands_out
+    assert all(check.state == "ok" for check in found if check.name != "Heat in air")
+
+
 def test_two_contrasts_ask_for_the_trust_indicators_and_then_heed_them(record):
     assert states(record, two_contrasts=True)["Trust indicators"] == "unknown"
     usual = {"median": 0.2, "p5": 0.1, "p95": 0.4}

@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..results.stages import stage_words
 from . import wording
 
 LOW_DICE = 0.5  # below it more of the two segments lies apart than together
 SAME_DICE = 0.005  # two figures that print alike
+LARGE_AIR_SHARE = 0.5  # of a heatmap: then most of it says nothing of the anatomy
 MARKS = {"ok": "✓", "look": "!", "unknown": "?"}
 
 
@@ -41,6 +43,7 @@ def checks(record: Mapping[str, Any], voxel_mm: float | None, two_contrasts: boo
         found.append(
             Check("Trust indicators", "unknown", "Not measured yet: Trust in the panel, or `regexplain trust`, does.")
         )
+    found += _heat_in_air(record.get("heatmaps", ()))
     warnings = wording.all_warnings(record)
     if warnings and all(check.state != "look" for check in found):
         found.append(Check("Warnings", "look", f"Warnings were given: {len(warnings)}. Read them first."))
@@ -108,6 +111,16 @@ def _population(stands: Mapping[str, Any] | None) -> Check:
         images = f"The {' and the '.join(atypical)} image{'s are' if len(atypical) > 1 else ' is'}"
         return Check(name, "look", f"{images} unlike those that the model learnt from.")
     return Check(name, "ok", "Both images are like those that the model learnt from.")
+
+
+def _heat_in_air(heatmaps: Sequence[Mapping[str, Any]]) -> list[Check]:
+    """A row where a heatmap has much heat in air; none where no map has."""
+    worst = max(heatmaps, key=lambda row: row.get("air_share", 0), default={})
+    if worst.get("air_share", 0) < LARGE_AIR_SHARE:
+        return []
+    share, stage = wording.percent(worst["air_share"]), stage_words(worst["stage"])
+    words = f"{share} of the heat of the {stage} lies in air, where there is no anatomy to go by."
+    return [Check("Heat in air", "look", words)]
 
 
 def _indicator(found: Mapping[str, Any]) -> Check:

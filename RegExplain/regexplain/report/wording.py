@@ -325,6 +325,7 @@ CAPTIONS = {
     "glyphs-3d": "The same arrows in space, with the axial slice.",
     "animation-registration": "The fixed segmentation as it is (red), and where the registration found its tissue in "
     "the aligned moving image (gold).",
+    "displacement": "How far the tissue of the fixed image was moved beyond the alignment, in millimetres.",
     "jacobian": "The volume that a piece of the fixed image has in the moving one: red grows, blue shrinks, white "
     "stays as it is, yellow is turned inside out.",
     "inverse-consistency": "How far a point ends from itself after the transform and its inverse, in millimetres.",

@@ -24,7 +24,7 @@ class Heatmap:
 
     stage: which part of the network, or `coordinate_stage`; grid: "fixed" or "moving"; region: in words; region_label:
     the segment, if one. method: of `METHODS`; scalar: of `SCALARS`, or its stage's own (`stages.SCALARS`); a
-    coordinate's map has neither.
+    coordinate's map has neither. air_share: how much of the absolute values lies in air, 0 to 1; None where not known.
     """
 
     stage: str
@@ -34,6 +34,7 @@ class Heatmap:
     region_label: int | None = None
     method: str = USUAL_METHOD
     scalar: str = USUAL_SCALAR
+    air_share: float | None = None
 
     @property
     def file(self) -> str:
@@ -41,7 +42,11 @@ class Heatmap:
 
     @property
     def record(self) -> dict[str, Any]:
-        how = {"method": self.method, "scalar": self.scalar} if component_of(self.stage) is None else {}
+        how: dict[str, Any] = {"method": self.method, "scalar": self.scalar}
+        if component_of(self.stage) is not None:
+            how = {}
+        if self.air_share is not None:
+            how["air_share"] = self.air_share
         return {
             "stage": self.stage,
             "file": self.file,
@@ -51,6 +56,13 @@ class Heatmap:
             "region_label": self.region_label,
             "max_abs": float(np.abs(sitk.GetArrayViewFromImage(self.image)).max()),
         }
+
+
+def share_outside(values: np.ndarray, inside: np.ndarray) -> float:
+    """How much of the absolute `values` lies where `inside` (bool, of the same shape) is not, 0 to 1."""
+    sizes = np.abs(values)
+    whole = float(sizes.sum(dtype=np.float64))
+    return float(sizes[~inside].sum(dtype=np.float64)) / whole if whole else 0.0
 
 
 @dataclass
