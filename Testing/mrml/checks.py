@@ -62,7 +62,7 @@ def check_hottest_pixel(layer, truth, view) -> None:
     hottest = truth.hottest[layer.stage][1] * LPS
     layer.setOpacity(1.0)
     view.fit(hottest)
-    picture = view.render()
+    picture = without_bars(view.render())
     rows, columns = np.nonzero(like(picture, color_of(layer, 1.0), 12))
     assert len(rows) > 3
     seen, expected = np.array((rows.mean(), columns.mean())), np.array(view.toPixel(hottest))
@@ -70,10 +70,10 @@ def check_hottest_pixel(layer, truth, view) -> None:
 
 
 def check_arrows(layer, truth) -> None:
-    """Every arrow goes from a point x of the fixed scan to x + u(x), and there are as many as there should be."""
+    """Every arrow goes from a point x of the fixed scan to x + u(x), and there are as many as there should be in 3D."""
     bases, tips = arrows_3d(layer)
     np.testing.assert_allclose((tips - bases) * LPS, truth.displacement(bases * LPS), atol=0.1)
-    display, bounds = layer.displayNode, [0.0] * 6
+    display, bounds = layer.spaceDisplayNode, [0.0] * 6
     display.GetRegionNode().GetRASBounds(bounds)
     axes = [lattice(bounds[n], bounds[n + 1], display.GetGlyphSpacingMm()) for n in (0, 2, 4)]
     points = np.stack(np.meshgrid(*axes), axis=-1).reshape(-1, 3)
@@ -93,7 +93,8 @@ def check_arrows_of_segment(layer, truth, label: int) -> None:
 
     def arrows():
         """(fixed ends, vectors to the other ends, whether inside, whether near)."""
-        bases, tips = (points * LPS for points in arrows_3d(layer))
+        every = layer.displayNode  # those of the slices are not the longest alone
+        bases, tips = (points * LPS for points in arrows_3d(layer, every))
         ends, others = (bases, tips) if layer.towards == "moving" else (tips, bases)
         voxel = max(truth.fixed.GetSpacing())
         steps = np.stack(np.meshgrid(*[np.linspace(-2, 2, 9)] * 3), axis=-1).reshape(-1, 3) * voxel
@@ -166,6 +167,13 @@ def like(picture: np.ndarray, color: np.ndarray, tolerance: float) -> np.ndarray
     return np.abs(picture.astype(float) - color).max(axis=2) < tolerance
 
 
+def without_bars(picture: np.ndarray) -> np.ndarray:
+    """A picture of a slice view, black where colour bars may be, which have the colours of what is looked for."""
+    picture = picture.copy()
+    picture[:, int(0.78 * picture.shape[1]) :] = 0
+    return picture
+
+
 def color_of(layer, share: float) -> np.ndarray:
     """A heatmap's colour (0-255) of a share of its largest value."""
     color, entry = [0.0] * 3, next(e for e in layer.resultNodes.record["heatmaps"] if e["stage"] == layer.stage)
@@ -173,14 +181,14 @@ def color_of(layer, share: float) -> np.ndarray:
     return 255 * np.array(color)
 
 
-def arrows_3d(layer) -> tuple[np.ndarray, np.ndarray]:
-    """Bases and tips (RAS, (N, 3)) of the arrows that Slicer draws in 3D."""
-    drawn, display, source = vtk.vtkPolyData(), layer.displayNode, vtk.vtkArrowSource()
+def arrows_3d(layer, display=None) -> tuple[np.ndarray, np.ndarray]:
+    """Bases and tips (RAS, (N, 3)) of the arrows that Slicer draws in 3D, the tips as of arrows of true length."""
+    drawn, display, source = vtk.vtkPolyData(), display or layer.spaceDisplayNode, vtk.vtkArrowSource()
     slicer.vtkSlicerTransformLogic.GetVisualization3d(drawn, display, display.GetRegionNode())
     source.SetTipLength(display.GetGlyphTipLengthPercent() * 0.01)
     source.SetTipResolution(display.GetGlyphResolution())
     source.SetShaftResolution(display.GetGlyphResolution())
-    return _ends(drawn, source)
+    return _true(*_ends(drawn, source), layer.scale)
 
 
 def arrows_2d(layer, sliceNode) -> tuple[np.ndarray, np.ndarray]:
@@ -189,7 +197,11 @@ def arrows_2d(layer, sliceNode) -> tuple[np.ndarray, np.ndarray]:
     slicer.vtkSlicerTransformLogic.GetVisualization2d(drawn, layer.displayNode, sliceNode)
     source.SetGlyphTypeToArrow()
     source.FilledOff()
-    return _ends(drawn, source)
+    return _true(*_ends(drawn, source), layer.scale)
+
+
+def _true(bases: np.ndarray, tips: np.ndarray, scale: float) -> tuple[np.ndarray, np.ndarray]:
+    return bases, bases + (tips - bases) / scale
 
 
 def _ends(drawn: vtk.vtkPolyData, source: vtk.vtkPolyDataAlgorithm) -> tuple[np.ndarray, np.ndarray]:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 import vtk
 from vtk.util.numpy_support import vtk_to_numpy
 
@@ -14,10 +15,13 @@ from mrml.checks import (
     check_arrows_back,
     check_arrows_of_segment,
     points_of,
+    without_bars,
 )
 from regexplain.errors import BadInputError
+from regexplain.geometry import Grid
 from RegExplainLib.MRML.Layers import GlyphLayer
-from RegExplainLib.MRML.Layers.GlyphLayer import niceCeiling
+from RegExplainLib.MRML.Layers.GlyphLayer import ARROWS_IN_3D, niceCeiling
+from RegExplainLib.MRML.Places import tissueOf
 from RegExplainLib.MRML.ResultNodes import ResultNodes
 from synthetic_result import BUMP_OFFSET, write_synthetic_result
 
@@ -53,24 +57,65 @@ def test_there_is_no_arrow_where_nothing_moves(scene, tmp_path):
 
 def test_arrows_are_seen_where_the_displacement_is_and_nowhere_else(views, result, truth):
     view, layer = views[0], GlyphLayer(result).add()
+    layer.setScale(1)
     view.fit((truth.centre + BUMP_OFFSET) * LPS)
     layer.hide()
-    without = view.render().astype(int)
+    without = without_bars(view.render()).astype(int)
     layer.show()
-    changed = np.argwhere(np.abs(view.render().astype(int) - without).max(axis=2) > 30)
+    changed = np.argwhere(np.abs(without_bars(view.render()) - without).max(axis=2) > 30)
     assert len(changed) > 500
     lengths = np.linalg.norm(truth.displacement(points_of(changed, view)), axis=1)
     assert lengths.min() > 0.1 and np.median(lengths) > 1.5
 
 
-def test_arrows_are_true_to_scale_unless_asked(result, truth):
+def drawn_size(layer):
+    """(3,) mm of the box about all that is drawn in 3D."""
+    drawn, display = vtk.vtkPolyData(), layer.spaceDisplayNode
+    slicer.vtkSlicerTransformLogic.GetVisualization3d(drawn, display, display.GetRegionNode())
+    return np.ptp(vtk_to_numpy(drawn.GetPoints().GetData()), axis=0)
+
+
+def test_arrows_are_drawn_as_much_longer_as_asked_and_the_colour_bar_says_so(result, truth):
     layer = GlyphLayer(result).add()
-    before = arrows_3d(layer)
-    layer.setScale(2.0)
+    layer.setScale(1.0)
+    before, size = arrows_3d(layer), drawn_size(layer)
+    layer.setScale(10.0)
     after = arrows_3d(layer)
-    np.testing.assert_allclose(after[1] - after[0], 2 * (before[1] - before[0]), atol=0.01)
+    np.testing.assert_allclose(after[1] - after[0], before[1] - before[0], atol=0.01)  # tips of true length
+    assert (drawn_size(layer) - size).max() > 5 * np.abs(before[1] - before[0]).max()
+    assert [barTitle(display) for display in layer._displays] == ["arrows 10 × mm"] * 2
     layer.setSpacing(layer.displayNode.GetGlyphSpacingMm() * 2)
     assert len(arrows_3d(layer)[0]) < 0.3 * len(before[0])
+
+
+def barTitle(display):
+    return " ".join(slicer.modules.colors.logic().GetColorLegendDisplayNode(display).GetTitleText().split())
+
+
+@pytest.mark.parametrize(("amplitude", "scale"), [(5.0, 1), (0.4, 10), (0.04, 100)])
+def test_arrows_too_short_to_be_seen_are_drawn_longer(scene, tmp_path, amplitude, scale):
+    truth = write_synthetic_result(tmp_path / "result", amplitude_mm=amplitude)
+    layer = GlyphLayer(ResultNodes.load(truth.folder)).add()
+    lengths = np.linalg.norm(truth.displacement(arrows_3d(layer)[0] * LPS), axis=1)
+    assert layer.scale == scale
+    assert 0.5 * layer.spacing < scale * np.percentile(lengths, 95) < 3 * layer.spacing
+    assert barTitle(layer.displayNode) == ("mm" if scale == 1 else f"arrows {scale} × mm")
+
+
+def test_there_is_no_arrow_in_air(pictures, scene, tmp_path):
+    truth = write_synthetic_result(tmp_path / "result", displacement="constant", segmentations=False)
+    result = ResultNodes.load(truth.folder)
+    layer, view = GlyphLayer(result).add(), pictures.sliceViews[0]
+    layer.setSpacing(2.0)
+    view.fit(truth.centre * LPS)
+    bases, _ = arrows_2d(layer, view.sliceNode)
+    inside = Grid.of(truth.fixed).image(tissueOf(result.fixed).astype(np.uint8))
+    near = sitk.BinaryDilate(inside, (1, 1, 1), sitk.sitkBox)
+    where = [near.TransformPhysicalPointToIndex(point.tolist()) for point in (bases * LPS).astype(float)]
+    assert len(bases) > 100 and all(near[index] for index in where) and not all(inside[index] for index in where)
+    layer.setForm("grid")  # a step at the border would be no bending
+    layer.setForm("arrows")
+    assert len(arrows_2d(layer, view.sliceNode)[0]) == len(bases)
 
 
 def test_the_arrows_never_take_the_place_of_the_deformation(result):
@@ -93,14 +138,15 @@ def test_a_scale_ends_in_the_next_round_number(value, ceiling):
     assert niceCeiling(value) == pytest.approx(ceiling)
 
 
-def test_without_a_segmentation_the_3d_arrows_lie_in_the_axial_slice(pictures, scene, tmp_path):
+def test_without_a_segmentation_the_3d_view_has_the_longest_arrows_through_the_volume(scene, tmp_path):
     truth = write_synthetic_result(tmp_path / "result", segmentations=False)
-    layer, view = GlyphLayer(ResultNodes.load(truth.folder)).add(), pictures.sliceViews[0]
-    slicePoint = (truth.centre + BUMP_OFFSET) * LPS
-    view.fit(slicePoint)
+    layer = GlyphLayer(ResultNodes.load(truth.folder)).add()
     bases, tips = arrows_3d(layer)
-    assert len(bases) > 20 and np.abs(bases[:, 2] - slicePoint[2]).max() < 1e-3
+    assert 200 < len(bases) <= 1.2 * ARROWS_IN_3D and np.ptp(bases, axis=0).min() > 10
     np.testing.assert_allclose((tips - bases) * LPS, truth.displacement(bases * LPS), atol=0.1)
+    shortest = np.linalg.norm(tips - bases, axis=1).min()
+    layer.setThreshold(0.01)
+    assert shortest > 5 * layer.threshold and len(arrows_3d(layer)[0]) == len(bases)
 
 
 def test_towards_the_fixed_scan_every_arrow_ends_where_it_began_towards_the_moving_one(result, truth):
@@ -162,6 +208,7 @@ def test_the_bent_grid_is_a_straight_one_with_every_point_moved_along_the_slice(
     layer, view = GlyphLayer(result).add(), pictures.sliceViews[0]
     view.fit((truth.centre + BUMP_OFFSET) * LPS)
     layer.setForm("grid")
+    layer.setScale(1)
     bent, _ = drawn_2d(layer, view)
     layer.setScale(0)
     straight, _ = drawn_2d(layer, view)
@@ -173,8 +220,8 @@ def test_the_bent_grid_is_a_straight_one_with_every_point_moved_along_the_slice(
 
 def test_settings_are_read_back_from_the_nodes(result):
     layer, other = GlyphLayer(result).add(), GlyphLayer(result)
-    usual = (other.towards, other.scale, other.segment, other.form)
-    assert usual == ("moving", 1, None, "arrows") and other.threshold == pytest.approx(0.1 * other.maxMm)
+    assert (other.towards, other.segment, other.form) == ("moving", None, "arrows")
+    assert other.threshold == pytest.approx(0.1 * other.maxMm)
     layer.setTowards("fixed")
     layer.setSpacing(4.5)
     layer.setScale(2.5)
@@ -208,5 +255,5 @@ def test_settings_and_arrows_come_back_with_a_saved_scene(scene, truth, result, 
 def test_slicer_shows_a_colour_bar_in_millimetres_with_the_arrows(result):
     layer = GlyphLayer(result).add()
     legend = slicer.modules.colors.logic().GetColorLegendDisplayNode(layer.node("transform"))
-    assert legend.GetVisibility() and legend.GetTitleText() == "mm"
+    assert legend.GetVisibility() and barTitle(layer.displayNode).endswith("mm")
     assert legend.GetPrimaryDisplayNode() is layer.displayNode and layer.displayNode.GetScalarRange() == (0.0, 5.0)

@@ -7,6 +7,7 @@ from mrml.checks import node_ids
 from regexplain.errors import BadInputError
 from RegExplainLib.MRML.Layers import (
     AnimationLayer,
+    DisplacementLayer,
     GlyphLayer,
     HeatmapLayer,
     InverseConsistencyLayer,
@@ -19,6 +20,7 @@ from synthetic_result import write_synthetic_result
 
 KINDS = {
     "glyphs": GlyphLayer,
+    "displacement": DisplacementLayer,
     "jacobian": JacobianLayer,
     "inverse consistency": InverseConsistencyLayer,
     "heatmap decoder": lambda result: HeatmapLayer(result, "decoder"),
@@ -61,11 +63,11 @@ def test_a_layer_of_a_scene_that_was_saved_and_reopened_leaves_nothing_behind(sc
 def test_a_result_offers_every_layer_that_it_has(result):
     stages = ["heatmap encoder-fixed", "heatmap encoder-moving", "heatmap decoder"]
     assert [layer.key for layer in result.layers()] == [
-        *("glyphs", "jacobian", "inverse consistency"),
+        *("glyphs", "displacement", "jacobian", "inverse consistency"),
         *stages,
         *("animation registration", "animation 1", "animation 2"),
     ]
-    assert len({layer.title for layer in result.layers()}) == 9
+    assert len({layer.title for layer in result.layers()}) == 10
 
 
 def test_an_added_layer_is_shown_and_hides_and_shows_again(layer):
@@ -163,6 +165,7 @@ def test_layers_on_the_other_scan_and_of_the_same_kind_are_hidden(result):
     ("lacking", "kind", "says"),
     [
         ({"kind": "affine"}, "glyphs", "register with a model"),
+        ({"kind": "affine"}, "displacement", "register with a model"),
         ({"kind": "affine"}, "animation registration", "register with a model"),
         ({"heatmaps": False}, "heatmap decoder", "run Explain"),
         ({"components": 0}, "animation 2", "run Components"),

@@ -38,7 +38,7 @@ def counts(picture):
 
 
 def test_the_pictures_are_large_enough_to_read(drawn):
-    assert len(drawn) == 12
+    assert len(drawn) == 13
     for name, picture in drawn.items():
         assert picture.shape == (500, 500 if name == "glyphs-3d.png" else 1500, 3)
         assert picture.std() > 10

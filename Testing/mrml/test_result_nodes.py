@@ -71,7 +71,7 @@ def test_a_result_without_segmentations_has_none(scene, tmp_path):
     truth = write_synthetic_result(tmp_path / "bare", segmentations=False, heatmaps=False, components=0)
     result = ResultNodes.load(truth.folder)
     assert (result.fixedSegmentation, result.movingSegmentation, result.warpedSegmentation) == (None, None, None)
-    assert [layer.key for layer in result.layers()] == ["glyphs", "jacobian", "inverse consistency"]
+    assert [layer.key for layer in result.layers()] == ["glyphs", "displacement", "jacobian", "inverse consistency"]
 
 
 def test_what_takes_long_is_done_before_the_first_node_is_added(scene, truth, monkeypatch):

@@ -19,10 +19,11 @@ NAMES = {
 
 
 def loadSamplePair(parameters):
-    """Add the pair with its segmentations to the scene, and choose them in the parameter node."""
+    """Add the pair with its segmentations to the scene, show it, and choose it in the parameter node."""
     import SimpleITK as sitk
 
     from ..MRML import Conversion
+    from ..MRML.ViewFitting import showVolume
 
     scene = slicer.mrmlScene
     for role in ("fixed", "moving"):
@@ -32,6 +33,7 @@ def loadSamplePair(parameters):
         setattr(parameters, role, Conversion.addVolume(scene, volume, scene.GenerateUniqueName(NAMES[role])))
         segmentation = Conversion.addSegmentation(scene, labels, segmentationName, COLOR)
         setattr(parameters, f"{role}Segmentation", segmentation)
+    showVolume(parameters.fixed)
 
 
 def registerSampleData():

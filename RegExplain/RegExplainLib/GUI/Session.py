@@ -14,6 +14,7 @@ from regexplain.errors import BadInputError, RegExplainError
 from regexplain.results import ResultFolder
 from regexplain.results.folder import RECORD
 
+from ..MRML.OtherOutlines import showOtherOutlines
 from ..MRML.ResultNodes import ResultNodes
 from ..MRML.Segments import segmentsByLabel
 from ..Signal import Signal
@@ -104,6 +105,7 @@ class Session:
     def noticeRemovedNodes(self):
         """If the registration on show was removed from the scene, show another."""
         if self._result is not None and self.result is None:
+            showOtherOutlines(slicer.mrmlScene)
             self._findResult()
 
     def choose(self, resultId):
@@ -128,11 +130,11 @@ class Session:
     def _leave(self, result):
         """Take a registration out of the views, lest it be taken for the one on show."""
         self._layers[result.id] = [layer for layer in result.layers() if layer.visible]
-        hide(result)
+        result.leaveViews()
 
-    def _return(self, result):
+    def _return(self, result, fitted=True):
         """The same in the other direction."""
-        result.showSpace("fixed")
+        result.enterViews(fitted)
         for layer in self._layers.pop(result.id, []):
             if layer.added:
                 layer.show()
@@ -175,6 +177,7 @@ class Session:
         if self.result is not None:
             self._leave(self.result)
         self._result = result
+        result.enterViews()
         self.parameterNode.result = result.id
 
     def _putAside(self, result):
@@ -184,7 +187,7 @@ class Session:
             return
         self._leave(self.result)
         self._leave(result)
-        self._return(self.result)
+        self._return(self.result, fitted=False)
         text = _("Finished. The result belongs to the parameter set {name}; choose that to see it.")
         self.said.emit(text.format(name=self._startedFrom.parameterNode.GetName()), [])
 
@@ -346,15 +349,6 @@ class Session:
         for folder in self._folders.values():
             for aside in folder.parent.glob(f".{folder.name}.*"):
                 shutil.rmtree(aside, ignore_errors=True)
-
-
-def hide(result):
-    """No layer and no outline of it is seen."""
-    for layer in result.layers():
-        layer.hide()
-    for segmentation in (result.fixedSegmentation, result.movingSegmentation, result.warpedSegmentation):
-        if segmentation is not None:
-            segmentation.SetDisplayVisibility(False)
 
 
 def nameSegments(result, names):

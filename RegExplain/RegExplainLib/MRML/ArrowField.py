@@ -23,7 +23,7 @@ def arrowField(deformation, towards, inside=None):
     Only every n-th vector is kept, n the least that leaves no more than VOXEL_LIMIT of those about `inside`.
     """
     vectors, geometry = Conversion.gridOf(deformation)
-    if inside is None:
+    if inside is None or not inside.any():
         step = thinning_step(vectors.shape[:3], VOXEL_LIMIT)
         grid = Conversion.gridOfVectors(vectors[::step, ::step, ::step], geometry, step)
         if towards == "fixed":

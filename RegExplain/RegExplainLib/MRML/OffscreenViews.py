@@ -9,13 +9,16 @@ from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 
 import slicer
 
+from .ViewFitting import fitCameras
+
 VIEW_PIXELS = 500
-TEXT_PIXELS, BAR_TEXT_PIXELS = 20, 16
+TEXT_PIXELS = 20
 DARK = (0.06, 0.06, 0.08)
 SLICE_MANAGERS = (
     "vtkMRMLModelSliceDisplayableManager",
     "vtkMRMLSegmentationsDisplayableManager2D",
     "vtkMRMLTransformsDisplayableManager2D",
+    "vtkMRMLColorLegendDisplayableManager",
 )
 THREE_D_MANAGERS = (
     "vtkMRMLCameraDisplayableManager",
@@ -23,6 +26,7 @@ THREE_D_MANAGERS = (
     "vtkMRMLModelDisplayableManager",
     "vtkMRMLSegmentationsDisplayableManager3D",
     "vtkMRMLTransformsDisplayableManager3D",
+    "vtkMRMLColorLegendDisplayableManager",
 )
 LETTERS = (("L", "R"), ("P", "A"), ("I", "S"))  # the ends of the axes R, A and S
 
@@ -33,30 +37,6 @@ class _View:
     def __init__(self, factory, managers, viewNode):
         self._factory, self._managers, self.viewNode = factory.GetInstance(), managers, viewNode
         self.window, self._texts = None, []
-
-    def addColorBar(self, colors, title):
-        """A bar for a vtkScalarsToColors; Slicer's own legend knows no continuous colours."""
-        self._openOnce()
-        self._colorBar = vtk.vtkScalarBarActor()
-        self._colorBar.SetLookupTable(colors)
-        self._colorBar.SetNumberOfLabels(3)
-        self._colorBar.SetLabelFormat("%.2g")
-        self._colorBar.UnconstrainedFontSizeOn()
-        style = self._colorBar.GetLabelTextProperty()
-        style.SetFontSize(BAR_TEXT_PIXELS)
-        style.SetBold(False)
-        style.SetItalic(False)
-        style.SetShadow(False)
-        self._colorBar.SetPosition(0.80, 0.04)
-        self._colorBar.SetPosition2(0.18, 0.32)
-        self._barTitle = _textActor(title, VIEW_PIXELS - 8, 0.40 * VIEW_PIXELS, "Right", "Bottom")
-        self._barTitle.GetTextProperty().SetFontSize(BAR_TEXT_PIXELS)
-        for prop in (self._colorBar, self._barTitle):
-            self._renderer.AddViewProp(prop)
-
-    def removeColorBar(self):
-        for prop in (self._colorBar, self._barTitle):
-            self._renderer.RemoveViewProp(prop)
 
     def _openOnce(self):
         if self.window is None:
@@ -161,13 +141,14 @@ class SliceView(_View):
 
 
 class ThreeDView(_View):
-    """The 3D view, seen from the patient's left, front and above, on a dark ground. Making one needs no GL."""
+    """The 3D view, on a dark ground. Making one needs no GL."""
 
     def __init__(self, headless):
         self._logic = slicer.vtkMRMLViewLogic()
         self._logic.SetMRMLApplicationLogic(headless.applicationLogic)
         headless.applicationLogic.GetViewLogics().AddItem(self._logic)
         self._logic.SetMRMLScene(headless.scene)
+        self._scene = headless.scene
         viewNode = self._logic.AddViewNode("1")
         viewNode.SetBoxVisible(False)
         viewNode.SetAxisLabelsVisible(False)
@@ -179,13 +160,16 @@ class ThreeDView(_View):
         self._setTexts([(title, 10, VIEW_PIXELS - 8, "Left", "Top")])
         self._renderer.GradientBackgroundOff()
         self._renderer.SetBackground(DARK)
-        self.window.Render()  # the managers make what the camera is to frame
-        camera = self._renderer.GetActiveCamera()
-        camera.SetPosition(np.array(camera.GetFocalPoint()) + (-60, 90, 50))
-        camera.SetViewUp(0, 0, 1)
-        self._renderer.ResetCamera()
-        camera.Zoom(1.9)
         return self._pixels()
+
+    def look(self, bounds):
+        """See a box of (3, 2) RAS mm from the patient's left, front and above."""
+        self._openOnce()
+        self.window.Render()  # the managers make the camera
+        camera = self._renderer.GetActiveCamera()
+        camera.SetPosition(np.add(camera.GetFocalPoint(), (-60, 90, 50)))
+        camera.SetViewUp(0, 0, 1)
+        fitCameras(self._scene, bounds)
 
 
 def pixelsOf(window):

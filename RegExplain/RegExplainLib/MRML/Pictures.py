@@ -1,11 +1,8 @@
 """PNG pictures of a result and of every layer of it, for the report and for people without Slicer."""
 
-import numpy as np
-
-from .Conversion import gridOf
 from .Layers import GlyphLayer, MapLayer, WarpLayer
-from .NodeExport import segmentMask
 from .OffscreenViews import SliceView, ThreeDView, sideBySide, writePng
+from .Places import anatomyBounds, anatomyCentre, largestDisplacement
 
 SLICE_VIEWS = (("Red", "Axial"), ("Green", "Coronal"), ("Yellow", "Sagittal"))  # as in Slicer's default layout
 
@@ -86,7 +83,7 @@ class Pictures:
         layer.show()
         _showSegmentations(layer.resultNodes, "fixedSegmentation")
         self._fit(largestDisplacement(layer.resultNodes))
-        picture = self._slices("Displacement", layer.colors, "mm")
+        picture = self._slices("Displacement")
         layer.hide()
         return picture
 
@@ -96,9 +93,8 @@ class Pictures:
         _showSegmentations(layer.resultNodes, "fixedSegmentation")
         plane = self.sliceViews[0].sliceNode
         plane.SetSliceVisible(True)
-        self.threeDView.addColorBar(layer.colors, "mm")
+        self.threeDView.look(anatomyBounds(layer.resultNodes))
         picture = self.threeDView.render("Displacement")
-        self.threeDView.removeColorBar()
         plane.SetSliceVisible(False)
         layer.hide()
         return picture
@@ -107,7 +103,7 @@ class Pictures:
         layer.show()
         _showSegmentations(layer.resultNodes, f"{layer.space}Segmentation")
         self._fit(layer.hottestPoint())
-        picture = self._slices(layer.pictureTitle, layer.colors, layer.unit)
+        picture = self._slices(layer.pictureTitle)
         layer.hide()
         return picture
 
@@ -122,40 +118,14 @@ class Pictures:
         layer.hide()
         return picture
 
-    def _slices(self, title, colors=None, unit=""):
-        """All slice views, the last with the colour bar."""
-        last = self.sliceViews[-1]
-        pictures = [view.render(title if view is self.sliceViews[0] else view.orientation) for view in self.sliceViews]
-        if colors is not None:
-            last.addColorBar(colors, unit)
-            pictures[-1] = last.render(last.orientation)
-            last.removeColorBar()
-        return sideBySide(*pictures)
+    def _slices(self, title):
+        """All slice views, each with its colour bars."""
+        titles = [title, *(view.orientation for view in self.sliceViews[1:])]
+        return sideBySide(*(view.render(text) for view, text in zip(self.sliceViews, titles, strict=True)))
 
     def _fit(self, ras):
         for view in self.sliceViews:
             view.fit(ras)
-
-
-def anatomyCentre(resultNodes):
-    """The middle of the fixed segmentation, or of the fixed volume where there is none, RAS mm."""
-    segmentation, bounds = resultNodes.fixedSegmentation, [0.0] * 6
-    segmented = segmentation is not None and segmentation.GetSegmentation().GetNumberOfSegments() > 0
-    (segmentation if segmented else resultNodes.fixed).GetRASBounds(bounds)
-    return np.add(bounds[::2], bounds[1::2]) / 2
-
-
-def largestDisplacement(resultNodes):
-    """Where the tissue of the fixed scan moved most (within the fixed segmentation where there is one), RAS mm."""
-    vectors, geometry = gridOf(resultNodes.deformation)
-    lengths, segmentation = np.linalg.norm(vectors, axis=-1), resultNodes.fixedSegmentation
-    if segmentation:
-        inside = np.zeros(lengths.shape, bool)
-        for segment in segmentation.GetSegmentation().GetSegmentIDs():
-            inside |= segmentMask(segmentation, segment, resultNodes.fixed)
-        lengths = np.where(inside, lengths, 0) if inside.any() else lengths
-    k, j, i = np.unravel_index(np.argmax(lengths), lengths.shape)
-    return (geometry @ (i, j, k, 1))[:3]
 
 
 def _showSegmentations(resultNodes, *shown):

@@ -13,8 +13,11 @@ from regexplain.results import ResultFolder
 from regexplain.transforms import read_transform
 
 from . import Conversion
+from .OtherOutlines import hideOtherOutlines, showOtherOutlines
+from .Places import anatomyBounds, anatomyCentre, largestDisplacement
 from .Segments import FIXED_COLOR, MOVING_COLOR, WARPED_COLOR
 from .Tags import RESULT, hasTags, removeNodes, tag, taggedNodes
+from .ViewFitting import STAGE_VIEW, fitCameras, fitSlices, sliceLogics
 
 VOLUMES = {
     "fixed": ("fixed.nii.gz", "Fixed"),
@@ -34,7 +37,6 @@ SEGMENTATIONS = {
 TRANSFORM = "transform.h5"
 SURFACE_LIMIT_VOXELS = 2_000_000  # a whole head of 50 segments takes 12 s, too long to wait for unasked
 OUTLINE_PIXELS = 3
-STAGE_VIEW = "RegExplain"  # what the names of the views of StagesLayout begin with
 
 
 class ResultNodes:
@@ -138,6 +140,25 @@ class ResultNodes:
 
         return availableLayers(self)
 
+    def enterViews(self, fitted=True):
+        """Take the views: they show the fixed scan, whole, where most moved, and no outlines but the result's.
+
+        fitted: False to leave zoom, place and camera, which are the user's once a result has been fitted.
+        """
+        self.showSpace("fixed")
+        hideOtherOutlines(self.scene)
+        if fitted and self.fixed is not None:
+            fitSlices(sliceLogics(), largestDisplacement(self) if self.deformation else anatomyCentre(self))
+            fitCameras(self.scene, anatomyBounds(self))
+
+    def leaveViews(self):
+        """Leave no layer and no outline in the views, and give back the outlines that were there before."""
+        for layer in self.layers():
+            layer.hide()
+        for node in filter(None, map(self.node, SEGMENTATIONS)):
+            node.SetDisplayVisibility(False)
+        showOtherOutlines(self.scene)
+
     def showSpace(self, space):
         """Show the "fixed" or the "moving" scan in all slice views, with the outlines that belong on it.
 
@@ -175,6 +196,8 @@ class ResultNodes:
     def remove(self):
         """Take everything of this result, layers too, out of the scene."""
         folderItem = self._folderItem()
+        if self._isShown():
+            showOtherOutlines(self.scene)
         removeNodes(self.scene, taggedNodes(self.scene, self.id))
         if folderItem:
             self._hierarchy.RemoveItem(folderItem, False, False)
@@ -230,6 +253,12 @@ class ResultNodes:
         for view in self._viewsOf(composite):
             centre = [view.GetSliceToRAS().GetElement(row, 3) for row in range(3)]
             view.JumpSliceByCentering(*self.pointIn(space, centre))
+
+    def _isShown(self):
+        return any(node.GetDisplayVisibility() for node in filter(None, map(self.node, SEGMENTATIONS))) or any(
+            self.fixed is not None and composite.GetBackgroundVolumeID() == self.fixed.GetID()
+            for composite in self.sliceComposites()
+        )
 
     def _viewsOf(self, composite):
         name = composite.GetLayoutName()

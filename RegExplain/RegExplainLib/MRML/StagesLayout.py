@@ -1,10 +1,10 @@
 """Several stages of a network side by side."""
 
-import slicer
 from regexplain.errors import BadInputError
 
 from .Layers import HeatmapLayer
-from .ResultNodes import SEGMENTATIONS, STAGE_VIEW
+from .ResultNodes import SEGMENTATIONS
+from .ViewFitting import STAGE_VIEW, fitSlices, refreshNewViews, sliceLogic
 
 LAYOUT = 20211  # among the scene's layouts: far from Slicer's own numbers, and other extensions'
 PREVIOUS = "RegExplain.PreviousLayout"
@@ -33,8 +33,9 @@ class StagesLayout:
         return self._layoutNode.GetViewArrangement() == LAYOUT
 
     def show(self):
-        """Add what is missing, change to the layout, and go to the first stage's hottest point in every view.
+        """Add what is missing, change to the layout, and `fit` its views.
 
+        Views that are new get their size from the application a turn of its event loop later: `fit` once more then.
         Raises BadInputError where a heatmap or the views are not to be had; the layout is then as it was.
         """
         for layer in self.layers.values():
@@ -50,8 +51,17 @@ class StagesLayout:
             node.SetDisplayVisibility(False)  # each lies on one of the two scans alone
         for name, layer in self.layers.items():
             self._fill(name, layer)
+        refreshNewViews(self.resultNodes.scene)
+        self._updateColorBars()
+        self.fit()
+
+    def fit(self):
+        """Show each scan whole, at the first stage's hottest point. Nothing happens where it is on show no more."""
         first = next(iter(self.layers.values()))
-        self.resultNodes.showPoint(first.hottestPoint(), first.space)
+        if self.shown and first.added:
+            spots = first.hottest()
+            for name, layer in self.layers.items():
+                fitSlices([sliceLogic(name)], spots[layer.space])
 
     def hide(self):
         """Go back to the layout that was there before, and to the fixed scan with its outlines."""
@@ -62,6 +72,7 @@ class StagesLayout:
             if layer.region:
                 layer.region.GetDisplayNode().RemoveAllViewNodeIDs()
                 layer.region.SetDisplayVisibility(False)
+        self._updateColorBars()
         if self.shown:
             self._layoutNode.SetViewArrangement(int(self._layoutNode.GetAttribute(PREVIOUS)))
         self.resultNodes.showSpace("fixed")
@@ -81,13 +92,17 @@ class StagesLayout:
         (node.SetLayoutDescription if known else node.AddLayoutDescription)(LAYOUT, description)
         node.SetViewArrangement(LAYOUT)
 
+    def _updateColorBars(self):
+        for layer in self.layers.values():
+            if layer.added:
+                layer.updateColorBar()
+
     def _fill(self, name, layer):
         logic = sliceLogic(name)
         composite = logic.GetSliceCompositeNode()
         composite.SetBackgroundVolumeID(self.resultNodes.node(layer.space).GetID())
         composite.SetForegroundVolumeID(layer.volume.GetID())
         composite.SetForegroundOpacity(layer.opacity)
-        logic.FitSliceToBackground()
         if layer.region:
             layer.region.GetDisplayNode().SetViewNodeIDs([logic.GetSliceNode().GetID()])
             layer.region.SetDisplayVisibility(True)
@@ -109,9 +124,3 @@ def layoutDescription(names):
     """Slicer's XML for slice views of these names, side by side."""
     views = "".join(VIEW.format(name=name, number=number) for number, name in enumerate(names, 1))
     return f'<layout type="horizontal" split="true">{views}</layout>'
-
-
-def sliceLogic(name):
-    """The logic of the slice view of that name; None where there is no such view."""
-    application = slicer.modules.colors.logic().GetMRMLApplicationLogic()
-    return application.GetSliceLogicByLayoutName(name)

@@ -35,6 +35,8 @@ def removeNodes(scene, nodes):
     """Remove the nodes, the display, storage and proxy nodes that are theirs, and their subject hierarchy items."""
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
     for node in nodes + [dependent for owner in nodes for dependent in _dependents(owner)]:
+        if node.GetScene() is None:  # it went with its owner
+            continue
         item = hierarchy.GetItemByDataNode(node)
         scene.RemoveNode(node)
         if item and hierarchy.GetItemByDataNode(node):  # the application removes it by itself

@@ -1,3 +1,4 @@
+import qt
 from slicer.i18n import tr as _
 
 from regexplain.results.heatmap_names import heatmap_name
@@ -96,7 +97,9 @@ class LayersSection:
 
     def _compare(self, shown):
         with self._session.messages.guard():
-            self._compared().show() if shown else self._compared().hide()
+            layout = self._compared()
+            layout.show() if shown else layout.hide()
+            qt.QTimer.singleShot(0, layout.fit)  # views that are new have no size before
         self._session.changed.emit()
 
     def _set(self, setter, value):

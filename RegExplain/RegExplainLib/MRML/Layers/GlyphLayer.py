@@ -1,18 +1,26 @@
 """Displacement as arrows, a bent grid or contour lines, in slice and 3D views."""
 
+import json
 import math
 
+import numpy as np
 from slicer.util import NodeModify
 
 from regexplain.errors import BadInputError
 
 from ..ArrowField import arrowField
 from ..NodeExport import segmentMask
+from ..Places import anatomyBounds, movedMm, tissueOf
+from .ColorBar import addColorBar, setTitle, showColorBar
 from .Layer import Layer, nothingBent
-from .MapLayer import addLegend
 
-COLORS = ((0.23, 0.32, 0.75), (0.13, 0.57, 0.75), (0.21, 0.72, 0.47), (0.62, 0.85, 0.22), (0.99, 0.91, 0.14))
+COLORS = (  # viridis without its darkest end, which is lost on a dark scan
+    *((0.23, 0.32, 0.75), (0.13, 0.57, 0.75), (0.21, 0.72, 0.47), (0.62, 0.85, 0.22), (0.99, 0.91, 0.14)),
+)
 ARROWS_ACROSS = 20
+ARROWS_IN_3D = 400  # the longest: more hide one another
+SCALES = (1, 2, 3, 5, 10, 20, 30, 50, 100)
+SEEN_SHARE = 0.8  # of the way from arrow to arrow: as long as that, one is seen
 HIDDEN_SHARE = 0.1  # arrows shorter than this share of the longest are noise to the eye
 SHORTEST_MM = 1e-3  # or dots would be drawn where nothing moves
 CONTOURS = 5
@@ -21,11 +29,14 @@ FORMS = {  # in the order of Slicer's modes
     "grid": "the displacement as a bent grid",
     "contours": "contour lines of the displacement in mm",
 }
-TOWARDS, SEGMENT = "RegExplain.Towards", "RegExplain.Segment"
+TOWARDS, SEGMENT, LENGTHS = "RegExplain.Towards", "RegExplain.Segment", "RegExplain.Lengths"
 
 
 class GlyphLayer(Layer):
-    """Arrows of true length between the fixed scan and the aligned moving scan.
+    """Arrows between the fixed scan and the aligned moving scan, within the fixed scan's tissue.
+
+    Where 95 % of them would be too short to be seen, all are drawn some round number of times as long, which the colour
+    bar says. The 3D view has a display node of its own: the longest, no more than can be told apart.
 
     Towards "moving" they start at points x of the fixed scan and end where the aligned moving scan has the same tissue,
     x + u(x), u the pull-back displacement after the alignment; towards "fixed" the other way. Slicer draws a transform
@@ -40,8 +51,19 @@ class GlyphLayer(Layer):
 
     @property
     def displayNode(self):
-        """The vtkMRMLTransformDisplayNode, for all its settings."""
-        return self.node("transform").GetNthDisplayNode(0)
+        """The vtkMRMLTransformDisplayNode of the slice views, for all settings."""
+        return self._displays[0]
+
+    @property
+    def spaceDisplayNode(self):
+        """That of the 3D views; in scenes that were saved when there was one for all, that one."""
+        return self._displays[-1]
+
+    @property
+    def _displays(self):
+        node = self.node("transform")
+        displays = [node.GetNthDisplayNode(n) for n in range(node.GetNumberOfDisplayNodes())]
+        return [display for display in displays if display.IsA("vtkMRMLTransformDisplayNode")]
 
     @property
     def colors(self):
@@ -77,11 +99,12 @@ class GlyphLayer(Layer):
         return label and int(label)
 
     def setSegment(self, label):
-        """Show the arrows of one segment of the fixed scan, to about a voxel; None for all.
+        """Show the arrows of one segment of the fixed scan, to about a voxel; None for all its tissue.
 
-        For arrows alone: a grid and contour lines would show a step at the segment's border that is not there.
+        For arrows alone: a grid and contour lines would show a step at the border that is not there.
         """
         self._setField(self.towards, label)
+        self.setThreshold(self.threshold)
 
     @property
     def form(self):
@@ -90,8 +113,9 @@ class GlyphLayer(Layer):
     def setForm(self, form):
         """ "arrows", "grid" (a regular grid, bent) or "contours" (lines of equal length in mm)."""
         wasArrows = self.form == "arrows"
-        self.displayNode.SetVisualizationMode(list(FORMS).index(form))
-        if self.segment is not None and wasArrows != (form == "arrows"):
+        for display in self._displays:
+            display.SetVisualizationMode(list(FORMS).index(form))
+        if wasArrows != (form == "arrows"):
             self._setField(self.towards, self.segment)
 
     @property
@@ -100,13 +124,15 @@ class GlyphLayer(Layer):
 
     def setSpacing(self, mm):
         """Distance between arrows, and between the lines of the grid."""
-        with NodeModify(self.displayNode) as display:  # every view works out its arrows once, not after each line
-            display.SetGlyphSpacingMm(mm)
-            display.SetGlyphDiameterMm(0.25 * mm)
-            display.SetGridSpacingMm(mm)
-            display.SetGridResolutionMm(mm / 4)
-            display.SetGridLineDiameterMm(mm / 15)
-            display.SetContourResolutionMm(mm / 4)
+        for each in self._displays:
+            with NodeModify(each) as display:  # every view works out its arrows once, not after each line
+                display.SetGlyphSpacingMm(mm)
+                display.SetGlyphDiameterMm(0.25 * mm)
+                display.SetGridSpacingMm(mm)
+                display.SetGridResolutionMm(mm / 4)
+                display.SetGridLineDiameterMm(mm / 15)
+                display.SetContourResolutionMm(mm / 4)
+        self.setThreshold(self.threshold)
 
     @property
     def scale(self):
@@ -114,9 +140,11 @@ class GlyphLayer(Layer):
 
     def setScale(self, factor):
         """Arrow length, and the grid's bending, over the true one; 1 is true."""
-        with NodeModify(self.displayNode) as display:
-            display.SetGlyphScalePercent(100 * factor)
-            display.SetGridScalePercent(100 * factor)
+        for each in self._displays:
+            with NodeModify(each) as display:
+                display.SetGlyphScalePercent(100 * factor)
+                display.SetGridScalePercent(100 * factor)
+            setTitle(each, "mm" if factor == 1 else f"arrows {factor:g} ×\nmm")
 
     @property
     def threshold(self):
@@ -124,57 +152,88 @@ class GlyphLayer(Layer):
 
     def setThreshold(self, mm):
         """Hide shorter arrows and lower contour lines."""
+        shortest = max(mm, SHORTEST_MM)
         levels = [self.maxMm * n / CONTOURS for n in range(1, CONTOURS) if self.maxMm * n / CONTOURS >= mm]
-        with NodeModify(self.displayNode) as display:
-            display.SetGlyphDisplayRangeMinMm(max(mm, SHORTEST_MM))
-            display.SetContourLevelsMmFromString(" ".join(f"{level:g}" for level in levels))
+        for each in self._displays:
+            with NodeModify(each) as display:
+                display.SetGlyphDisplayRangeMinMm(shortest)
+                display.SetContourLevelsMmFromString(" ".join(f"{level:g}" for level in levels))
+        if self.spaceDisplayNode is not self.displayNode:
+            self.spaceDisplayNode.SetGlyphDisplayRangeMinMm(max(shortest, self._shortestIn3D()))
 
     def _build(self):
         result = self.resultNodes
         if result.deformation is None:
             raise nothingBent(result.record, "there are no arrows")
         node = self._addNode("vtkMRMLTransformNode", "Displacement arrows (display only)", "transform")
-        node.CreateDefaultDisplayNodes()
-        display = node.GetDisplayNode()
-        maxMm = niceCeiling(result.record["displacement_mm"]["max"])
-        display.SetAndObserveColorNodeID(self._addColors(maxMm).GetID())
+        lengths, volume = self._lengths()
+        node.SetAttribute(LENGTHS, json.dumps({"percentiles": lengths, "volume": volume}))
+        maxMm = niceCeiling(lengths[-1])
+        colors = self._addColors(maxMm)
+        for inSlices in (True, False):
+            self._addDisplay(colors, maxMm, inSlices)
+        for display in self._displays:
+            addColorBar(display, self.kind, "mm")
+        spacing = self._spacingMm()
+        self.setSpacing(spacing)
+        self.setScale(next((n for n in SCALES if n * lengths[95] >= SEEN_SHARE * spacing), 1))
+        self.setThreshold(HIDDEN_SHARE * maxMm)
+        self._setField("moving", None)
+
+    def _addDisplay(self, colors, maxMm, inSlices):
+        display = self.scene.AddNewNodeByClass("vtkMRMLTransformDisplayNode")
+        display.SetAndObserveColorNodeID(colors.GetID())
         display.SetScalarRange(0, maxMm)
         display.SetAndObserveRegionNode(self._region())
         display.SetGlyphType(display.GLYPH_TYPE_ARROW)
         display.SetGlyphDisplayRangeMaxMm(2 * maxMm)
         display.SetSliceIntersectionThickness(2)
-        display.SetVisibility2D(True)
-        display.SetVisibility3D(True)
-        addLegend(display, "mm", 3).SetPosition(0.03, 0.05)  # a map has the other side
-        self.setSpacing(self._spacingMm())
-        self.setScale(1)
-        self.setThreshold(HIDDEN_SHARE * maxMm)
+        display.SetVisibility2D(inSlices)
+        display.SetVisibility3D(not inSlices)
         display.SetVisualizationMode(list(FORMS).index("arrows"))
-        self._setField("moving", None)
+        self.node("transform").AddAndObserveDisplayNodeID(display.GetID())
+
+    def _lengths(self):
+        """(percentiles 0 to 100 of the displacement in mm, mm³) of the tissue about the anatomy."""
+        lengths, place = movedMm(self.resultNodes)
+        low, high = indexBox(anatomyBounds(self.resultNodes), place, lengths.shape)
+        near = lengths[tuple(slice(a, b) for a, b in zip(low, high, strict=True))]
+        moved = near[near > 0]
+        if moved.size == 0:
+            return [0.0] * 101, 0.0
+        return np.percentile(moved, range(101)).tolist(), float(moved.size * abs(np.linalg.det(place[:3, :3])))
+
+    def _shortestIn3D(self):
+        """How long an arrow must be to be among the ARROWS_IN_3D longest; of one segment all are wanted."""
+        if self.segment is not None:
+            return 0
+        known = json.loads(self.node("transform").GetAttribute(LENGTHS))
+        arrows = known["volume"] / self.spacing**3
+        return known["percentiles"][int(100 * max(0, 1 - ARROWS_IN_3D / arrows))] if arrows else 0
 
     def _setField(self, towards, segment):
         node = self.node("transform")
-        inside = self._insideOf(segment) if segment is not None and self.form == "arrows" else None
+        inside = self._insideOf(segment) if self.form == "arrows" else None
         node.SetAttribute(TOWARDS, towards)
         node.SetAttribute(SEGMENT, None if segment is None else str(segment))
         node.SetAndObserveTransformToParent(arrowField(self.resultNodes.deformation, towards, inside))
 
     def _insideOf(self, label):
-        """(z, y, x) bool, on the fixed scan's grid."""
+        """(z, y, x) bool, on the fixed scan's grid; all tissue for None."""
+        if label is None:
+            return tissueOf(self.resultNodes.fixed)
         segments, name = self.resultNodes.fixedSegmentation, f"Segment_{label}"
         if segments is None or segments.GetSegmentation().GetSegment(name) is None:
             raise BadInputError(f"The fixed scan has no segment {label}; choose another one, or all.")
         return segmentMask(segments, name, self.resultNodes.fixed)
 
     def _region(self):
-        """Where the 3D view has arrows: about what was segmented, else in the axial slice; a scan full hides all."""
+        """Where the 3D view has arrows: about what was segmented, else throughout the fixed scan."""
         segmentation = self.resultNodes.fixedSegmentation
-        if segmentation is not None and segmentation.GetSegmentation().GetNumberOfSegments() > 0:
-            return segmentation
-        return self.scene.GetFirstNode(None, "vtkMRMLSliceNode") or self.resultNodes.fixed
+        segmented = segmentation is not None and segmentation.GetSegmentation().GetNumberOfSegments() > 0
+        return segmentation if segmented else self.resultNodes.fixed
 
     def _addColors(self, maxMm):
-        """Viridis without its darkest end, which is lost on a dark scan."""
         node = self._addNode("vtkMRMLProceduralColorNode", "Displacement (mm)", "colors")
         function = node.GetColorTransferFunction()
         function.RemoveAllPoints()
@@ -188,7 +247,17 @@ class GlyphLayer(Layer):
         return max(high - low for low, high in zip(bounds[::2], bounds[1::2], strict=True)) / ARROWS_ACROSS
 
     def _setVisible(self, visible):
-        self.displayNode.SetVisibility(visible)
+        for display in self._displays:
+            display.SetVisibility(visible)
+            showColorBar(display, visible)
+
+
+def indexBox(bounds, place, shape):
+    """(first, last + 1), (z, y, x) indices of a grid of that (4, 4) index-to-RAS matrix, about a box of (3, 2) mm."""
+    corners = np.stack(np.meshgrid(*bounds), axis=-1).reshape(-1, 3)
+    index = ((corners - place[:3, 3]) @ np.linalg.inv(place[:3, :3]).T)[:, ::-1]
+    low = np.clip(np.floor(index.min(axis=0)), 0, shape).astype(int)
+    return low, np.clip(np.ceil(index.max(axis=0)) + 1, 0, shape).astype(int)
 
 
 def niceCeiling(value):

@@ -1,10 +1,14 @@
 """An attribution map as colours over the scan it belongs to."""
 
+import numpy as np
+import SimpleITK as sitk
+
 from regexplain.errors import BadInputError
 from regexplain.report import wording
 from regexplain.results.heatmap_names import heatmap_name
 from regexplain.results.stages import stage_words
 
+from ..Places import tissueOf
 from .MapLayer import MapLayer
 from .RecordedImage import recordedImage
 
@@ -19,7 +23,8 @@ class HeatmapLayer(MapLayer):
     stage: `heatmap_name` of its entry: the stage alone for the usual method, Grad-CAM.
 
     Warm where more of the features there means more of what the map explains (as a rule, displacement of the region),
-    cool where less; the colour scale is symmetric about zero.
+    cool where less; the colour scale is symmetric about zero. Only the scan's tissue is coloured, and scales the
+    colours: heat in air has no anatomy to point at. The colour bar says how much of it is there.
     """
 
     def __init__(self, resultNodes, stage):
@@ -34,7 +39,11 @@ class HeatmapLayer(MapLayer):
         """As people call it."""
         return wording.method(self._entry)
 
-    unit = method  # the numbers have none
+    @property
+    def unit(self):
+        """The numbers have none."""
+        share = self._entry.get("air_share")  # absent in results of earlier versions
+        return self.method if share is None else f"{self.method}\n{wording.percent(round(share, 2))} in air"
 
     @property
     def pictureTitle(self):
@@ -70,10 +79,15 @@ class HeatmapLayer(MapLayer):
     def _image(self):
         if self._entry is None:
             raise BadInputError(f"This result has no heatmap of the stage '{self.stage}'; run Explain first.")
-        return recordedImage(self.resultNodes, self._entry, "heatmap", "Explain")
+        image = recordedImage(self.resultNodes, self._entry, "heatmap", "Explain")
+        inside = tissueOf(self.resultNodes.node(self.space))
+        masked = sitk.GetImageFromArray(np.where(inside, sitk.GetArrayViewFromImage(image), np.float32(0)))
+        masked.CopyInformation(image)
+        return masked
 
     def _scale(self, image):
-        largest = self._entry["max_abs"] or 1.0  # a heatmap of zeros is possible, a window of none is not
+        largest = float(np.abs(sitk.GetArrayViewFromImage(image)).max())
+        largest = largest or 1.0  # a heatmap of zeros is possible, a window of none is not
         return -largest, largest
 
     def _clear(self, shares):

@@ -6,6 +6,7 @@ import vtk
 import slicer
 
 from .. import Conversion
+from .ColorBar import addColorBar, showColorBar
 from .Layer import Layer
 
 LEVELS = 256  # the display pipeline of volumes knows no more
@@ -18,8 +19,8 @@ DEFAULT_OPACITY = 0.5
 class MapLayer(Layer):
     """A scalar volume as the foreground of the slice views over its scan, with a colour bar; one map is seen at a time.
 
-    Values below the threshold in size are clear. The volume keeps the raw values. The additional layers of Slicer 5.10
-    and later are left alone: a scene does not save their opacity.
+    Values below the threshold in size are clear, and 0 always. The volume keeps the raw values. The additional layers
+    of Slicer 5.10 and later are left alone: a scene does not save their opacity.
 
     A subclass sets `unit` (of the colour bar, for people) and writes `_image` and `_scale`; where its colours are not
     cool below zero and warm above, `_shades` too.
@@ -76,6 +77,12 @@ class MapLayer(Layer):
         self.volume.SetAttribute(THRESHOLD, str(share))
         self._fillColors()
 
+    def updateColorBar(self):
+        """Show the colour bar where a view shows the map, side by side or not."""
+        composites, identifier = self.resultNodes.nodesByClass("vtkMRMLSliceCompositeNode"), self.volume.GetID()
+        shown = any(composite.GetForegroundVolumeID() == identifier for composite in composites)
+        showColorBar(self.volume.GetDisplayNode(), shown)
+
     def hottestPoint(self):
         """Where the largest value is, RAS mm."""
         array = slicer.util.arrayFromVolume(self.volume)
@@ -100,7 +107,7 @@ class MapLayer(Layer):
 
     def _clear(self, shares):
         """(N,) bool: which shares of the end of the scale let the scan be seen."""
-        return np.abs(shares) < self.threshold
+        return np.abs(shares) < max(self.threshold, 1.5 / LEVELS)  # air has 0, which may lie between two levels
 
     def _composites(self):
         """Those of the slice views that show this map."""
@@ -119,12 +126,13 @@ class MapLayer(Layer):
         display.AutoWindowLevelOff()
         display.SetWindowLevelMinMax(*self._scale(image))
         self.setThreshold(self.defaultThreshold)
-        addLegend(display, self.unit, self.labels)
+        addColorBar(display, self.kind, self.unit, self.labels)
 
     def _setVisible(self, visible):
         for composite in self.resultNodes.sliceComposites() if visible else self._composites():
             composite.SetForegroundVolumeID(self.volume.GetID() if visible else None)
             composite.SetForegroundOpacity(self.opacity)
+        self.updateColorBar()
 
     def _fillColors(self):
         """Slicer draws an entry of alpha 0 clear and any other opaque."""
@@ -135,18 +143,6 @@ class MapLayer(Layer):
         for level, (value, color, clear) in enumerate(zip(values, colors, self._clear(shares), strict=True)):
             table.SetColor(level, f"{value:.3g}", *color, float(not clear))
         table.EndModify(modifying)
-
-
-def addLegend(display, title, labels):
-    """Slicer's colour bar for a display node: shown wherever that is seen. Returns its display node."""
-    legend = slicer.modules.colors.logic().AddDefaultColorLegendDisplayNode(display)
-    legend.SetVisibility(True)
-    legend.SetTitleText(title)
-    legend.SetNumberOfLabels(labels)
-    legend.SetLabelFormat("%.2g")
-    legend.SetSize(0.1, 0.3)
-    legend.SetPosition(0.97, 0.05)
-    return legend
 
 
 def mixed(ramp, shares):

@@ -3,6 +3,7 @@
 from regexplain.results.heatmap_names import heatmap_name
 
 from .AnimationLayer import AnimationLayer
+from .DisplacementLayer import DisplacementLayer
 from .GlyphLayer import GlyphLayer
 from .HeatmapLayer import HeatmapLayer
 from .InverseConsistencyLayer import InverseConsistencyLayer
@@ -16,6 +17,7 @@ from .WarpLayer import WarpLayer
 
 __all__ = [
     "AnimationLayer",
+    "DisplacementLayer",
     "GlyphLayer",
     "HeatmapLayer",
     "InverseConsistencyLayer",
@@ -35,7 +37,7 @@ def availableLayers(resultNodes):
     record = resultNodes.record
     layers = []
     if resultNodes.deformation:
-        layers = [GlyphLayer(resultNodes), JacobianLayer(resultNodes)]
+        layers = [GlyphLayer(resultNodes), DisplacementLayer(resultNodes), JacobianLayer(resultNodes)]
         if record.get("inverse_consistency_mm"):
             layers.append(InverseConsistencyLayer(resultNodes))
     layers += [HeatmapLayer(resultNodes, heatmap_name(heatmap)) for heatmap in record["heatmaps"]]

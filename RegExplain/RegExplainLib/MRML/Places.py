@@ -1,0 +1,73 @@
+"""Where in a result the anatomy is, where its tissue is, and where that moved most."""
+
+import numpy as np
+import vtk
+
+import slicer
+from regexplain.geometry import thinning_step
+from regexplain.intensities import tissue_level
+
+from .Conversion import gridOf
+from .NodeExport import segmentMask
+from .Segments import segmentsByLabel
+from .ViewFitting import boundsOf
+
+SPECKS = (0.5, 99.5)  # per cent of the tissue, along each direction
+SAMPLED = 96**3  # voxels that say enough about a whole scan, and take no time
+
+
+def anatomyBounds(resultNodes):
+    """(3, 2) RAS mm of the fixed segmentation; without any of the fixed volume's tissue, but for some specks in air."""
+    segmentation = resultNodes.fixedSegmentation
+    if segmentation is not None and segmentation.GetSegmentation().GetNumberOfSegments() > 0:
+        return boundsOf(segmentation)
+    array = slicer.util.arrayFromVolume(resultNodes.fixed)
+    step = thinning_step(array.shape, SAMPLED)
+    index = np.argwhere(tissueOf(resultNodes.fixed, step))[:, ::-1] * step
+    if not index.size:
+        return boundsOf(resultNodes.fixed)
+    toRas = vtk.vtkMatrix4x4()
+    resultNodes.fixed.GetIJKToRASMatrix(toRas)
+    toRas = slicer.util.arrayFromVTKMatrix(toRas)
+    return np.percentile(index @ toRas[:3, :3].T + toRas[:3, 3], SPECKS, axis=0).T
+
+
+def anatomyCentre(resultNodes):
+    """The middle of these bounds, RAS mm."""
+    return anatomyBounds(resultNodes).mean(axis=1)
+
+
+def tissueOf(volume, step=1):
+    """(z, y, x) bool: which of every step-th voxel of a volume node are brighter than air."""
+    array = slicer.util.arrayFromVolume(volume)
+    sampled = thinning_step(array.shape, SAMPLED)
+    return array[::step, ::step, ::step] > tissue_level(array[::sampled, ::sampled, ::sampled])
+
+
+def movedMm(resultNodes, step=None):
+    """(mm, place): (z, y, x) how far every step-th voxel of the fixed scan was moved beyond the alignment, 0 in air,
+    and the (4, 4) matrix from its index (i, j, k, 1) to RAS mm. By default as few as say enough."""
+    vectors, geometry = gridOf(resultNodes.deformation)
+    step = step or thinning_step(vectors.shape[:3], SAMPLED)
+    lengths = np.linalg.norm(vectors[::step, ::step, ::step], axis=-1)
+    return np.where(tissueOf(resultNodes.fixed, step), lengths, 0), geometry @ np.diag((step, step, step, 1.0))
+
+
+def largestDisplacement(resultNodes):
+    """Where the tissue of the fixed scan moved most (within the segment that did, where there are any), RAS mm."""
+    step = thinning_step(gridOf(resultNodes.deformation)[0].shape[:3], SAMPLED)
+    (lengths, place), inside = movedMm(resultNodes, step), _mostMovedSegment(resultNodes)
+    if inside is not None and inside[::step, ::step, ::step].any():
+        lengths = np.where(inside[::step, ::step, ::step], lengths, 0)
+    k, j, i = np.unravel_index(np.argmax(lengths), lengths.shape)
+    return (place @ (i, j, k, 1))[:3]
+
+
+def _mostMovedSegment(resultNodes):
+    """(z, y, x) bool on the fixed scan's grid; None where nothing is segmented."""
+    found = segmentsByLabel(resultNodes.fixedSegmentation)
+    rows = [row for row in resultNodes.record["segments"] if row["displacement_mm"] and row["label"] in found]
+    if not rows:
+        return None
+    label = max(rows, key=lambda row: row["displacement_mm"]["max"])["label"]
+    return segmentMask(resultNodes.fixedSegmentation, f"Segment_{label}", resultNodes.fixed)
