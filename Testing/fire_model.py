@@ -63,6 +63,35 @@ def write_fire_model(folder: Path, seed: int = 11) -> Path:
     return folder
 
 
+def write_any_contrast_model(folder: Path, seed: int = 11) -> Path:
+    """The same without modalities, for any pair, on a canvas of at most 32³ voxels that fits the pair."""
+    import torch
+    from safetensors.torch import save_file
+
+    from regexplain.networks.fire import FireNetwork
+
+    options = {"widths": [4, 6, 8], "modalities": [], "segments": 0, "looks": [1, 1, 1]}
+    torch.manual_seed(seed)
+    network = FireNetwork(**options)
+    for part in network.transformation.part:
+        torch.nn.init.normal_(part.weight, std=0.07)
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file(network.state_dict(), str(folder / WEIGHTS))
+    card = {
+        "card_version": 1,
+        "name": "tiny-any-contrast",
+        "title": "Random weights, for tests",
+        "network": {"type": "fire", **options},
+        "canvas": {"fits": "pair", "size": [32, 32, 32]},
+        "intensities": "robust",
+        "alignment": "centre",
+        "domain": {"modality": "any", "least_voxels": 16},
+        "files": {WEIGHTS: sha256(folder / WEIGHTS)},
+    }
+    (folder / CARD).write_text(json.dumps(card, indent=2), encoding="utf-8")
+    return folder
+
+
 def head(contrast: str, turn: float = 0.0, shift=(0.0, 0.0, 0.0)) -> tuple[sitk.Image, sitk.Image]:
     """(a 16-bit scan of an ellipsoid of a brain, its segmentation) on an oblique grid of anisotropic voxels.
 

@@ -6,7 +6,7 @@ World points are LPS millimetres. Sizes, spacings and indices are ordered (x, y,
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,6 +15,10 @@ import SimpleITK as sitk
 SLAB_VOXELS = 2_000_000  # of a large image, little beside what must be kept of it
 BORDER_TOLERANCE = 1e-4  # of the box's size: far above rounding, far below a voxel
 MISPLACED_MM, MISPLACED_SHARE = 0.1, 0.15  # of a voxel: what headers leave by rounding to a tenth of a millimetre
+FITTING_TOLERANCE = 1e-6  # cells
+MOST_ANISOTROPY = 1.5
+AROUND = 0.05  # of the tissue's extent
+LEAST_IN_COMMON = 0.25  # of it
 
 
 @dataclass(frozen=True)
@@ -184,6 +188,43 @@ def canvas_about(image: sitk.Image, size, spacing, centre=None) -> Grid:
     """
     own = anatomical(Grid.of(image))
     return centred_grid(own.middle_corner if centre is None else centre, size, spacing, own.direction)
+
+
+def common_field(fixed: Grid, moving: Grid, alignment: sitk.Transform, tissue: Grid) -> Grid:
+    """What of the fixed image's tissue, and a little about it, the moving image's box reaches too: one voxel, edge to
+    edge, in the fixed image's axes. Along an axis on which the two hardly meet, all of the tissue.
+
+    alignment: linear, fixed-space to moving-space points. tissue: the box of fixed's tissue, in its axes.
+    """
+    own, back = anatomical(fixed), alignment.GetInverse()
+
+    def ends(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        along = (points - own.centre) @ own.axes
+        return along.min(0), along.max(0)
+
+    here, there = ends(own.corners), ends(np.array([back.TransformPoint(tuple(p)) for p in moving.corners]))
+    inside = ends(tissue.corners)
+    extent = inside[1] - inside[0]
+    low = np.max([here[0], there[0], inside[0] - AROUND * extent], 0)
+    high = np.min([here[1], there[1], inside[1] + AROUND * extent], 0)
+    apart = high - low < LEAST_IN_COMMON * extent
+    low, high = np.where(apart, inside[0], low), np.where(apart, inside[1], high)
+    return centred_grid(
+        own.centre + own.axes @ ((low + high) / 2), (1, 1, 1), tuple((high - low).tolist()), own.direction
+    )
+
+
+def filling_canvas(box: Grid, largest: Sequence[int], finest: float, cell: int) -> Grid:
+    """A canvas of at most `largest` voxels (x, y, z) that `box` fills along one axis at least, and its middle is.
+
+    Its voxels are cubes, but on axes where more of them fit they may be MOST_ANISOTROPY times as short; none is smaller
+    than `finest` mm. Sizes are whole times `cell`, two of them at least.
+    """
+    coarsest = max((box.extent / largest).max(), finest)
+    spacing = np.maximum(box.extent / largest, max(coarsest / MOST_ANISOTROPY, finest))
+    cells = np.maximum(np.ceil(box.extent / spacing / cell - FITTING_TOLERANCE), 2).astype(int)
+    size = np.minimum(cells * cell, largest)
+    return centred_grid(box.centre, tuple(size.tolist()), tuple(spacing.tolist()), box.direction)
 
 
 def smoothed_for(image: sitk.Image, spacing) -> sitk.Image:

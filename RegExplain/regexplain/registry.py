@@ -13,7 +13,7 @@ from typing import Any
 
 from .errors import BadInputError
 from .geometry import Grid, anatomical
-from .results.stages import STAGES
+from .results.stages import SYNTHESISED, stages_of
 
 FOLDER = Path(__file__).parent / "models"
 WEIGHTS, COMPONENTS, CARD = "weights.safetensors", "components.safetensors", "card.json"
@@ -44,6 +44,12 @@ class ModelCard:
         return self.values["canvas"]["spacing_mm"]
 
     @property
+    def canvas_fits_pair(self) -> bool:
+        """Whether the canvas' spacing follows from the pair (`canvas_size` is then the largest), in place of one of its
+        own: such a model is general, and one made for a kind of image is to be preferred where it fits."""
+        return self.values["canvas"].get("fits") == "pair"
+
+    @property
     def canvas_about(self) -> str:
         """What the canvas' middle lies on: the "image"'s middle, or that of the "tissue" in it."""
         return self.values["canvas"].get("about", "image")
@@ -56,7 +62,7 @@ class ModelCard:
     @property
     def stages(self) -> tuple[str, ...]:
         """Those of its network that can be explained."""
-        return STAGES[self.values["network"]["type"]]
+        return stages_of(self.values["network"])
 
     @property
     def has_components(self) -> bool:
@@ -66,7 +72,7 @@ class ModelCard:
     @property
     def has_indicators(self) -> bool:
         """Whether the three indicators of trust can be measured with it: only with a model for two contrasts."""
-        return self.values["network"].get("type") == "fire"
+        return SYNTHESISED[0] in self.stages
 
     @property
     def structures(self) -> dict[int, str]:
@@ -80,11 +86,18 @@ class ModelCard:
 
     def outside_domain(self, grids: dict[str, Grid]) -> list[str]:
         """Why the model does not fit, a phrase a reason; empty where it fits. `grids`: {"fixed": …, "moving": …}."""
-        reasons = []
+        reasons, domain = [], self.values["domain"]
         for role, grid in grids.items():
             own = anatomical(grid)
+            for axis, count in zip(AXES, own.size, strict=True):
+                if count < domain.get("least_voxels", 0):
+                    reasons.append(
+                        f"the {role} image has {count} voxels {axis}, the model needs {domain['least_voxels']}"
+                    )
             for what, values in (("extent_mm", own.extent), ("spacing_mm", own.spacing)):
-                low, high = (self.values["domain"][what][end] for end in ("min", "max"))
+                if what not in domain:
+                    continue
+                low, high = (domain[what][end] for end in ("min", "max"))
                 for axis, value, least, most in zip(AXES, values, low, high, strict=True):
                     if not least <= value <= most:
                         reasons.append(
@@ -115,8 +128,9 @@ def sha256(path: Path) -> str:
 
 
 def installed() -> list[ModelCard]:
-    """The cards of the models that ship with RegExplain, by name."""
-    return [read_card(path) for path in sorted(FOLDER.glob(f"*/{CARD}"))]
+    """The cards of the models that ship with RegExplain, by name, those for any pair last."""
+    cards = [read_card(path) for path in sorted(FOLDER.glob(f"*/{CARD}"))]
+    return sorted(cards, key=lambda known: known.canvas_fits_pair)
 
 
 def read_card(path: Path) -> ModelCard:

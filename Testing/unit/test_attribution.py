@@ -329,7 +329,7 @@ class OneCellModel:
     network: OneCellNetwork
     device: torch.device = torch.device("cpu")
 
-    def canvas(self, fixed: sitk.Image) -> Grid:
+    def canvas(self, fixed: sitk.Image, *_) -> Grid:
         return canvas_about(fixed, (16, 16, 16), (2.0, 2.0, 2.0))
 
     def volume(self, image, canvas, alignment=None):

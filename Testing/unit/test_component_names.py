@@ -31,7 +31,7 @@ COMPONENTS = LatentComponents(np.eye(2), np.zeros(2), np.array([2.0, 0.5]), np.a
 
 @dataclass
 class Card:
-    canvas_about, intensities = "image", "normalised"
+    canvas_about, canvas_fits_pair, intensities = "image", False, "normalised"
     canvas_size = SIZE
     canvas_spacing = SPACING
     name = "known"

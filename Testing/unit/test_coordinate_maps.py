@@ -77,7 +77,7 @@ class CellModel:
     device: torch.device = torch.device("cpu")
     components = LatentComponents(np.full((1, 64), 1 / 8), np.zeros(64), np.ones(1), np.ones(1))
 
-    def canvas(self, fixed: sitk.Image) -> Grid:
+    def canvas(self, fixed: sitk.Image, *_) -> Grid:
         return canvas_about(fixed, (16, 16, 16), (2.0, 2.0, 2.0))
 
     def volume(self, image, canvas, alignment=None):

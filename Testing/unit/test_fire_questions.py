@@ -140,7 +140,7 @@ class HandMadeModel:
     network: HandMade = field(default_factory=HandMade)
     device: torch.device = torch.device("cpu")
 
-    def canvas(self, fixed: sitk.Image) -> Grid:
+    def canvas(self, fixed: sitk.Image, *_) -> Grid:
         return canvas_about(fixed, (16, 16, 16), (2.0, 2.0, 2.0))
 
     def centre(self, image: sitk.Image) -> np.ndarray:

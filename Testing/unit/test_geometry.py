@@ -4,7 +4,18 @@ import SimpleITK as sitk
 from hypothesis import given
 from hypothesis import strategies as st
 
-from regexplain.geometry import Grid, anatomical, canvas_about, on_canvas, smoothed_for, thinning_step
+from regexplain.geometry import (
+    Grid,
+    anatomical,
+    canvas_about,
+    centred_grid,
+    common_field,
+    filling_canvas,
+    on_canvas,
+    smoothed_for,
+    thinning_step,
+)
+from regexplain.transforms import as_affine
 from scan_copies import REORDERINGS, reordered, rotation, turned
 
 
@@ -110,3 +121,42 @@ def test_sampling_coarsely_blurs_first_and_sampling_finely_does_not():
 )
 def test_a_grid_is_thinned_by_the_least_step_that_leaves_few_enough(size, most, step):
     assert thinning_step(size, most) == step
+
+
+LARGEST = (112, 128, 112)
+
+
+def box(extent, centre=(0.0, 0.0, 0.0), degrees=0.0) -> Grid:
+    direction = rotation((0.2, 0.3, 1.0), degrees).ravel()
+    return centred_grid(centre, (1, 1, 1), tuple(map(float, extent)), tuple(direction))
+
+
+@given(st.tuples(*[st.floats(5, 600)] * 3), st.floats(0.01, 3))
+def test_a_canvas_is_filled_by_its_box_with_nearly_cubic_voxels_and_no_more_than_allowed(extent, finest):
+    canvas = filling_canvas(box(extent), LARGEST, finest, 16)
+    assert all(size <= most and size % 16 == 0 for size, most in zip(canvas.size, LARGEST, strict=True))
+    assert (canvas.extent >= np.array(extent) * (1 - 1e-6)).all()
+    assert max(canvas.spacing) <= 1.5 * min(canvas.spacing) * (1 + 1e-6) or min(canvas.spacing) >= finest * (1 - 1e-6)
+    coarsest = max(max(np.array(extent) / LARGEST), finest)
+    assert max(canvas.spacing) <= coarsest * (1 + 1e-6) and min(canvas.spacing) >= finest * (1 - 1e-6)
+    assert np.allclose(canvas.centre, 0, atol=1e-6)
+
+
+@pytest.mark.parametrize("scale", [0.1, 1.0, 3.0])
+def test_a_canvas_of_a_pair_scales_with_it(scale):
+    small, large = (filling_canvas(box(np.array((100, 130, 90)) * s), LARGEST, 0.2 * s, 16) for s in (1.0, scale))
+    assert small.size == large.size and np.allclose(large.spacing, np.array(small.spacing) * scale)
+
+
+def test_the_common_field_is_what_the_moving_image_reaches_of_the_fixed_ones_tissue():
+    fixed, tissue = box((100, 100, 100), (5, 6, 7), 20), box((80, 90, 60), (5, 6, 7), 20)
+    same = sitk.AffineTransform(3)
+    all_of_it = common_field(fixed, fixed, same, tissue)
+    assert np.allclose(all_of_it.extent, (88, 99, 66)) and np.allclose(all_of_it.centre, (5, 6, 7))  # and a little more
+    step = sitk.TranslationTransform(3, tuple(fixed.axes @ (0.0, 0.0, -60.0)))  # fixed points lie 60 mm lower in moving
+    half = common_field(fixed, fixed, as_affine(step), tissue)
+    assert np.allclose(half.extent, (88, 99, 33 - 10)) and np.allclose(
+        (half.centre - (5, 6, 7)) @ fixed.axes, (0, 0, 21.5)
+    )
+    far = sitk.TranslationTransform(3, (900.0, 0.0, 0.0))
+    assert np.allclose(common_field(fixed, fixed, as_affine(far), tissue).extent[0], 80)

@@ -20,7 +20,7 @@ BFLOAT16_MM = 0.1  # at most, of up to 2 SD of each of the leading components; b
 
 @dataclass
 class Card:
-    canvas_about, intensities = "image", "normalised"
+    canvas_about, canvas_fits_pair, intensities = "image", False, "normalised"
     canvas_size = SIZE
 
 

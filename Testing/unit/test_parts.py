@@ -121,7 +121,7 @@ def test_without_segments_all_bright_tissue_counts_and_no_more_parts_come_than_t
 
 @dataclass
 class Card:
-    canvas_about, intensities = "image", "normalised"
+    canvas_about, canvas_fits_pair, intensities = "image", False, "normalised"
     canvas_size = (16, 16, 16)
     canvas_spacing = (3.0, 3.0, 3.0)
     name = "small"

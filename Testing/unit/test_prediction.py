@@ -36,7 +36,7 @@ class KnownNetwork(RegistrationNetwork):
 
 @dataclass
 class Card:
-    canvas_about, intensities = "image", "normalised"
+    canvas_about, canvas_fits_pair, intensities = "image", False, "normalised"
     canvas_size = SIZE
     canvas_spacing = SPACING
     name = "known"

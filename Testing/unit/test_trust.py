@@ -159,6 +159,7 @@ def toy_model(network: Toy, **card) -> Model:
         canvas_size=[16, 16, 16],
         canvas_spacing=[2.0, 2.0, 2.0],
         canvas_about="image",
+        canvas_fits_pair=False,
         intensities="normalised",
     )
     return Model(known, network, torch.device("cpu"))  # type: ignore[arg-type]

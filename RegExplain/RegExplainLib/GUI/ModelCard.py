@@ -14,8 +14,8 @@ def cardHtml(card):
         (_("For"), values.get("intended_use")),
         (_("Limits"), values.get("limits")),
         (_("Modality"), values["domain"].get("modality")),
-        (_("Size of the scan"), rangeWords(values["domain"]["extent_mm"])),
-        (_("Voxels"), rangeWords(values["domain"]["spacing_mm"])),
+        (_("Size of the scan"), rangeWords(values["domain"].get("extent_mm"))),
+        (_("Voxels"), rangeWords(values["domain"].get("spacing_mm"))),
         (_("Trained on"), values.get("data")),
         (_("Method"), values.get("reference")),
         (_("Licence"), values.get("licence")),
@@ -26,6 +26,8 @@ def cardHtml(card):
 
 
 def rangeWords(limits):
-    """ "28–46 mm left-right, …" """
+    """ "28–46 mm left-right, …"; None where there is no limit."""
+    if limits is None:
+        return None
     ends = zip(AXES, limits["min"], limits["max"], strict=True)
     return ", ".join(f"{low:g}–{high:g} mm {_(axis)}" for axis, low, high in ends)

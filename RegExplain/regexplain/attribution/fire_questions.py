@@ -119,6 +119,8 @@ class FirePair:
         """All of them. scalar: of the motion, see `scalars.motion_scalar`."""
         yield self._motion(scalar, False, ["encoder-fixed", "encoder-moving", "transformation-forward"])
         yield self._motion(scalar, True, ["transformation-backward"])
+        if not self.network.modalities:
+            return
         yield self._affine()
         for k, image in enumerate(IMAGES):
             yield self._other(k, f"synthesis-{image}", self._agreement, "synthesis")

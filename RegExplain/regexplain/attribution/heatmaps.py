@@ -36,7 +36,7 @@ def heatmaps(
     progress: Progress | None = None,
 ) -> list[Heatmap]:
     """One a stage, all that the method has by default. `region`: mask (> 0) on the fixed grid."""
-    canvas = model.canvas(result.fixed)
+    canvas = model.canvas(result.fixed, result.moving, result.transform.alignment)
     weights = torch.from_numpy(sitk.GetArrayFromImage(canvas.sample(sitk.Cast(region > 0, sitk.sitkFloat32)))).to(
         model.device
     )

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from ..decomposition import LatentComponents
 from ..errors import BadInputError, RegExplainError
-from ..geometry import Grid, anatomical, canvas_about, on_canvas
+from ..geometry import Grid, anatomical, canvas_about, common_field, filling_canvas, on_canvas
 from ..intensities import SCALINGS, scaled_by, tissue_box
 from ..memory import physical_memory
 from ..networks.fire import FireNetwork
@@ -28,6 +28,7 @@ NETWORKS: dict[str, type[nn.Module]] = {"latent": LatentNetwork, "fire": FireNet
 BASES = ("pca", "readable")
 OUTSIDE = 0.0005  # share of the tissue, at each end of each axis, that a canvas need not hold
 MARGIN = 1.5  # canvas voxels about the tissue
+FINEST = 0.5  # voxels of the finer image: a canvas that fits the pair has no smaller ones
 BYTES_PER_CANVAS_VOXEL = 600  # activations of the shipped widths, both directions
 
 
@@ -88,16 +89,29 @@ class Model:
             raise BadInputError(f"There is no basis {basis!r}; there are {' and '.join(BASES)}.")
         return self.components if basis == "pca" else self.components.in_readable_basis()
 
-    def canvas(self, fixed: sitk.Image) -> Grid:
+    def canvas(
+        self, fixed: sitk.Image, moving: sitk.Image | None = None, alignment: sitk.Transform | None = None
+    ) -> Grid:
+        """About the fixed image. Where the card says that it fits the pair, the other two are needed."""
         voxels = float(np.prod(self.card.canvas_size))
         if voxels * BYTES_PER_CANVAS_VOXEL > physical_memory():
             raise RegExplainError(
                 f"The canvas of {self.card.name} needs more memory than this computer has; use a "
                 "smaller model or a larger computer."
             )
+        if self.card.canvas_fits_pair:
+            assert moving is not None and alignment is not None
+            return self._fitting_canvas(fixed, moving, alignment)
         centre = self.centre(fixed)
         size = self._size_for(fixed, centre) if self.card.canvas_about == "tissue" else self.card.canvas_size
         return canvas_about(fixed, size, self.card.canvas_spacing, centre)
+
+    def _fitting_canvas(self, fixed: sitk.Image, moving: sitk.Image, alignment: sitk.Transform) -> Grid:
+        """Filled by what both images show."""
+        tissue = tissue_box(self.scaled(fixed), OUTSIDE)
+        field = common_field(Grid.of(fixed), Grid.of(moving), alignment, tissue)
+        finest = FINEST * min(*fixed.GetSpacing(), *moving.GetSpacing())
+        return filling_canvas(field, self.card.canvas_size, finest, self.card.coarsest_cell)
 
     def centre(self, image: sitk.Image) -> np.ndarray:
         """What the model's canvases lie about, LPS mm: the middle of the image, or of the tissue in it."""
@@ -117,10 +131,12 @@ class Model:
         """(1, 1, D, H, W): the scaled image on the canvas, 0 (its darkest) outside."""
         return torch.from_numpy(on_canvas(self.scaled(image), canvas, alignment))[None, None].to(self.device)
 
-    def seen(self, fixed: sitk.Image) -> Seen:
-        """That of the last image is kept: it is aligned and then registered."""
-        if self._seen is None or self._seen[0] is not fixed:
-            canvas = self.canvas(fixed)
+    def seen(
+        self, fixed: sitk.Image, moving: sitk.Image | None = None, alignment: sitk.Transform | None = None
+    ) -> Seen:
+        """That of the last image is kept, where it does not depend on the pair: it is aligned and then registered."""
+        if self._seen is None or self._seen[0] is not fixed or self.card.canvas_fits_pair:
+            canvas = self.canvas(fixed, moving, alignment)
             volume = self.volume(fixed, canvas)
             self._seen = fixed, Seen(canvas, volume, self.network.encoder(volume))
         return self._seen[1]

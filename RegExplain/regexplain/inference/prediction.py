@@ -40,7 +40,7 @@ def predict(
     progress: Progress | None = None,
 ) -> Prediction:
     """refine: steps of optimisation of this pair after the network's answer."""
-    seen = model.seen(fixed)
+    seen = model.seen(fixed, moving, alignment)
     canvas, network, volume = seen.canvas, model.network, model.volume(moving, seen.canvas, alignment)
     if refine:
         output = refined(network, seen.volume, volume, refine, progress=progress)

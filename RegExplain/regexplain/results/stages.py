@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 STAGES = {  # type of a network, as on its card → its stages, in the order of the way through it
     "latent": ("encoder-fixed", "encoder-moving", "decoder"),
@@ -15,6 +17,7 @@ STAGES = {  # type of a network, as on its card → its stages, in the order of 
         *("discriminator-moving", "discriminator-moving-synthetic"),
     ),
 }
+SYNTHESISED = tuple(stage for stage in STAGES["fire"] if stage.startswith(("synthesis", "discriminator")))
 SCALARS = {"synthesis": "synthesis", "discriminator": "realness"}  # of parts that move nothing
 MOTION = "magnitude"  # of all others, as a rule
 
@@ -35,6 +38,14 @@ PLACES = {
     "forward": "from the fixed to the moving image",
     "backward": "from the moving to the fixed image",
 }
+
+
+def stages_of(network: Mapping[str, Any]) -> tuple[str, ...]:
+    """Those of a network with these values on its card: without modalities it synthesises none and has no landmarks."""
+    every = STAGES[network["type"]]
+    if network.get("modalities", True):
+        return every
+    return tuple(stage for stage in every if stage not in SYNTHESISED and not stage.startswith("affine"))
 
 
 def coordinate_stage(component: int, grid: str) -> str:
