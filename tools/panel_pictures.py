@@ -1,6 +1,8 @@
 """Drive the panel from the sample pair to the report, as a user would, and save a picture of every section.
 
-On the stand-in host of Testing/panel with the real worker, 400 pixels wide, in a light and a dark theme.
+On the stand-in host of Testing/panel with the real worker, 400 pixels wide, in a light and a dark theme; and of the
+whole window, the panel 341 pixels wide as Slicer opens it, beside slicer-core's views as the panel leaves them. Nobody
+clicks, zooms or scrolls in a view. Needs a GL library.
 
     .venv/bin/python tools/panel_pictures.py FOLDER
 """
@@ -12,6 +14,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 WIDTH, MARGIN = 400, 8
+SLICERS_WIDTH, VIEWS_WIDTH, BAR_HEIGHT = 341, 900, 18  # pixels: of the module panel, of all views, of a view's own bar
+VIEWS = {
+    "Red": "#f34a4a",
+    "1": "#6a6a9c",
+    "Green": "#6eb04b",
+    "Yellow": "#edd54c",
+}  # from the upper left, in Slicer's colours
 PATIENCE_S = 600
 DARK = {
     "Window": "#2b2b2b",
@@ -39,22 +48,21 @@ def main(arguments=None):
     sys.path.insert(0, str(ROOT / "Testing"))
     from panel import host
 
-    host.start()
+    headless = host.start()
+    import slicer
     from panel.host.application import LoadedModule
+    from panel.host.views import LayoutManager
 
+    slicer.app.layout = LayoutManager(headless)
     module = LoadedModule(str(ROOT / "RegExplain" / "RegExplain.py"))
-    widget = module.open()
+    panel, widget = module.open().panel, module.parent.widgetRepresentation()
     try:
-        for name, sections, act in story(widget.panel):
+        for name, sections, act in story(panel):
             act()
+            saveWindow(widget, panel, sections, folder / f"window-{name}.png")
             for theme in ("light", "dark"):
-                save(
-                    module.parent.widgetRepresentation(),
-                    widget.panel.ui,
-                    sections,
-                    theme,
-                    folder / f"panel-{name}{'-dark' * (theme == 'dark')}.png",
-                )
+                path = folder / f"panel-{name}{'-dark' * (theme == 'dark')}.png"
+                save(widget, panel.ui, sections, theme, path)
             print(name, flush=True)
     finally:
         module.close()
@@ -68,12 +76,17 @@ def story(panel):
         return lambda: press(panel, button)
 
     def explain():
-        ui.regionSelector.currentIndex = 1
+        ui.stageSelector.currentIndex = ui.stageSelector.findText("Decoder")
         press(panel, ui.explainButton)
+
+    def play():
+        ui.animateButton.click()
+        ui.strengthSlider.value = 100.0
 
     def decompose():
         press(panel, ui.componentsButton)
         press(panel, ui.decomposeButton)
+        ui.showArrowsCheckBox.click()  # which the motion had taken the place of
 
     def explainTransform():
         ui.transformSelector.setCurrentNode(panel.session.result.deformation)
@@ -86,7 +99,8 @@ def story(panel):
         ("model-card", ("inputs",), ui.modelCardButton.click),
         ("result", ("register", "result"), lambda: (ui.modelCardButton.click(), press(panel, ui.registerButton))),
         ("explain", ("explain",), explain),
-        ("motions", ("motions",), decompose),
+        ("motions", ("motions",), play),
+        ("parts", ("motions",), decompose),
         ("layers", ("layers",), lambda: None),
         ("trust", ("trust", "report"), lambda: None),
         ("transform", ("transform", "result"), explainTransform),
@@ -120,6 +134,58 @@ def press(panel, button):
         time.sleep(0.01)
 
 
+def saveWindow(widget, panel, sections, path):
+    """A picture of the panel, scrolled to the first of these sections, beside the views."""
+    from PySide6.QtWidgets import QApplication, QHBoxLayout, QLabel, QScrollArea, QWidget
+
+    QApplication.setStyle("Fusion")
+    QApplication.setPalette(palette("light"))
+    window, area, views = QWidget(), QScrollArea(), QLabel()
+    views.setPixmap(viewsPixmap())
+    area.setWidgetResizable(True)
+    area.setWidget(widget)
+    area.setFixedWidth(SLICERS_WIDTH)
+    layout = QHBoxLayout(window)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setSpacing(2)
+    layout.addWidget(area)
+    layout.addWidget(views)
+    window.show()
+    for _ in range(3):  # word wrap settles
+        QApplication.processEvents()
+    panel._opening.open(sections)
+    for _ in range(3):
+        QApplication.processEvents()
+    window.grab().save(str(path))
+    QWidget.setParent(area.takeWidget(), None)
+    window.deleteLater()
+
+
+def viewsPixmap():
+    """The slice and 3D views as they are now, at their places in Slicer's default layout."""
+    from PySide6.QtCore import QRect, Qt
+    from PySide6.QtGui import QColor, QImage, QPainter, QPixmap
+
+    import slicer
+
+    layout = slicer.app.layoutManager()
+    offscreen = {name: layout.sliceWidget(name).sliceView().offscreen for name in layout.sliceViewNames()}
+    offscreen["1"] = layout.threeDWidget(0).threeDView().offscreen
+    side = VIEWS_WIDTH // 2
+    whole = QPixmap(2 * side, 2 * (side + BAR_HEIGHT))
+    painter = QPainter(whole)
+    for number, (name, color) in enumerate(VIEWS.items()):
+        picture = offscreen[name].render()
+        rows, columns, channels = picture.shape
+        image = QImage(picture.tobytes(), columns, rows, channels * columns, QImage.Format_RGB888)
+        x, y = number % 2 * side, number // 2 * (side + BAR_HEIGHT)
+        painter.fillRect(x, y, side, BAR_HEIGHT, QColor(color))
+        painter.drawText(QRect(x + 6, y, side, BAR_HEIGHT), Qt.AlignVCenter, name)
+        painter.drawImage(QRect(x + 1, y + BAR_HEIGHT, side - 2, side - 2), image)
+    painter.end()
+    return whole
+
+
 def save(widget, ui, sections, theme, path):
     """A picture of the panel with only these sections open."""
     from PySide6.QtCore import QRect
@@ -127,9 +193,10 @@ def save(widget, ui, sections, theme, path):
 
     QApplication.setStyle("Fusion")
     QApplication.setPalette(palette(theme))
-    for name, button in vars(ui).items():
-        if name.endswith("CollapsibleButton"):
-            button.collapsed = name.removesuffix("CollapsibleButton") not in sections
+    buttons = [button for name, button in vars(ui).items() if name.endswith("CollapsibleButton")]
+    before = [button.collapsed for button in buttons]
+    for button in buttons:
+        button.collapsed = button.name.removesuffix("CollapsibleButton") not in sections
     QWidget.show(widget)
     for _ in range(3):  # word wrap settles
         QWidget.resize(widget, WIDTH, QWidget.layout(widget).heightForWidth(WIDTH))
@@ -137,6 +204,8 @@ def save(widget, ui, sections, theme, path):
     last = ui.reportCollapsibleButton
     bottom = QWidget.mapTo(last, widget, last.rect.bottomLeft()).y() + MARGIN
     QWidget.grab(widget, QRect(0, 0, WIDTH, bottom)).save(str(path))
+    for button, collapsed in zip(buttons, before, strict=True):
+        button.collapsed = collapsed
 
 
 def palette(theme):

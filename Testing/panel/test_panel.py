@@ -62,8 +62,12 @@ def test_every_control_has_a_tooltip(panel):
             assert control.toolTip.strip(), control.name
 
 
-def test_the_panel_fits_400_pixels(module, panel):
-    assert module.parent.widgetRepresentation().minimumSizeHint.width() <= 400
+def test_the_panel_fits_341_pixels_beside_a_scroll_bar_of_15(module, panel, registered):
+    for name, section in vars(panel.ui).items():
+        if name.endswith("CollapsibleButton"):
+            section.collapsed = False
+    waitUntil(lambda: True)
+    assert module.parent.widgetRepresentation().minimumSizeHint.width() <= 341 - 15
 
 
 def test_nothing_is_imported_or_installed_when_the_module_opens(module):
