@@ -39,6 +39,7 @@ class Card:
     canvas_about, canvas_fits_pair, intensities = "image", False, "normalised"
     canvas_size = SIZE
     canvas_spacing = SPACING
+    structures = {}  # noqa: RUF012 - none named
     name = "known"
 
 
