@@ -54,6 +54,7 @@ def main(arguments=None):
     from panel.host.views import LayoutManager
 
     slicer.app.layout = LayoutManager(headless)
+    slicer.util.confirmOkCancelDisplay = lambda question, **options: True  # the models' licence
     module = LoadedModule(str(ROOT / "RegExplain" / "RegExplain.py"))
     panel, widget = module.open().panel, module.parent.widgetRepresentation()
     try:
