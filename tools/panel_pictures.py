@@ -174,6 +174,7 @@ def viewsPixmap():
     offscreen["1"] = layout.threeDWidget(0).threeDView().offscreen
     side = VIEWS_WIDTH // 2
     whole = QPixmap(2 * side, 2 * (side + BAR_HEIGHT))
+    whole.fill(Qt.black)
     painter = QPainter(whole)
     for number, (name, color) in enumerate(VIEWS.items()):
         picture = offscreen[name].render()
