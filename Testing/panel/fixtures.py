@@ -55,8 +55,10 @@ def module(host, monkeypatch):
     import slicer
     from panel.host.application import LoadedModule
     from panel.host.strict import slotErrors
+    from RegExplainLib.GUI.Licences import AGREED
 
     slotErrors.clear()
+    slicer.app.userSettings().setValue(AGREED, True)
     monkeypatch.setattr(
         sys, "excepthook", lambda *error: slotErrors.append("".join(traceback.format_exception(*error)))
     )

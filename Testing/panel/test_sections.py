@@ -686,7 +686,22 @@ def test_the_arrows_controls_write_and_read_the_layer(panel, registered):
     assert ui.scaleSlider.value == 3
 
 
-@pytest.mark.parametrize("box", ["showJacobianCheckBox", "showInverseConsistencyCheckBox"])
+def test_without_a_segmentation_the_displacement_is_coloured_too(panel, volumes, worker):
+    from RegExplainLib.MRML.Layers import DisplacementLayer, GlyphLayer
+
+    press(panel, panel.ui.registerButton)
+    layers = DisplacementLayer(panel.session.result), GlyphLayer(panel.session.result)
+    assert all(layer.visible for layer in layers) and panel.ui.showDisplacementCheckBox.checked
+    panel.ui.showDisplacementCheckBox.click()
+    assert [layer.visible for layer in layers] == [False, True]
+
+
+def test_with_a_segmentation_its_outlines_are_not_covered_unasked(panel, registered):
+    box = panel.ui.showDisplacementCheckBox
+    assert box.enabled and not box.checked and panel.ui.showArrowsCheckBox.checked
+
+
+@pytest.mark.parametrize("box", ["showDisplacementCheckBox", "showJacobianCheckBox", "showInverseConsistencyCheckBox"])
 def test_a_map_is_shown_and_hidden(panel, registered, box):
     box = getattr(panel.ui, box)
     volumes = {composite.GetForegroundVolumeID() for composite in registered.sliceComposites()}

@@ -3,7 +3,7 @@ from slicer.i18n import tr as _
 
 from regexplain.results.heatmap_names import heatmap_name
 
-from ...MRML.Layers import GlyphLayer, InverseConsistencyLayer, JacobianLayer
+from ...MRML.Layers import DisplacementLayer, GlyphLayer, InverseConsistencyLayer, JacobianLayer
 from ...MRML.StagesLayout import StagesLayout
 from .Choices import Choices
 from .Page import Page
@@ -28,6 +28,7 @@ class LayersSection:
             slider.connect("valueChanged(double)", self._setter(name))
         self._boxes = {
             ui.showArrowsCheckBox: self._arrows,
+            ui.showDisplacementCheckBox: self._displacement,
             ui.showJacobianCheckBox: lambda: self._map(JacobianLayer),
             ui.showInverseConsistencyCheckBox: lambda: self._map(InverseConsistencyLayer),
         }
@@ -72,6 +73,11 @@ class LayersSection:
     def _arrows(self):
         result = self._session.result
         return GlyphLayer(result) if result is not None and result.deformation is not None else None
+
+    def _displacement(self):
+        """Made of the nodes alone."""
+        result = self._session.result
+        return DisplacementLayer(result) if result is not None and result.deformation is not None else None
 
     def _map(self, kind):
         """A layer that is there, or can be made of the result folder; None otherwise."""

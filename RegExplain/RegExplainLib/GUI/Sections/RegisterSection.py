@@ -1,13 +1,13 @@
 from slicer.i18n import tr as _
 
 from ...MRML import NodeExport
-from ...MRML.Layers import GlyphLayer
+from ...MRML.Layers import DisplacementLayer, GlyphLayer
 from ..InputFiles import InputFiles
 from .JobButton import JobButton
 
 
 class RegisterSection:
-    """Register the chosen scans, and show the result with its displacement arrows."""
+    """Register the chosen scans, and show the result with its displacement."""
 
     def __init__(self, ui, session):
         self._session = session
@@ -39,7 +39,7 @@ class RegisterSection:
         self._session.addResult(path, self._segmentNames, self._onAdded)
 
     def _onAdded(self, result):
-        showArrows(result)
+        showDisplacement(result)
         self._session.said.emit(summary(result.record), result.record["warnings"])
 
 
@@ -52,9 +52,12 @@ def whyNoInputs(parameters):
     return ""
 
 
-def showArrows(result):
+def showDisplacement(result):
+    """As arrows; without outlines that tell where to look, as colours too."""
     if result.deformation is not None:
         GlyphLayer(result).add()
+        if result.fixedSegmentation is None:
+            DisplacementLayer(result).add()
 
 
 def summary(record):

@@ -3,7 +3,7 @@ from slicer.i18n import tr as _
 from ...MRML.TransformExport import writeTransform
 from ..InputFiles import InputFiles
 from .JobButton import JobButton
-from .RegisterSection import moved, showArrows, whyNoInputs
+from .RegisterSection import moved, showDisplacement, whyNoInputs
 
 
 class TransformSection:
@@ -40,7 +40,7 @@ class TransformSection:
         self._session.addResult(path, self._segmentNames, self._onAdded)
 
     def _onAdded(self, result):
-        showArrows(result)
+        showDisplacement(result)
         record = result.record
         affine = _("It is affine: it moves the scan as a whole and bends nothing.")
         beyond = affine if record["kind"] == "affine" else moved(record)
