@@ -4,7 +4,7 @@ from regexplain.errors import BadInputError
 
 from .Layers import HeatmapLayer
 from .ResultNodes import SEGMENTATIONS
-from .ViewFitting import STAGE_VIEW, fitSlices, refreshNewViews, sliceLogic
+from .ViewFitting import STAGE_VIEW, fitSlices, sliceLogic, tellOfColorBars
 
 LAYOUT = 20211  # among the scene's layouts: far from Slicer's own numbers, and other extensions'
 PREVIOUS = "RegExplain.PreviousLayout"
@@ -51,7 +51,7 @@ class StagesLayout:
             node.SetDisplayVisibility(False)  # each lies on one of the two scans alone
         for name, layer in self.layers.items():
             self._fill(name, layer)
-        refreshNewViews(self.resultNodes.scene)
+        tellOfColorBars([sliceLogic(name) for name in self.layers])
         self._updateColorBars()
         self.fit()
 

@@ -62,11 +62,21 @@ def boundsOf(node):
     return np.reshape(bounds, (3, 2))
 
 
-def refreshNewViews(scene):
-    """Let the managers of views that are new look at the scene again: that of colour bars does not know its view's
-    layers before, as the application makes it first."""
+def tellOfColorBars(logics):
+    """Let slice views that are new draw the colour bars of their maps.
+
+    Their manager of legends knows neither legends that were there before it, nor the view's layers, which the
+    application makes after it. It looks for those when a batch of changes ends, and for legends when the foreground is
+    changed as by hand.
+    """
+    scene = logics[0].GetMRMLScene()
     scene.StartState(scene.BatchProcessState)
     scene.EndState(scene.BatchProcessState)
+    for composite in (logic.GetSliceCompositeNode() for logic in logics):
+        flags = composite.GetInteractionFlags()
+        composite.SetInteractionFlags(composite.ForegroundVolumeFlag)
+        composite.Modified()
+        composite.SetInteractionFlags(flags)
 
 
 def _applicationLogic():
