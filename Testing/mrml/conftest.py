@@ -32,6 +32,15 @@ def pictures(headless):
     return offscreen.pictures(headless)
 
 
+@pytest.fixture(scope="session")
+def stageViews(headless, pictures):
+    """Those of StagesLayout: the application makes them with the layout, and there is one of each name."""
+    from RegExplainLib.MRML.OffscreenViews import SliceView
+    from RegExplainLib.MRML.StagesLayout import viewName
+
+    return [SliceView(headless, viewName(number), "Axial") for number in (1, 2, 3)]
+
+
 @pytest.fixture
 def scene(headless, pictures):
     """An empty scene with slice views."""

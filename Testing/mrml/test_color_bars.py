@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 
 from RegExplainLib.MRML.Layers import DisplacementLayer, GlyphLayer, HeatmapLayer, JacobianLayer
-from RegExplainLib.MRML.OffscreenViews import SliceView
 from RegExplainLib.MRML.Places import anatomyBounds
-from RegExplainLib.MRML.StagesLayout import StagesLayout, viewName
+from RegExplainLib.MRML.StagesLayout import StagesLayout
 from synthetic_result import STAGES
 
 MAPS = {
@@ -105,10 +104,11 @@ def heights(lit):
     return float(np.median(rows[1::2] - rows[::2]))
 
 
-def test_side_by_side_every_view_has_the_bar_of_its_own_map_and_loses_it(headless, bare, result, pictures):
+def test_side_by_side_every_view_has_the_bar_of_its_own_map_and_loses_it(headless, bare, stageViews, result):
     for stage in STAGES:
         HeatmapLayer(result, stage).add().hide()
-    stageViews = [late(headless, viewName(number)) for number in (1, 2, 3)]
+    for view in stageViews:
+        openLate(headless, view)
     layout = StagesLayout(result, list(STAGES))
     for _ in range(2):
         layout.show()
@@ -119,11 +119,9 @@ def test_side_by_side_every_view_has_the_bar_of_its_own_map_and_loses_it(headles
         assert [len(bar(view, HIGH)) for view in stageViews] == [0] * 3
 
 
-def late(headless, name):
-    """A slice view as the application makes it: its managers when the maps are there, before its own layers are."""
-    view = SliceView(headless, name, "Axial")
-    logics, own = headless.applicationLogic.GetSliceLogics(), view._logic
-    logics.RemoveItem(own)
-    view.render()
-    logics.AddItem(own)
-    return view
+def openLate(headless, view):
+    """As the application opens a new one: its managers when the maps are there, before its own layers are known."""
+    logics = headless.applicationLogic.GetSliceLogics()
+    logics.RemoveItem(view._logic)
+    view._open()
+    logics.AddItem(view._logic)

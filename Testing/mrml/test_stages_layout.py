@@ -9,22 +9,14 @@ import SimpleITK as sitk
 from mrml.checks import LPS, color_of, like, node_ids, without_bars
 from regexplain.errors import BadInputError
 from RegExplainLib.MRML.Layers import GlyphLayer, HeatmapLayer
-from RegExplainLib.MRML.OffscreenViews import SliceView
 from RegExplainLib.MRML.StagesLayout import (
     LAYOUT,
     PREVIOUS,
     StagesLayout,
     layoutDescription,
     leaveUnknownLayout,
-    viewName,
 )
 from synthetic_result import STAGES
-
-
-@pytest.fixture(scope="session")
-def stageViews(headless, pictures):
-    """The application makes them with the layout."""
-    return [SliceView(headless, viewName(number), "Axial") for number in (1, 2, 3)]
 
 
 @pytest.fixture
