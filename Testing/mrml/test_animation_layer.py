@@ -22,7 +22,14 @@ from RegExplainLib.MRML.Layers import AnimationLayer, GlyphLayer, PartAnimationL
 from RegExplainLib.MRML.Layers.AnimationLayer import backAndForth
 from RegExplainLib.MRML.Layers.RegistrationAnimationLayer import FRAME_LIMIT_VOXELS, scaledFrames
 from RegExplainLib.MRML.ResultNodes import ResultNodes
-from synthetic_result import SEGMENT_CENTRES, SEGMENT_RADII, STRENGTHS, canvas_of, phantom_intensity
+from synthetic_result import (
+    SEGMENT_CENTRES,
+    SEGMENT_RADII,
+    STRENGTHS,
+    canvas_of,
+    phantom_intensity,
+    write_synthetic_result,
+)
 
 
 @pytest.fixture(params=[1, 2])
@@ -232,3 +239,24 @@ def seen(layer):
         frames.add(layer.browser.GetSelectedItemNumber())
         time.sleep(0.02)
     return len(frames)
+
+
+def test_a_scan_that_moves_up_to_its_border_moves_without_a_warning_also_from_a_saved_scene(
+    views, scene, tmp_path, capfd
+):
+    truth = write_synthetic_result(tmp_path / "result", displacement="constant", amplitude_mm=5.0)
+    result = ResultNodes.load(truth.folder)
+    result.enterViews()
+    layer = RegistrationAnimationLayer(result).add()
+    layer.setImageShown(True)
+    capfd.readouterr()
+    for strength, amplitude in ((50, 1), (100, 1), (100, 2)):
+        layer.setAmplitude(amplitude)
+        layer.setStrength(strength)
+        assert all(view.render().max() > 100 for view in views)
+    assert scene.WriteToMRB(str(tmp_path / "scene.mrb"))
+    scene.Clear(False)
+    assert scene.ReadFromMRB(str(tmp_path / "scene.mrb"))
+    for view in views:
+        view.render()
+    assert "no convergence" not in capfd.readouterr().err

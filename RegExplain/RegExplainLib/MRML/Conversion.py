@@ -92,13 +92,14 @@ def addGridTransform(scene, displacement, name):
     return node
 
 
-def gridTransform(displacement, voxelLimit=None):
+def gridTransform(displacement, voxelLimit=None, repeated=False):
     """A vtkOrientedGridTransform x -> x + u(x) from a displacement image (vectors of LPS mm).
 
     voxelLimit: keep only every n-th vector along each axis, n the least that leaves no more than this.
+    repeated: as of `gridOfVectors`.
     """
     step = thinning_step(displacement.GetSize(), voxelLimit) if voxelLimit else 1
-    return gridOfVectors(*vectorsOf(displacement, step), step)
+    return gridOfVectors(*vectorsOf(displacement, step), step, repeated)
 
 
 def vectorsOf(displacement, step=1):
@@ -120,17 +121,21 @@ def gridOf(node):
     return vectors[1:-1, 1:-1, 1:-1], geometry
 
 
-def gridOfVectors(vectors, geometry, step=1):
+def gridOfVectors(vectors, geometry, step=1, repeated=False):
     """A vtkOrientedGridTransform of (z, y, x, 3) vectors of RAS mm, every step-th of a grid of that ijk-to-RAS matrix.
 
-    One layer of zeros goes round it: VTK repeats border vectors outside a grid, ITK takes zero there.
+    One layer of zeros goes round it: VTK repeats border vectors outside a grid, ITK takes zero there. That folds space
+    at the border, where VTK then finds no inverse; with `repeated`, for what is only looked at, border vectors do.
     """
     spacing = step * np.linalg.norm(geometry[:3, :3], axis=0)
     directions = np.eye(4)
     directions[:3, :3] = step * geometry[:3, :3] / spacing
     data, array = _emptyImage([n + 2 for n in vectors.shape[:3]], np.float32, components=3)  # good to 1e-5 mm
-    array.fill(0)
-    array[1:-1, 1:-1, 1:-1] = vectors
+    if repeated:
+        array[:] = np.pad(vectors, ((1, 1), (1, 1), (1, 1), (0, 0)), mode="edge")
+    else:
+        array.fill(0)
+        array[1:-1, 1:-1, 1:-1] = vectors
     data.SetSpacing(spacing)
     data.SetOrigin((geometry @ (-step, -step, -step, 1))[:3])
     grid = slicer.vtkOrientedGridTransform()

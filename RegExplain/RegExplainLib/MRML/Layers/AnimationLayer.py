@@ -42,4 +42,4 @@ class AnimationLayer(WarpLayer):
 
     def _frame(self, field):
         image = recordedImage(self.resultNodes, field, "field", "Components")
-        return Conversion.gridTransform(image, FRAME_LIMIT_VOXELS)
+        return Conversion.gridTransform(image, FRAME_LIMIT_VOXELS, repeated=True)

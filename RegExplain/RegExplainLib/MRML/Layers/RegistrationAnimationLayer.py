@@ -31,4 +31,4 @@ def scaledFrames(vectors, geometry):
     """{percent: vtkOrientedGridTransform} of (z, y, x, 3) vectors, RAS mm, with their ijk-to-RAS matrix."""
     step = thinning_step(vectors.shape[:3], FRAME_LIMIT_VOXELS)
     thinned = np.array(vectors[::step, ::step, ::step])
-    return {percent: Conversion.gridOfVectors(percent / 100 * thinned, geometry, step) for percent in PERCENT}
+    return {n: Conversion.gridOfVectors(n / 100 * thinned, geometry, step, repeated=True) for n in PERCENT}
