@@ -1,9 +1,11 @@
 """Slicer's layout manager with its views, which draw into memory. Needs a GL library."""
 
-from PySide6.QtCore import QPoint
+from xml.etree import ElementTree
+
+from PySide6.QtCore import QPoint, QTimer
 
 import offscreen
-from RegExplainLib.MRML.OffscreenViews import VIEW_PIXELS
+from RegExplainLib.MRML.OffscreenViews import VIEW_PIXELS, SliceView
 
 SCREEN_PIXELS = 2  # for one of Qt's, as on a fine screen
 SIDE = VIEW_PIXELS // SCREEN_PIXELS  # of a view, in Qt's pixels
@@ -54,18 +56,56 @@ class Widget:
         return self._view
 
 
+UNSIZED = 30  # pixels: of a view that the layout has not laid out yet
+
+
+class LateView(SliceView):
+    """A slice view as the application makes it with a layout: its managers draw before its own layers are known, and
+    it gets its size, at offset 0, one turn of the event loop later."""
+
+    def __init__(self, headless, name, orientation):
+        super().__init__(headless, name, orientation)
+        logics = headless.applicationLogic.GetSliceLogics()
+        logics.RemoveItem(self._logic)
+        self.render()
+        logics.AddItem(self._logic)
+        self._logic.ResizeSliceNode(UNSIZED, UNSIZED)
+        QTimer.singleShot(0, self._laidOut)
+
+    def _laidOut(self):
+        self._logic.ResizeSliceNode(VIEW_PIXELS, VIEW_PIXELS)
+        self.sliceNode.SetSliceOffset(0)
+
+
 class LayoutManager:
-    """Slicer's default layout: three slice views and a 3D view."""
+    """Slicer's default layout: three slice views and a 3D view; and the slice views of a layout that a module adds."""
 
     threeDViewCount = 1
 
     def __init__(self, headless):
+        self._headless, self.lateViews = headless, {}
+        headless.scene.AddObserver(headless.scene.NodeAddedEvent, lambda *_: self._followLayout())
         pictures = offscreen.pictures(headless)
         self._slices = {view.sliceNode.GetLayoutName(): Widget(View(view)) for view in pictures.sliceViews}
         self._threeD = Widget(View(pictures.threeDView))
         for node in [widget.sliceView().mrmlSliceNode() for widget in self._slices.values()]:
             node.SetMappedInLayout(True)
         self._threeD.threeDView().mrmlViewNode().SetMappedInLayout(True)
+
+    def _followLayout(self):
+        """The scene has one layout node, which comes with the first layout that a module asks for."""
+        node = self._headless.scene.GetFirstNodeByClass("vtkMRMLLayoutNode")
+        if node is not None and not node.HasObserver("ModifiedEvent"):
+            node.AddObserver("ModifiedEvent", lambda *_: self._makeViews(node))
+
+    def _makeViews(self, node):
+        if not node.IsLayoutDescription(node.GetViewArrangement()):
+            return
+        description = node.GetLayoutDescription(node.GetViewArrangement())
+        for view in ElementTree.fromstring(description).iter("view") if description else ():
+            name = view.get("singletontag")
+            if view.get("class") == "vtkMRMLSliceNode" and name not in self._slices and name not in self.lateViews:
+                self.lateViews[name] = LateView(self._headless, name, "Axial")
 
     def sliceViewNames(self):
         return tuple(self._slices)

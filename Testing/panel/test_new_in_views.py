@@ -1,0 +1,73 @@
+"""What the panel brings into the views is seen in them without a click, also where the application sizes them late."""
+
+import numpy as np
+import pytest
+
+from panel.fixtures import addSegmentation, press, waitUntil
+
+
+def slicesOf(layout):
+    return [layout.sliceWidget(name).sliceView().offscreen for name in layout.sliceViewNames()]
+
+
+def lookAway(layout):
+    """As views are that showed something else before."""
+    for view in slicesOf(layout):
+        view.setFieldOfView(900.0)
+        view.sliceNode.JumpSliceByCentering(400.0, 400.0, -400.0)
+        view.compositeNode.SetBackgroundVolumeID(None)
+
+
+def shares(views):
+    """How much of each view is not black."""
+    return [(view.render().max(axis=2) > 40).mean() for view in views]
+
+
+def test_the_sample_pair_is_seen_at_once(panel, views):
+    lookAway(views)
+    panel.ui.samplePairButton.click()
+    assert min(shares(slicesOf(views))) > 0.1
+
+
+def test_a_registration_is_seen_at_once_and_then_zoom_and_place_are_the_users(panel, views, registered):
+    assert min(shares(slicesOf(views))) > 0.1
+    view = slicesOf(views)[0]
+    view.setFieldOfView(25.0)
+    view.sliceNode.SetSliceOffset(view.sliceNode.GetSliceOffset() + 3.0)
+    before = view.fieldOfView, view.sliceNode.GetSliceOffset()
+    press(panel, panel.ui.explainButton)
+    for box in (panel.ui.showJacobianCheckBox, panel.ui.showDisplacementCheckBox, panel.ui.showArrowsCheckBox):
+        box.click()
+    assert (view.fieldOfView, view.sliceNode.GetSliceOffset()) == pytest.approx(before)
+
+
+def test_another_registration_is_fitted_once(panel, views, registered, worker):
+    press(panel, panel.ui.registerButton)
+    lookAway(views)
+    panel.session.choose(registered.id)
+    assert min(shares(slicesOf(views))) > 0.1
+
+
+def test_the_users_own_outlines_make_room_for_the_results_and_come_back(panel, views, registered):
+    own = panel.session.parameterNode.fixedSegmentation
+    assert not own.GetDisplayVisibility() and registered.fixedSegmentation.GetDisplayVisibility()
+    later = addSegmentation("Later", panel.session.parameterNode.fixed, ["Head"])
+    registered.remove()
+    assert panel.session.result is None and own.GetDisplayVisibility() and later.GetDisplayVisibility()
+
+
+def test_a_registration_without_outlines_shows_how_far_as_colours_too(panel, views, volumes, worker):
+    press(panel, panel.ui.registerButton)
+    assert panel.ui.showDisplacementCheckBox.checked and panel.ui.showArrowsCheckBox.checked
+
+
+def test_side_by_side_is_seen_the_first_time_with_its_colour_bars(panel, views, registered):
+    press(panel, panel.ui.explainButton)
+    panel.ui.showStagesCheckBox.click()
+    assert views.lateViews
+    late = views.lateViews.values()
+    waitUntil(lambda: min(shares(late)) > 0.1)
+    for view in late:
+        bar = view.render()[40:230, 478:494].reshape(-1, 3).astype(int)
+        assert (np.ptp(bar, axis=1) > 60).sum() > 500
+    panel.ui.showStagesCheckBox.click()
