@@ -48,6 +48,26 @@ def putUnder(node, matrix):
     return transform
 
 
+def writeVolume(node, path, role):
+    from RegExplainLib.MRML import NodeExport
+
+    return NodeExport.writeImage(NodeExport.volumeImage(NodeExport.hardenedCopy(node, role)), path)
+
+
+def writeSegmentation(node, labels, reference, path, role):
+    from RegExplainLib.MRML import NodeExport
+
+    def image():
+        return (yield from NodeExport.labelImage(node, labels, NodeExport.hardenedCopy(reference, role)))
+
+    steps = image()
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return NodeExport.writeImage(end.value, path)
+
+
 def lpsOf(image, index):
     return np.array(image.TransformContinuousIndexToPhysicalPoint([float(n) for n in index]))
 
@@ -63,12 +83,11 @@ def test_a_volume_is_written_where_it_appears(tmp_path, parent):
     import SimpleITK as sitk
 
     import slicer
-    from RegExplainLib.MRML import NodeExport
 
     volume = addOblique()
     putUnder(volume, parent)
     before = slicer.mrmlScene.GetNumberOfNodes(), volume.GetMTime(), slicer.util.arrayFromVolume(volume).copy()
-    image = sitk.ReadImage(NodeExport.writeVolume(volume, tmp_path / "fixed.nii", "fixed"))
+    image = sitk.ReadImage(writeVolume(volume, tmp_path / "fixed.nrrd", "fixed"))
     for index in ((0, 0, 0), (11, 0, 0), (0, 9, 0), (0, 0, 7), (3, 4, 5)):
         np.testing.assert_allclose(lpsOf(image, index), expectedLps(parent @ OBLIQUE, index), atol=1e-3)
         assert image[index] == slicer.util.arrayFromVolume(volume)[index[::-1]]
@@ -82,7 +101,6 @@ def test_a_bending_parent_transform_is_applied_to_the_copy(tmp_path):
     import vtk
 
     import slicer
-    from RegExplainLib.MRML import NodeExport
 
     volume = slicer.util.addVolumeFromArray(np.zeros((20, 20, 20), np.int16), name="Ball")
     slicer.util.arrayFromVolume(volume)[9:12, 9:12, 9:12] = 100
@@ -97,7 +115,7 @@ def test_a_bending_parent_transform_is_applied_to_the_copy(tmp_path):
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTransformNode")
     node.SetAndObserveTransformToParent(shift)
     volume.SetAndObserveTransformNodeID(node.GetID())
-    image = sitk.ReadImage(NodeExport.writeVolume(volume, tmp_path / "fixed.nii", "fixed"))
+    image = sitk.ReadImage(writeVolume(volume, tmp_path / "fixed.nrrd", "fixed"))
     found = np.argwhere(sitk.GetArrayFromImage(image) > 50).mean(axis=0)[::-1]
     np.testing.assert_allclose(lpsOf(image, found), (-14, -10, 10), atol=0.6)
     assert (
@@ -107,14 +125,13 @@ def test_a_bending_parent_transform_is_applied_to_the_copy(tmp_path):
 
 def test_a_sheared_volume_is_refused_with_what_to_do(tmp_path):
     from regexplain.errors import BadInputError
-    from RegExplainLib.MRML import NodeExport
 
     volume = addOblique("Sheared")
     shear = np.eye(4)
     shear[0, 1] = 0.2
     putUnder(volume, shear)
     with pytest.raises(BadInputError, match="not perpendicular; resample it first"):
-        NodeExport.writeVolume(volume, tmp_path / "fixed.nii", "fixed")
+        writeVolume(volume, tmp_path / "fixed.nrrd", "fixed")
 
 
 @pytest.mark.parametrize("underTransform", ["nothing", "volume", "both"])
@@ -135,10 +152,10 @@ def test_segments_are_written_on_the_volumes_grid(tmp_path, underTransform):
             segmentation.SetAndObserveTransformNodeID(moved.GetID())
     before = slicer.mrmlScene.GetNumberOfNodes()
     labels = NodeExport.segmentLabels(segmentation, None)
-    path = NodeExport.writeSegmentation(segmentation, labels, volume, tmp_path / "s.nii", "fixed")
+    path = writeSegmentation(segmentation, labels, volume, tmp_path / "s.nrrd", "fixed")
     image, reference = (
         sitk.ReadImage(path),
-        sitk.ReadImage(NodeExport.writeVolume(volume, tmp_path / "v.nii", "fixed")),
+        sitk.ReadImage(writeVolume(volume, tmp_path / "v.nrrd", "fixed")),
     )
     np.testing.assert_allclose(lpsOf(image, (3, 4, 5)), lpsOf(reference, (3, 4, 5)), atol=1e-3)
     slices = sitk.GetArrayFromImage(image).max(axis=(1, 2)).tolist()
@@ -152,7 +169,6 @@ def test_a_segmentation_of_surfaces_only_is_written_and_left_as_it_was(tmp_path)
     import vtk
 
     import slicer
-    from RegExplainLib.MRML import NodeExport
 
     volume = slicer.util.addVolumeFromArray(np.arange(8000, dtype=np.int16).reshape(20, 20, 20), name="V")
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "Surface")
@@ -166,7 +182,7 @@ def test_a_segmentation_of_surfaces_only_is_written_and_left_as_it_was(tmp_path)
     node.AddSegmentFromClosedSurfaceRepresentation(ball.GetOutput(), "Ball", (1, 0, 0))
     node.SetSourceRepresentationToClosedSurface()
     node.GetSegmentation().RemoveRepresentation("Binary labelmap")
-    path = NodeExport.writeSegmentation(node, {"Ball": 1}, volume, tmp_path / "s.nii", "fixed")
+    path = writeSegmentation(node, {"Ball": 1}, volume, tmp_path / "s.nrrd", "fixed")
     count = int(sitk.GetArrayFromImage(sitk.ReadImage(path)).sum())
     assert abs(count - 4 / 3 * np.pi * 125) < 40
     assert not node.GetSegmentation().ContainsRepresentation("Binary labelmap")
@@ -224,14 +240,12 @@ def test_an_initial_transform_that_bends_or_is_in_use_is_refused(host):
 
 def test_a_full_disk_is_one_sentence(tmp_path):
     from regexplain.errors import RegExplainError
-    from RegExplainLib.MRML import NodeExport
 
     with pytest.raises(RegExplainError, match="free disk space"):
-        NodeExport.writeVolume(addOblique(), tmp_path / "absent" / "fixed.nii", "fixed")
+        writeVolume(addOblique(), tmp_path / "absent" / "fixed.nrrd", "fixed")
 
 
 def test_no_name_of_a_node_reaches_the_files(tmp_path):
-    from RegExplainLib.MRML import NodeExport
 
-    NodeExport.writeVolume(addOblique("Jane Doe"), tmp_path / "fixed.nii", "fixed")
-    assert b"Jane" not in (tmp_path / "fixed.nii").read_bytes()
+    writeVolume(addOblique("Jane Doe"), tmp_path / "fixed.nrrd", "fixed")
+    assert b"Jane" not in (tmp_path / "fixed.nrrd").read_bytes()

@@ -140,6 +140,7 @@ def test_the_worker_gets_every_choice_in_its_place(panel, volumes, worker, monke
     commands = []
     monkeypatch.setattr(panel.session.runner, "start", lambda arguments, scratch: commands.append(arguments))
     panel.ui.registerButton.click()
+    waitUntil(lambda: commands)
     [[verb, fixed, moving, *options]] = commands
     files = dict(zip(options[::2], options[1::2], strict=True))
     assert verb == "register" and files["--model"] == "auto" and not Path(files["--output"]).exists()
@@ -217,7 +218,8 @@ def test_a_map_by_another_method_is_listed_by_it_and_asked_for_again_in_the_same
 
     monkeypatch.setattr(panel.session.runner, "start", start)
     panel.ui.explainButton.click()
-    assert commands[0][2:] == ["--stage", "encoder-fixed", "--method", "hirescam", "--scalar", "left"]
+    together = [word for stage in ("encoder-fixed", "encoder-moving", "decoder") for word in ("--stage", stage)]
+    assert commands[0][2:] == [*together, "--method", "hirescam", "--scalar", "left"]
 
 
 @pytest.fixture

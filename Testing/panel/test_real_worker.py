@@ -167,5 +167,8 @@ def test_no_worker_outlives_a_slicer_that_is_killed(busy, tmp_path):
             process.stdin.flush()
             assert any(b"Refining" in line for line in process.stdout)
         process.stdin.close()
-        process.wait(5)
+        try:
+            process.wait(5)
+        finally:
+            process.kill()
     assert list(tmp_path.iterdir()) == []

@@ -604,7 +604,8 @@ def test_another_method_is_asked_for_by_name(panel, registered, monkeypatch):
     panel.ui.explainButton.click()
     panel.ui.methodSelector.currentIndex = 3
     panel.ui.explainButton.click()
-    assert commands == [["--stage", "encoder-fixed", "--method", "hirescam"], ["--method", "occlusion"]]
+    together = [word for stage in ("encoder-fixed", "encoder-moving", "decoder") for word in ("--stage", stage)]
+    assert commands == [[*together, "--method", "hirescam"], ["--method", "occlusion"]]
 
 
 def test_warm_colours_only(panel, registered):

@@ -1,11 +1,16 @@
 import qt
 
+from .BackgroundReading import BackgroundReading
+
 
 class InSteps:
-    """Goes through a generator, one step a turn of the event loop, so that Slicer stays responsive."""
+    """Goes through a generator, one step a turn of the event loop, so that Slicer stays responsive.
+
+    A step that is a function is run in a thread (BackgroundReading), and the generator goes on with what it returned.
+    """
 
     def __init__(self):
-        self._steps = None
+        self._steps, self._background = None, BackgroundReading()
         self.value = None  # of the last step; None while nothing runs
 
     @property
@@ -13,26 +18,40 @@ class InSteps:
         return self._steps is not None
 
     def run(self, steps, whenDone, whenFailed):
-        """`whenDone(value of the last step)` or `whenFailed(exception)` follows, unless `cancel()` comes first."""
+        """`whenDone(value of the last step, or what was returned)` or `whenFailed(exception)` follows, unless
+        `cancel()` comes first."""
         self._steps = steps
-        self._next(steps, whenDone, whenFailed)
+        self._next(steps, steps.send, None, whenDone, whenFailed)
 
     def cancel(self):
-        """Go no further. What the generator undoes when it is closed is undone on return."""
+        """Go no further. What the generator undoes when it is closed is undone on return, and no thread runs."""
         steps, self._steps, self.value = self._steps, None, None
         if steps is not None:
+            self._background.forget()
+            self._background.wait()
             steps.close()
 
-    def _next(self, steps, whenDone, whenFailed):
+    def _next(self, steps, resume, given, whenDone, whenFailed):
         if steps is not self._steps:
             return
         try:
-            self.value = next(steps)
-        except StopIteration:
-            value, self._steps, self.value = self.value, None, None
+            step = resume(given)
+        except StopIteration as end:
+            value, self._steps, self.value = self.value if end.value is None else end.value, None, None
             whenDone(value)
         except Exception as error:
             self._steps = self.value = None
             whenFailed(error)
         else:
-            qt.QTimer.singleShot(0, lambda: self._next(steps, whenDone, whenFailed))
+            self._goOn(steps, step, whenDone, whenFailed)
+
+    def _goOn(self, steps, step, *then):
+        if callable(step):
+            self._background.run(
+                step,
+                lambda found: self._next(steps, steps.send, found, *then),
+                lambda error: self._next(steps, steps.throw, error, *then),
+            )
+        else:
+            self.value = step
+            qt.QTimer.singleShot(0, lambda: self._next(steps, steps.send, None, *then))

@@ -1,7 +1,8 @@
+from functools import partial
+
 import slicer
 
 from ..MRML.ResultNodes import ResultNodes, readFiles
-from .BackgroundReading import BackgroundReading
 from .InSteps import InSteps
 
 
@@ -12,25 +13,26 @@ class ResultLoading:
     """
 
     def __init__(self):
-        self._background, self._adding = BackgroundReading(), InSteps()
+        self._steps = InSteps()
 
     @property
     def running(self):
-        return self._background.running or self._adding.running
+        return self._steps.running
 
     @property
     def result(self):
-        return self._adding.value
+        return self._steps.value
 
     def run(self, folder, whenLoaded, whenFailed):
         """`whenLoaded(result)` or `whenFailed(exception)` follows, unless `cancel()` comes first."""
 
-        def add(files):
-            self._adding.run(ResultNodes.loadInSteps(folder, files, slicer.mrmlScene), whenLoaded, whenFailed)
-
-        self._background.run(lambda: readFiles(folder), add, whenFailed)
+        self._steps.run(_loaded(folder), whenLoaded, whenFailed)
 
     def cancel(self):
         """Let it come to nothing; the scene is as it was."""
-        self._background.forget()
-        self._adding.cancel()
+        self._steps.cancel()
+
+
+def _loaded(folder):
+    files = yield partial(readFiles, folder)
+    yield from ResultNodes.loadInSteps(folder, files, slicer.mrmlScene)

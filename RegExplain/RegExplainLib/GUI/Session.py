@@ -20,6 +20,7 @@ from ..MRML.Segments import segmentsByLabel
 from ..Signal import Signal
 from .BackgroundReading import BackgroundReading
 from .Disk import copyWhole, diskErrors, freeName
+from .InSteps import InSteps
 from .ResultLoading import ResultLoading
 
 WITHOUT_NETWORK = ("explain-transform",)  # verbs that know no device
@@ -36,6 +37,7 @@ class Session:
         self.runner, self.messages = runner, messages
         self._installLogic = installLogic
         self._background = BackgroundReading()
+        self._preparing, self._scratch = InSteps(), None
         self._loading, self._loadingFolder = ResultLoading(), None
         self._video = None  # that is being saved
         self.changed, self.said, self.added = Signal(), Signal(), Signal()
@@ -233,8 +235,8 @@ class Session:
     def startJob(self, name, prepare, whenFinished):
         """Run a verb; refused in words while a job runs; nothing happens where the user declines to install.
 
-        `prepare(scratch folder)` writes the inputs there and returns the verb's arguments. `whenFinished(result path)`
-        follows where the job succeeds.
+        `prepare(scratch folder)` gives the steps (InSteps) that write the inputs there and end in the verb's arguments.
+        `whenFinished(result path)` follows where the job succeeds.
         """
         if self.job:
             self.said.emit(_("Another computation is running; wait for its end, or cancel it first."), [])
@@ -243,8 +245,8 @@ class Session:
         self.changed.emit()
         with self.messages.guard():
             if self._installLogic.ensure():
-                self._startRunner(prepare)
-        if not self.runner.running:
+                self._prepare(prepare)
+        if not self._preparing.running and not self.runner.running:
             self.job = ""
         self.changed.emit()
 
@@ -263,7 +265,11 @@ class Session:
             else:
                 self.said.emit(_("Finished, but for another registration or parameter set than that on show."), [])
 
-        self.startJob(name, lambda scratch: [verb, str(result.folder.path), *options], whenFinished)
+        def arguments(scratch):
+            yield from ()  # there is nothing to write
+            return [verb, str(result.folder.path), *options]
+
+        self.startJob(name, arguments, whenFinished)
 
     def copyFolder(self, target):
         """Copy the files of the registration on show, in the background, into a new folder under `target`."""
@@ -280,6 +286,10 @@ class Session:
         """End the running job; scene and disk stay as they were."""
         if self.runner.running:
             self.runner.cancel()
+        elif self._preparing.running:
+            self._preparing.cancel()
+            shutil.rmtree(self._scratch, ignore_errors=True)
+            self._onCancelled()
         elif self._loading.running:  # what is being saved needs no scene, and goes on
             self._loading.cancel()
             shutil.rmtree(self._loadingFolder, ignore_errors=True)
@@ -309,20 +319,26 @@ class Session:
         node = self._startedFrom.parameterNode
         return node is self.parameterNode.parameterNode or node.GetScene() is None
 
-    def _startRunner(self, prepare):
+    def _prepare(self, prepare):
         self._startedFrom = self.parameterNode
         with diskErrors(slicer.app.temporaryPath):
-            scratch = Path(tempfile.mkdtemp(prefix="RegExplain-job-", dir=slicer.app.temporaryPath))
+            self._scratch = Path(tempfile.mkdtemp(prefix="RegExplain-job-", dir=slicer.app.temporaryPath))
+        self._preparing.run(prepare(self._scratch), self._startRunner, self._onNotPrepared)
+
+    def _startRunner(self, arguments):
         try:
-            with diskErrors(scratch):
-                arguments = prepare(scratch)
-            self.runner.start(arguments + self._deviceOptions(arguments[0]), scratch)
-        except Exception:
-            shutil.rmtree(scratch, ignore_errors=True)
-            raise
+            self.runner.start(arguments + self._deviceOptions(arguments[0]), self._scratch)
+        except Exception as error:
+            self._onNotPrepared(error)
+
+    def _onNotPrepared(self, error):
+        shutil.rmtree(self._scratch, ignore_errors=True)
+        self._endJob()
+        with self.messages.guard(), diskErrors(self._scratch):
+            raise error
 
     def _deviceOptions(self, verb):
-        return ["--device", "cpu"] if self.parameterNode.processorOnly and verb not in WITHOUT_NETWORK else []
+        return ["--device", "cpu"] if self._startedFrom.processorOnly and verb not in WITHOUT_NETWORK else []
 
     def _onFinished(self, path):
         with self.messages.guard(), diskErrors(slicer.app.temporaryPath):

@@ -16,23 +16,25 @@ from .Conversion import LPS_TO_RAS
 SHEAR_TOLERANCE = 1e-3  # of the cosine between axes; files of images cannot hold more
 
 
-def writeVolume(node, path, role):
-    """A scalar volume as an image file; `role` ("fixed") names it in messages. Returns the path as text."""
-    volume = hardenedCopy(node, role)
-    return _write(_image(_array(volume.GetImageData()), _ijkToRas(volume)), path)
+def volumeImage(copy):
+    """What `hardenedCopy` gave as a SimpleITK image of its own, so that any thread may write it."""
+    return _image(_array(copy.GetImageData()), _ijkToRas(copy))
 
 
-def writeSegmentation(node, labels, referenceNode, path, role):
-    """The segments as a label map on the grid of a volume, each with its name's label. Returns the path as text."""
-    reference = hardenedCopy(referenceNode, role)
-    grid = _gridOf(reference)
-    array = np.zeros(_array(reference.GetImageData()).shape, np.uint16)
+def labelImage(node, labels, copy):
+    """Steps, a segment each, that end in (`yield from`) a label map of the segments, each with its name's label, on the
+    grid of what `hardenedCopy` gave. What is in the scene is looked at before the first step only."""
     segmentation = _withLabelmaps(node.GetSegmentation())
-    toWorld = _toWorld(node)
-    for identifier in segmentation.GetSegmentIDs():
-        segment = segmentation.GetSegment(identifier)
+    segments = [segmentation.GetSegment(identifier) for identifier in segmentation.GetSegmentIDs()]
+    return _labelled(segments, labels, copy, _toWorld(node))
+
+
+def _labelled(segments, labels, copy, toWorld):
+    grid, array = _gridOf(copy), np.zeros(_array(copy.GetImageData()).shape, np.uint16)
+    for segment in segments:
         array[_mask(segment, grid, toWorld)] = labels[segment.GetName()]
-    return _write(_image(array, _ijkToRas(reference)), path)
+        yield
+    return _image(array, _ijkToRas(copy))
 
 
 def segmentMask(node, identifier, volume):
@@ -178,7 +180,8 @@ def _image(array, ijkToRas):
     return image
 
 
-def _write(image, path):
+def writeImage(image, path):
+    """Touches no scene, so any thread may. Returns the path as text. Raises RegExplainError where the disk refuses."""
     try:
         sitk.WriteImage(image, str(path), False)
     except RuntimeError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 STAGES = {  # type of a network, as on its card → its stages, in the order of the way through it
@@ -20,6 +20,7 @@ STAGES = {  # type of a network, as on its card → its stages, in the order of 
 SYNTHESISED = tuple(stage for stage in STAGES["fire"] if stage.startswith(("synthesis", "discriminator")))
 SCALARS = {"synthesis": "synthesis", "discriminator": "realness"}  # of parts that move nothing
 MOTION = "magnitude"  # of all others, as a rule
+SHARED = ("encoder", "transformation", "decoder")  # parts that every registration passes through
 
 WORDS = {
     "decoder": "decoder",
@@ -62,6 +63,13 @@ def component_of(stage: str) -> int | None:
 def usual_scalar(stage: str) -> str:
     """The number that a stage explains where none is named."""
     return SCALARS.get(re.split(r"[-.]", stage)[0], MOTION)
+
+
+def explained_together(stage: str, stages: Sequence[str]) -> list[str]:
+    """Those of a network's stages whose maps come out of the pass that explains `stage`, for little more; it among
+    them."""
+    shared = [name for name in stages if name.partition("-")[0] in SHARED]
+    return shared if stage in shared else [stage]
 
 
 def stage_words(stage: str) -> str:

@@ -2,7 +2,7 @@ from slicer.i18n import tr as _
 
 from regexplain.report import wording
 from regexplain.results.heatmap_names import METHODS, SCALARS, USUAL_METHOD, heatmap_name
-from regexplain.results.stages import STAGES, component_of, stage_title
+from regexplain.results.stages import STAGES, component_of, explained_together, stage_title
 
 from ...MRML.Layers import HeatmapLayer
 from .Choices import Choices
@@ -52,10 +52,12 @@ class ExplainSection:
 
     def _titlesOfStages(self):
         """Those that the model's card names, and those that were computed."""
-        card = self._session.card
-        own = card.stages if card is not None else STAGES["latent"]
         computed = {name: titleOf(entry) for name, entry in self._heatmapEntries().items()}
-        return {stage: _(stage_title(stage)) for stage in own} | computed
+        return {stage: _(stage_title(stage)) for stage in self._ownStages()} | computed
+
+    def _ownStages(self):
+        card = self._session.card
+        return card.stages if card is not None else STAGES["latent"]
 
     def _titlesOfRegions(self):
         """Name by label, 0 first for all that there is."""
@@ -115,12 +117,15 @@ class ExplainSection:
         self._session.extendResult("explain", "explain", what, self._onExplained)
 
     def _options(self, name):
-        """Of the verb: the stage on show, by the chosen method; a heatmap that was computed is made in the same way."""
+        """Of the verb: the stage on show, by the chosen method, and what comes with it; a heatmap that was computed is
+        made in the same way."""
         entry, method = self._heatmapEntries().get(name, {"stage": name}), self._methods.value
         stage, scalar = entry["stage"], entry.get("scalar")
         ofImages = method in OF_IMAGES
-        options = ["--stage", stage] if ofImages == (stage in IMAGES) else []  # else all that the method has
-        options += ["--method", method]
+        stages = [stage] if ofImages == (stage in IMAGES) else []  # else all that the method has
+        if stages and not ofImages:
+            stages = explained_together(stage, self._ownStages())
+        options = [word for name in stages for word in ("--stage", name)] + ["--method", method]
         return options + (["--scalar", scalar] if scalar in SCALARS else [])  # others are the stage's own
 
     def _onExplained(self):

@@ -21,19 +21,18 @@ class RegisterSection:
         self._session.startJob("register", self._arguments, self._onFinished)
 
     def _arguments(self, scratch):
-        """Write the chosen nodes into `scratch` and name them as the verb's arguments."""
+        """Steps that write the chosen nodes into `scratch` and end in the verb's arguments, which name them."""
         chosen = self._session.parameterNode
         NodeExport.checkInitialTransform(chosen.initialTransform, chosen.moving)
-        files = InputFiles.write(chosen, scratch)
-        self._segmentNames = files.segmentNames
-        arguments = ["register", files.volumes["fixed"], files.volumes["moving"]]
-        arguments += ["--output", str(scratch / "result"), "--model", chosen.model, *files.segmentationOptions]
+        options = ["--output", str(scratch / "result"), "--model", chosen.model]
         if chosen.initialTransform is not None:
             path = NodeExport.writeLinearTransform(chosen.initialTransform, scratch / "initial.tfm")
-            arguments += ["--initial-transform", path]
+            options += ["--initial-transform", path]
         if chosen.refine:
-            arguments += ["--refine", str(chosen.refine)]
-        return arguments
+            options += ["--refine", str(chosen.refine)]
+        files = yield from InputFiles.write(chosen, scratch)
+        self._segmentNames = files.segmentNames
+        return ["register", files.volumes["fixed"], files.volumes["moving"], *options, *files.segmentationOptions]
 
     def _onFinished(self, path):
         self._session.addResult(path, self._segmentNames, self._onAdded)

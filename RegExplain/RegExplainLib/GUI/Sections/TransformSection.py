@@ -29,7 +29,7 @@ class TransformSection:
     def _arguments(self, scratch):
         chosen = self._session.parameterNode
         path = writeTransform(chosen.transform, chosen.fixed, scratch / "transform")
-        files = InputFiles.write(chosen, scratch)
+        files = yield from InputFiles.write(chosen, scratch)
         self._segmentNames = files.segmentNames
         arguments = ["explain-transform", path, "--output", str(scratch / "result")]
         for role, volume in files.volumes.items():

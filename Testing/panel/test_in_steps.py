@@ -1,0 +1,158 @@
+"""The panel's main thread does one piece of work a turn of the event loop; files are read and written beside it."""
+
+import threading
+from collections import Counter
+
+import pytest
+
+from panel.fixtures import addSegmentation, jobFolders, waitUntil
+
+
+@pytest.fixture
+def steps(host):
+    from RegExplainLib.GUI.InSteps import InSteps
+
+    return InSteps()
+
+
+def never(*_):
+    raise AssertionError("This was not to be called.")
+
+
+def test_a_step_is_taken_a_turn_and_the_last_value_is_given(steps):
+    import slicer
+
+    done, ended = [], []
+    steps.run((done.append(n) or n for n in range(3)), ended.append, never)
+    for count in (1, 2, 3):
+        assert len(done) == count and steps.running and ended == []
+        slicer.app.processEvents()
+    assert ended == [2] and not steps.running
+
+
+def test_a_function_is_run_in_a_thread_and_its_result_given_back(steps):
+    def work():
+        found = yield threading.current_thread
+        with pytest.raises(ZeroDivisionError):
+            yield lambda: 1 / 0
+        return found
+
+    ended = []
+    steps.run(work(), ended.append, never)
+    waitUntil(lambda: ended)
+    assert ended[0] is not threading.main_thread() and not steps.running
+
+
+def test_an_error_in_a_thread_ends_the_steps(steps):
+    failed = []
+    steps.run((step for step in [lambda: 1 / 0]), never, failed.append)
+    waitUntil(lambda: failed)
+    assert isinstance(failed[0], ZeroDivisionError) and not steps.running
+
+
+def test_cancelling_waits_for_the_thread_and_goes_no_further(steps):
+    import slicer
+
+    running, undone, go = threading.Event(), [], threading.Event()
+
+    def work():
+        try:
+            yield lambda: running.set() or go.wait(5) or undone.append("thread")
+        finally:
+            undone.append("generator")
+
+    steps.run(work(), never, never)
+    running.wait(5)
+    threading.Timer(0.05, go.set).start()
+    steps.cancel()
+    assert undone == ["generator"] and not steps.running
+    slicer.app.processEvents()
+
+
+LONG = {  # what takes long of a whole head
+    "RegExplainLib.MRML.NodeExport": ("volumeImage", "_mask"),
+    "RegExplainLib.MRML.Conversion": ("voxelsOf", "masksOf", "addVolume", "addSegmentation", "addGridTransform"),
+}
+FILES = ("ReadImage", "WriteImage", "ReadTransform")
+
+
+@pytest.fixture
+def turns(monkeypatch, host):
+    """Of the event loop: in each, how often the main thread did what takes long; and what it did with files."""
+    from importlib import import_module
+
+    import SimpleITK as sitk
+
+    import slicer
+
+    done, files = [Counter()], []
+
+    def counted(function, name):
+        def call(*arguments, **options):
+            if threading.current_thread() is threading.main_thread():
+                done[-1][name] += 1
+                files.extend([name] if name in FILES else [])
+            return function(*arguments, **options)
+
+        return call
+
+    modules = [(import_module(module), names) for module, names in LONG.items()]
+    for module, names in [*modules, (sitk, FILES)]:
+        for name in names:
+            monkeypatch.setattr(module, name, counted(getattr(module, name), name))
+    processEvents = slicer.app.processEvents
+    monkeypatch.setattr(slicer.app, "processEvents", lambda: done.append(Counter()) or processEvents())
+    return done, files
+
+
+def test_registering_does_one_long_thing_a_turn_and_no_file_is_touched_by_the_main_thread(
+    panel, volumes, worker, turns, shown
+):
+    done, files = turns
+    parameters = panel.session.parameterNode
+    parameters.fixedSegmentation = addSegmentation("Fixed", volumes[0], ["Head", "Tail", "Body"])
+    parameters.movingSegmentation = addSegmentation("Moving", volumes[1], ["Head", "Tail"])
+    del done[:-1]
+    panel.ui.registerButton.click()
+    waitUntil(lambda: not panel.session.job)
+    assert shown == [] and panel.session.result is not None
+    total = sum(done, Counter())
+    assert total["_mask"] >= 5 and total["volumeImage"] == 2 and total["addVolume"] == 3
+    assert max(turn.total() for turn in done) == 1, done
+    assert files == []
+
+
+def test_what_is_written_is_what_was_there_when_the_button_was_pressed(panel, volumes, worker, monkeypatch):
+    """Under a transform that goes at once, with its volume."""
+    import SimpleITK as sitk
+    import vtk
+
+    import slicer
+    from panel import fixtures
+    from RegExplainLib.MRML import NodeExport
+
+    node, shift = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode"), vtk.vtkMatrix4x4()
+    shift.SetElement(2, 3, 30.0)
+    node.SetMatrixTransformToParent(shift)
+    segmentation = addSegmentation("Fixed", volumes[0], ["Head", "Tail"])
+    for moved in (volumes[0], segmentation):
+        moved.SetAndObserveTransformNodeID(node.GetID())
+    panel.session.parameterNode.fixedSegmentation = segmentation
+    written, writeImage = {}, NodeExport.writeImage
+    monkeypatch.setattr(
+        NodeExport, "writeImage", lambda image, path: written.update({path.name: image}) or writeImage(image, path)
+    )
+    panel.ui.registerButton.click()
+    for gone in (volumes[0], segmentation, node):
+        slicer.mrmlScene.RemoveNode(gone)
+    fixtures.waitUntil(lambda: not panel.session.job)
+    assert written["fixed.nrrd"].GetOrigin()[2] == 30 == written["fixed_segmentation.nrrd"].GetOrigin()[2]
+    assert sitk.GetArrayViewFromImage(written["fixed_segmentation.nrrd"]).max() == 2
+
+
+def test_cancelling_while_the_inputs_are_written_leaves_nothing(panel, volumes, worker, shown):
+    panel.ui.registerButton.click()
+    assert panel.session._preparing.running and panel.ui.registerButton.text == "Cancel"
+    panel.ui.registerButton.click()
+    assert not panel.session.job and jobFolders() == [] and not panel.session.runner.running
+    assert "Cancelled" in panel.ui.statusLabel.text and shown == []
