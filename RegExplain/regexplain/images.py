@@ -16,6 +16,11 @@ from .geometry import Grid
 from .memory import check_memory
 from .segmentations import label_map, matched, names_of, with_names
 
+SMALLEST = 5  # voxels along the second shortest axis; slabs of a few slices are fine
+FEWEST_SHARE = 1e-3  # of the voxels, that differ from the most frequent value
+SAMPLED = 100_000  # voxels among which it is looked for
+ROUNDING = 1e-6  # of the largest value: less than float32 tells apart
+
 
 def read_volume(
     path: str | Path, role: str = "image", series: str | None = None, warn: Callable[[str], None] = lambda message: None
@@ -45,11 +50,29 @@ def check_volume(image: sitk.Image, role: str = "image") -> None:
     if min(image.GetSize()) < 2:
         size = " × ".join(map(str, image.GetSize()))
         raise BadInputError(f"The {role} is one voxel thick ({size} voxels); give a volume of at least two slices.")
+    if sorted(image.GetSize())[1] < SMALLEST:
+        size = " × ".join(map(str, image.GetSize()))
+        raise BadInputError(
+            f"The {role} is too small to register ({size} voxels); give one of at least {SMALLEST} voxels along two "
+            "axes."
+        )
     _check_finite(image, role)
+    _check_contrast(image, role)
+
+
+def _check_contrast(image: sitk.Image, role: str) -> None:
     values = sitk.GetArrayViewFromImage(image)
-    if values.min() == values.max():
+    low, high = float(values.min()), float(values.max())
+    if low == high:
         raise BadInputError(
             f"The {role} has the same value ({values.flat[0]}) in every voxel; check that the right file was given."
+        )
+    usual = float(np.percentile(values.ravel()[:: max(1, values.size // SAMPLED)], 50, method="lower"))
+    others = np.count_nonzero(values != usual)
+    if others < FEWEST_SHARE * values.size or high - low < ROUNDING * max(abs(low), abs(high)):
+        raise BadInputError(
+            f"The {role} is almost the same value ({usual:.6g}) everywhere, but for {others} of its {values.size} "
+            "voxels; check that the right file was given."
         )
 
 

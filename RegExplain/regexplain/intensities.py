@@ -40,6 +40,8 @@ def _ends(values: np.ndarray) -> tuple[float, float]:
     low = _filling(values)
     if low is None:
         low = float(np.percentile(values, 1))
+    if low == values.max():  # as in the inverse of a mask: what is brightest is no background
+        low = float(values.min())
     above = np.maximum(values - low, 0)
     return low, float(np.percentile(above[above > above.mean()], 99.5))
 

@@ -17,6 +17,7 @@ from regexplain.cli.verb import verb
 from regexplain.errors import BadInputError, RegExplainError
 from regexplain.images import fitted_segmentation, read_segmentation, read_volume
 from regexplain.inference.model import Model
+from regexplain.intensities import robust
 from regexplain.running import trouble_said
 from scan_copies import reordered, respaced, turned
 
@@ -41,6 +42,13 @@ UNUSABLE = {
     "2D": (ramp(6, 7), "is 2-D; give one 3-D volume"),
     "one slice": (ramp(1, 6, 7), "one voxel thick .7 × 6 × 1 voxels."),
     "constant": (np.full((5, 6, 7), 3.0, np.float32), "same value .3.0. in every voxel"),
+    "nearly constant": (
+        np.where(ramp(20, 20, 20) == 700, 0, 3).astype(np.uint8),
+        "almost the same value .3. everywhere",
+    ),
+    "constant but for rounding": (1000 + 1e-4 * ramp(5, 6, 7) / 210, "almost the same value .1000. everywhere"),
+    "tiny": (ramp(4, 4, 4), "is too small to register .4 × 4 × 4 voxels."),
+    "tiny along two axes": (ramp(40, 4, 2), "is too small to register"),
     "NaN": (with_one(np.nan), "1 voxels that are NaN or infinite; replace"),
     "infinite": (with_one(np.inf), "1 voxels that are NaN or infinite; replace"),
 }
@@ -52,6 +60,19 @@ def test_a_volume_that_cannot_be_registered_is_refused(tmp_path, case, name):
     array, words = UNUSABLE[case]
     with pytest.raises(BadInputError, match=f"The fixed image .*{words}"):
         read_volume(written(tmp_path, array, name), "fixed image")
+
+
+def test_a_slab_of_a_few_slices_and_a_small_mask_are_read(tmp_path):
+    assert read_volume(written(tmp_path, ramp(2, 20, 20))).GetSize() == (20, 20, 2)
+    mask = (ramp(10, 20, 20) < 10).astype(np.uint8)
+    assert np.array_equal(sitk.GetArrayFromImage(read_volume(written(tmp_path, mask))), mask)
+
+
+@pytest.mark.parametrize("dark", [1, 50, 1000])
+def test_the_inverse_of_a_mask_is_scaled_as_any_image(dark):
+    """Its most frequent value is its brightest, so it is no background."""
+    array = (ramp(10, 20, 20) >= dark).astype(np.float32)
+    assert np.array_equal(robust(array), array)
 
 
 def test_a_time_series_is_refused_and_a_series_of_one_is_not(tmp_path):
