@@ -69,6 +69,7 @@ def measured(command: list[str]) -> tuple[float, float, int]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--size", type=int, nargs=3, default=(200, 200, 200), metavar="N", help="x, y and z")
+    parser.add_argument("--moving-size", type=int, nargs=3, metavar="N", help="that of the fixed scan by default")
     parser.add_argument("--command", choices=("explain-transform", "register"), default="explain-transform")
     parser.add_argument("more", nargs="*", help="further options of the command, after --")
     arguments = parser.parse_args()
@@ -76,7 +77,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         fixed = write_chest(folder / "fixed.nii.gz", arguments.size, 0, 0.0)
-        write_chest(folder / "moving.nii.gz", arguments.size, 1, 4.0)
+        write_chest(folder / "moving.nii.gz", arguments.moving_size or arguments.size, 1, 4.0)
         write_spline(folder / "bspline.h5", fixed)
         del fixed
         command = [sys.executable, "-m", "regexplain", arguments.command]

@@ -52,7 +52,7 @@ def backward(alignment: sitk.AffineTransform, displacement: sitk.Image | None, m
     for slab in moving.slabs():
         part = moving.slab(slab)
         points = grid_points(part)
-        undone = apply_affine(back, points) + sitk.GetArrayViewFromImage(_resampled(w, part, back))
+        undone = apply_affine(back, points) + sitk.GetArrayFromImage(_resampled(w, part, back))
         found[slab] = apply_affine(alignment, undone) - points
     return RegistrationTransform(back, moving.image(found, vector=True))
 

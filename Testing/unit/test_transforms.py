@@ -1,7 +1,11 @@
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 import SimpleITK as sitk
 
+import regexplain
 from regexplain.errors import BadInputError
 from regexplain.geometry import Grid
 from regexplain.transforms import (
@@ -105,3 +109,13 @@ def test_a_transform_of_another_form_is_no_registration(tmp_path):
     )
     with pytest.raises(BadInputError, match="not a RegExplain transform"):
         read_transform(tmp_path / "b.tfm")
+
+
+def test_no_array_is_a_view_of_an_image_that_nobody_holds():
+    """A view does not keep its image alive: what it shows is then anything, or the end of the process."""
+    found = [
+        f"{path.name}: {call}"
+        for path in Path(regexplain.__file__).parents[1].rglob("*.py")
+        for call in re.findall(r"GetArrayViewFromImage\([\w.]*\(.*", path.read_text(encoding="utf-8"))
+    ]
+    assert found == []
