@@ -14,6 +14,7 @@ from . import __version__, alignment, metrics, registry
 from .errors import BadInputError
 from .geometry import Grid
 from .images import check_volume, fitted_pair, without_metadata
+from .memory import check_memory_for
 from .population import Population
 from .progress import Progress
 from .results.folder import SCHEMA_VERSION
@@ -108,6 +109,8 @@ class _Registration:
         if self.initial is None:
             alignment.check_overlap(self.fixed, self.moving)
         card = self._chosen(model)
+        sizes = (grid.size for grid in self.grids.values())
+        check_memory_for("affine" if card is None else card.values["network"].get("type", ""), *sizes)
         if card is not None:
             self.model = self._timed("load", self._load, card)
         linear, kind = self._timed("align", self._align, card)

@@ -21,6 +21,7 @@ from .errors import BadInputError
 from .geometry import Grid, thinning_step
 from .images import check_volume, fitted_pair, without_metadata
 from .inversion import inverted
+from .memory import check_memory_for
 from .motions import Motion, fitted_motion
 from .progress import Progress
 from .results.folder import SCHEMA_VERSION
@@ -65,6 +66,7 @@ def explain_transform(
     given = as_transform(transform)
     check_volume(fixed, "fixed image")
     check_volume(moving, "moving image")
+    check_memory_for("explain-transform", fixed.GetSize(), moving.GetSize())
     of_fixed, of_moving, said = fitted_pair(fixed_segmentation, moving_segmentation, (fixed, moving))
     work = _Explanation(given, without_metadata(fixed), without_metadata(moving), progress or Progress())
     if said:
