@@ -18,6 +18,7 @@ def computer(monkeypatch, host):
     from RegExplainLib.GUI import InstallLogic, Licences
 
     slicer.app.userSettings().remove(Licences.AGREED)
+    monkeypatch.setattr(slicer.app, "testingEnabled", lambda: False)  # there is a user
     versions = {}
 
     def version(name):
