@@ -15,6 +15,7 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 MODULE = Path(__file__).parents[2] / "RegExplain" / "RegExplain.py"
 PATIENT = "DOE^JANE 1950-01-01"
 FAKE_WORKER = Path(__file__).with_name("fake_worker.py")
+PATIENCE_S = 300  # for what no user was promised a time: a slow machine is no failure
 
 
 @pytest.fixture(scope="session")
@@ -193,7 +194,7 @@ def addSegmentation(name, volume, segmentNames):
     return node
 
 
-def waitUntil(condition, seconds=20):
+def waitUntil(condition, seconds=PATIENCE_S):
     """Run the event loop until the condition holds."""
     import slicer
 
@@ -204,7 +205,7 @@ def waitUntil(condition, seconds=20):
         time.sleep(0.005)
 
 
-def press(panel, button, seconds=20):
+def press(panel, button, seconds=PATIENCE_S):
     """Click a button that starts a job, and wait until it ended."""
     assert button.enabled, button.toolTip
     button.click()

@@ -81,7 +81,7 @@ slicer.util.pip_install = refuse
 LoadedModule({module.parent.path!r}).open()
 print(*sorted(name for name in ("torch", "safetensors", "sklearn", "click", "jinja2") if name in sys.modules))
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == ""
 

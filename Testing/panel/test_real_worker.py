@@ -33,7 +33,7 @@ def test_the_real_worker_refuses_a_constant_image_in_one_sentence(panel, shown):
     for role, value in (("fixed", 0), ("moving", 1)):
         setattr(parameters, role, slicer.util.addVolumeFromArray(np.full((8, 8, 8), value, np.int16), name=role))
     panel.session._installLogic.ensure = lambda: True
-    press(panel, panel.ui.registerButton, 60)
+    press(panel, panel.ui.registerButton)
     [sentence] = shown
     assert "same value" in sentence and "Traceback" not in sentence
 
@@ -53,7 +53,7 @@ def test_a_transform_made_elsewhere_is_measured_the_right_way_round(panel, shown
     toParent.SetElement(0, 3, 3.0)  # the moving scan goes 3 mm to the right, to lie on the fixed one
     node.SetMatrixTransformToParent(toParent)
     panel.ui.transformSelector.setCurrentNode(node)
-    press(panel, panel.ui.explainTransformButton, 120)
+    press(panel, panel.ui.explainTransformButton)
     assert shown == [] and "3.0 mm towards left" in panel.ui.statusLabel.text
     assert panel.session.result.record["segments"][0]["dice"] is not None
     assert panel.ui.reportButton.enabled and panel.ui.segmentTable.rowCount == 2

@@ -473,7 +473,7 @@ def test_a_worker_that_says_too_much_does_not_block_the_panel(panel, volumes, wo
 
     panel.ui.registerButton.click()
     turn()
-    waitUntil(lambda: not panel.session.job, 60)
+    waitUntil(lambda: not panel.session.job)
     assert panel.session.result is not None and len(lines) > 20_000, "not one line is lost"
     assert max(lines.count(number) for number in set(lines)) <= 2 * LINES_A_TURN
 

@@ -63,7 +63,7 @@ def save(panel, monkeypatch, folder):
     def press_(name, wait=True):
         monkeypatch.setattr(panel.session.messages, "askFile", lambda title, proposed, kinds: str(folder / name))
         if wait:
-            press(panel, panel.ui.saveVideoButton, 60)
+            press(panel, panel.ui.saveVideoButton)
         else:
             panel.ui.saveVideoButton.click()
         return folder / name
@@ -270,7 +270,7 @@ def test_the_panel_lives_on_between_two_pictures_and_refuses_other_jobs(panel, a
     panel.session.startJob("explain", lambda scratch: [], None)
     assert "Another computation is running" in panel.ui.statusLabel.text
     assert panel.ui.saveVideoButton.text == "Cancel"
-    waitUntil(lambda: not panel.session.job, 60)
+    waitUntil(lambda: not panel.session.job)
     assert len(pictures) == len(PERCENT) + 1 and max(map(pictures.count, pictures)) <= 2
 
 
@@ -302,7 +302,7 @@ def slowly(monkeypatch):
 def test_cancel_leaves_nothing_behind(panel, save, untouched, slowly, shown, stage, done):
     soon(panel, stage, done, panel.ui.saveVideoButton.click)
     save("motion.gif", wait=False)
-    waitUntil(lambda: not panel.session.job, 60)
+    waitUntil(lambda: not panel.session.job)
     assert "Cancelled" in panel.ui.statusLabel.text and shown == []
 
 
@@ -425,7 +425,7 @@ def test_closing_the_scene_meanwhile_ends_it(panel, axial, save, folder, tempora
 
     soon(panel, stage, done, lambda: slicer.mrmlScene.Clear(False))
     save("motion.gif", wait=False)
-    waitUntil(lambda: not panel.session.job, 60)
+    waitUntil(lambda: not panel.session.job)
     waitUntil(lambda: not writing())
     assert shown == [] and os.listdir(folder) == []
     assert not panel.ui.saveVideoButton.enabled and panel.session.result is None
