@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 import slicer
 from mrml.checks import LPS, NEAR_MM, check_place, inside_points, through_nodes
 from RegExplainLib.MRML import Conversion
+from RegExplainLib.MRML.Segments import volumesMl
 from synthetic_result import grid_points, make_grid, rotation, to_image
 
 angles = st.floats(-180, 180)
@@ -95,6 +96,27 @@ def test_every_label_becomes_a_segment_of_exactly_its_voxels(scene, truth):
         segment = node.GetSegmentation().GetSegment(f"Segment_{label}")
         assert segment.GetName() == f"Segment {label}"
         np.testing.assert_allclose(segment.GetColor(), (0.1, 0.2, 0.3))
+
+
+@pytest.mark.parametrize("number", [7, 300, 70_000, 312_782_546])
+def test_a_segment_keeps_its_label_value_and_its_name_also_in_a_saved_scene(scene, truth, tmp_path, number):
+    """Label values above 65535 are those of brain atlases."""
+    values = sitk.GetArrayFromImage(sitk.ReadImage(str(truth.folder / "fixed_segmentation.nii.gz"))).astype(np.uint32)
+    numbered = (values == 1) * np.uint32(number) + (values == 2) * np.uint32(2)
+    labels = to_image(numbered.ravel(), truth.fixed, np.uint32)
+    node = Conversion.addSegmentation(scene, labels, "Segmentation", (0.1, 0.2, 0.3), {number: "Hippocampus, left"})
+    path = str(tmp_path / "saved.seg.nrrd")
+    storage = slicer.vtkMRMLSegmentationStorageNode()
+    scene.AddNode(storage)
+    storage.SetFileName(path)
+    assert storage.WriteData(node)
+    again = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "again")
+    assert storage.ReadData(again)
+    for segmentation in (node.GetSegmentation(), again.GetSegmentation()):
+        found = {segmentation.GetNthSegment(n) for n in range(segmentation.GetNumberOfSegments())}
+        assert {(s.GetLabelValue(), s.GetName()) for s in found} == {(number, "Hippocampus, left"), (2, "Segment 2")}
+    before, after = volumesMl(node), volumesMl(again)
+    assert before == pytest.approx(after) and set(before) == {number, 2} and min(before.values()) > 0
 
 
 def test_a_label_map_without_labels_becomes_a_segmentation_without_segments(scene, truth):

@@ -34,14 +34,15 @@ def voxelsOf(image):
 
 
 def masksOf(labels):
-    """{label: vtkOrientedImageData of 0 and 1, no larger than it must be} of a label map image."""
+    """{label: vtkOrientedImageData of 0 and that label, no larger than it must be} of a label map image."""
     array, geometry = sitk.GetArrayViewFromImage(labels), vtkMatrix(ijkToRas(labels))
     boxes = sitk.LabelShapeStatisticsImageFilter()
-    boxes.Execute(sitk.Cast(labels, sitk.sitkInt32))
+    boxes.Execute(labels if labels.GetPixelIDTypeAsString().endswith("integer") else sitk.Cast(labels, sitk.sitkInt32))
     masks = {}
     for label in boxes.GetLabels():
         x, y, z, nx, ny, nz = boxes.GetBoundingBox(label)
-        masks[label] = _oriented((array[z : z + nz, y : y + ny, x : x + nx] == label).astype(np.uint8))
+        kind = np.min_scalar_type(label)
+        masks[label] = _oriented((array[z : z + nz, y : y + ny, x : x + nx] == label) * kind.type(label))
         masks[label].SetExtent(x, x + nx - 1, y, y + ny - 1, z, z + nz - 1)
         masks[label].SetImageToWorldMatrix(geometry)
     return masks
@@ -62,15 +63,22 @@ def addVolume(scene, voxels, name):
     return node
 
 
-def addSegmentation(scene, labels, name, color):
+def addSegmentation(scene, labels, name, color, names=None):
     """A label map image, or what `masksOf` made of it, as a vtkMRMLSegmentationNode.
 
-    A segment for every label: id "Segment_<label>", name "Segment <label>", all of one colour (r, g, b of 0-1).
+    A segment for every label: id "Segment_<label>", that label value, its name of `names` (by label) or "Segment
+    <label>", all of one colour (r, g, b of 0-1).
     """
     node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", name)
     node.CreateDefaultDisplayNodes()
+    representation = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
     for label, mask in (labels if isinstance(labels, dict) else masksOf(labels)).items():
-        node.AddSegmentFromBinaryLabelmapRepresentation(mask, f"Segment {label}", color, f"Segment_{label}")
+        segment = slicer.vtkSegment()
+        segment.SetName((names or {}).get(label, f"Segment {label}"))
+        segment.SetColor(*color)
+        segment.SetLabelValue(label)
+        segment.AddRepresentation(representation, mask)
+        node.GetSegmentation().AddSegment(segment, f"Segment_{label}")
     return node
 
 

@@ -290,7 +290,8 @@ class ResultNodes:
         self.adopt(Conversion.addVolume(self.scene, voxels, self._uniqueName(name)), role)
 
     def _addSegmentation(self, role, masks, name, color, volumeRole):
-        node = self.adopt(Conversion.addSegmentation(self.scene, masks, self._uniqueName(name), color), role)
+        names = {row["label"]: row["name"] for row in self.folder.record["segments"] if "name" in row}
+        node = self.adopt(Conversion.addSegmentation(self.scene, masks, self._uniqueName(name), color, names), role)
         node.SetReferenceImageGeometryParameterFromVolumeNode(self.node(volumeRole))
         node.SetDisplayVisibility(False)  # until the last step
         node.GetDisplayNode().SetVisibility2DFill(False)

@@ -106,7 +106,8 @@ def most_moved(record: Mapping[str, Any]) -> list[str]:
         return []
     most = max(record["segments"], key=lambda segment: segment["displacement_mm"]["mean"])
     distance = millimetres(most["displacement_mm"]["mean"])
-    return [f"Of the segments, number {most['label']} moved most: {distance} on average."]
+    which = most.get("name") or f"number {most['label']}"
+    return [f"Of the segments, {which} moved most: {distance} on average."]
 
 
 def overlap(record: Mapping[str, Any]) -> str:
