@@ -13,6 +13,7 @@ from vtk.util.numpy_support import get_vtk_array_type, vtk_to_numpy
 
 import slicer
 from regexplain.geometry import thinning_step
+from regexplain.segmentations import labels_of
 
 LPS_TO_RAS = np.diag((-1.0, -1.0, 1.0, 1.0))
 INVERSE_TOLERANCE_MM = 1e-3  # of VTK's iterative inverse; its default of 0.01 costs hardly less
@@ -34,18 +35,20 @@ def voxelsOf(image):
 
 
 def masksOf(labels):
-    """{label: vtkOrientedImageData of 0 and that label, no larger than it must be} of a label map image."""
-    array, geometry = sitk.GetArrayViewFromImage(labels), vtkMatrix(ijkToRas(labels))
-    boxes = sitk.LabelShapeStatisticsImageFilter()
-    boxes.Execute(labels if labels.GetPixelIDTypeAsString().endswith("integer") else sitk.Cast(labels, sitk.sitkInt32))
-    masks = {}
-    for label in boxes.GetLabels():
-        x, y, z, nx, ny, nz = boxes.GetBoundingBox(label)
-        kind = np.min_scalar_type(label)
-        masks[label] = _oriented((array[z : z + nz, y : y + ny, x : x + nx] == label) * kind.type(label))
-        masks[label].SetExtent(x, x + nx - 1, y, y + ny - 1, z, z + nz - 1)
-        masks[label].SetImageToWorldMatrix(geometry)
-    return masks
+    """{label: the one vtkOrientedImageData of all labels of a label map image, no larger than they are}.
+
+    Segments that share one, as Slicer's own do, keep their label values when a scene is saved.
+    """
+    array = sitk.GetArrayViewFromImage(labels)
+    found = labels_of(labels) if array.dtype.kind in "iu" else []
+    if not found:
+        return {}
+    box = [np.flatnonzero(array.any(tuple({0, 1, 2} - {axis})))[[0, -1]] for axis in range(3)]
+    (z, last_z), (y, last_y), (x, last_x) = ((int(first), int(last)) for first, last in box)
+    shared = _oriented(array[z : last_z + 1, y : last_y + 1, x : last_x + 1])
+    shared.SetExtent(x, last_x, y, last_y, z, last_z)
+    shared.SetImageToWorldMatrix(vtkMatrix(ijkToRas(labels)))
+    return dict.fromkeys(found, shared)
 
 
 def addVolume(scene, voxels, name):
