@@ -1,6 +1,7 @@
 """Memory and time of a command on scans of a given size.
 
 `.venv/bin/python benchmarks/large_scans.py --size 512 512 400`, on Linux or macOS.
+
 Two made-up chests of noise over soft tissue are written, with a B-spline of nine by nine by nine control points, and
 the command runs on them in a process of its own. Bytes a voxel are those of the fixed scan, beyond what the process
 takes before it has read anything.

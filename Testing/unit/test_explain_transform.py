@@ -414,6 +414,32 @@ def test_a_bad_file_ends_the_command_with_2_and_leaves_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("kind", ["B-spline", "field", "affine"])
+def test_a_large_pair_gives_the_same_slab_by_slab_but_for_a_coarser_inverse(truth, monkeypatch, kind):
+    """A slice at a time, the inverse at every other voxel; a last one, where that ends before the image does."""
+    given = {
+        "B-spline": spline(truth),
+        "field": as_field(sitk.ReadTransform(str(truth.folder / "transform.h5")), truth),
+        "affine": about(truth, turn_about(12, 0), (1, -2, 3)),
+    }[kind]
+    once = explained(truth, given, segmentations=True)
+    monkeypatch.setattr("regexplain.geometry.SLAB_VOXELS", 1)
+    monkeypatch.setattr("regexplain.transform_explanation.INVERSE_VOXELS", np.prod(truth.fixed.GetSize()) // 8 + 500)
+    again = explained(truth, given, segmentations=True)
+    points = voxels(truth)
+    assert np.allclose(mapped(once.transform.itk(), points), mapped(again.transform.itk(), points), atol=1e-6)
+    for key in ("segments", "displacement_mm", "jacobian", "dice"):
+        assert again.record[key] == once.record[key]
+    told = [[row["moved_mm"] for row in result.record["transform"]["segments"]] for result in (once, again)]
+    assert told[0] == told[1]
+    there_and_back = (result.record["inverse_consistency_mm"]["p95"] for result in (once, again))
+    assert max(there_and_back) < 0.15
+    if kind != "affine":
+        grid, coarse = Grid.of(image(truth, "moving")), Grid.of(again.inverse_transform.displacement)
+        assert 6 * np.prod(coarse.size) < np.prod(grid.size)
+        assert all(edge >= -1e-6 for edge in (coarse.extent - coarse.spacing) - (grid.extent - grid.spacing))
+
+
 def test_the_python_entry_takes_a_field_as_an_image(truth):
     centre = grid_centre(truth.fixed)
     result = regexplain.explain_transform(

@@ -17,8 +17,15 @@ FILE = click.Path(path_type=Path)
 @click.option("--moving", type=FILE, required=True, metavar="M", help="The image that was moved.")
 @click.option("--output", type=FILE, required=True, metavar="RESULT", help="The folder to write; complete or absent.")
 @series_options
-@click.option("--fixed-segmentation", type=FILE, metavar="FILE", help="A label map of the fixed image.")
-@click.option("--moving-segmentation", type=FILE, metavar="FILE", help="A label map of the moving image.")
+@click.option(
+    "--fixed-segmentation", type=FILE, metavar="FILE", help="A segmentation of the fixed image: label map or .seg.nrrd."
+)
+@click.option(
+    "--moving-segmentation",
+    type=FILE,
+    metavar="FILE",
+    help="One of the moving image; segments belong together by name.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace an earlier result at RESULT.")
 @verb
 def explain_transform(

@@ -28,10 +28,16 @@ from .verb import model_options, verb
 )
 @series_options
 @click.option(
-    "--fixed-segmentation", type=click.Path(path_type=Path), metavar="FILE", help="A label map of the fixed image."
+    "--fixed-segmentation",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="A segmentation of the fixed image: label map or .seg.nrrd.",
 )
 @click.option(
-    "--moving-segmentation", type=click.Path(path_type=Path), metavar="FILE", help="A label map of the moving image."
+    "--moving-segmentation",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="One of the moving image; segments belong together by name.",
 )
 @click.option(
     "--initial-transform",
