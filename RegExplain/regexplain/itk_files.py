@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from pathlib import Path
 
@@ -114,7 +115,12 @@ def _names_in_mat(path: Path, content: bytes) -> list[str]:
 
 
 def _unreadable(path: Path, start: bytes, said: str) -> BadInputError:
-    if start.startswith(HDF5) and "create an instance" not in said and (GROUP in start or "truncated" in said):
+    if unknown := re.search(r'create an instance of "([A-Za-z0-9]+)', said):
+        return BadInputError(
+            f"{path.name} holds a {unknown[1]}, which this ITK does not know; save it as a displacement field with the "
+            "program that wrote it."
+        )
+    if start.startswith(HDF5) and (GROUP in start or "truncated" in said):
         return _damaged(path)
     return BadInputError(f"{path.name} is not a transform that ITK reads; save it as .h5 or .tfm.")
 

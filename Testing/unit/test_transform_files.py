@@ -129,6 +129,14 @@ def test_half_a_displacement_field_is_called_damaged_with_nothing_else_on_the_te
     assert (done.returncode, done.stdout, done.stderr) == (2, "", said)
 
 
+@pytest.mark.parametrize("end", ["tfm", "h5"])
+def test_a_kind_that_itk_does_not_know_is_named(tmp_path, end):
+    path = written(spline(), tmp_path / f"old.{end}")
+    path.write_bytes(path.read_bytes().replace(b"BSplineTransform_double_3_3", b"BSplineTransfurm_double_3_3"))
+    with pytest.raises(BadInputError, match=f"old.{end} holds a BSplineTransfurm, which this ITK does not know"):
+        read_transforms([path])
+
+
 def test_an_empty_file_is_called_empty(tmp_path):
     (tmp_path / "t.h5").touch()
     with pytest.raises(BadInputError, match="t.h5 is an empty file"):
