@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from .dicom_headers import Slice, is_dicom_file, series_of
+from .dicom_headers import Found, Slice, found_in, is_dicom_file
 from .dicom_pixels import stacked
 from .dicom_volumes import Volume, volumes_of
 from .errors import BadInputError
@@ -36,11 +36,16 @@ def read(path: Path, role: str, series: str | None, warn: Callable[[str], None])
     for what is none; `role` ("fixed image") names it in messages.
     """
     place = f"The {'folder' if path.is_dir() else 'file'} {path} given as {role}"
-    found, others = series_of(_files(path))
-    volumes = volumes_of(found)
+    found = _found(path)
+    volumes = volumes_of(found.series)
+    if found.damaged:
+        warn(
+            f"{len(found.damaged)} files of the {role} are damaged and were left out ({found.damaged[0].name} first); "
+            "copy them again from their source."
+        )
     if not volumes:
-        count = sum(len(one.slices) for one in found)
-        raise BadInputError(_without(place, count, others))
+        count = sum(len(one.slices) for one in found.series)
+        raise BadInputError(_without(place, count, found.others))
     volume = _chosen(volumes, place, role, series)
     check_memory((len(volume.slices), *volume.slices[0].size), role)
     grid = _grid(volume.slices, role)
@@ -48,25 +53,26 @@ def read(path: Path, role: str, series: str | None, warn: Callable[[str], None])
     return grid.image(stacked(volume.slices, role))
 
 
-def _files(path: Path) -> list[Path]:
-    """The DICOM files of a folder, or, where it has none of an image itself, of all below it, as on a disc."""
+def _found(path: Path) -> Found:
+    """In a folder itself, or, where it has no slice itself, in all below it, as on a disc."""
     if path.is_file():
-        return [path]
-    own = sorted(file for file in path.iterdir() if file.is_file())
-    if series_of(own)[0]:
-        return own
-    return sorted(Path(folder, name) for folder, _, names in os.walk(path) for name in names)
+        return found_in([path])
+    found = found_in(sorted(file for file in path.iterdir() if file.is_file()))
+    if found.series:
+        return found
+    below = (Path(folder, name) for folder, _, names in os.walk(path) for name in names)
+    return found_in(sorted(file for file in below if file.is_file()))
 
 
 def _without(place: str, slices: int, others: int) -> str:
     if slices == 1:
         return f"{place} holds one slice; give the folder of its whole series."
     if slices:
-        return f"{place} holds {slices} slices of which no two lie parallel; give a series of parallel slices."
+        return f"{place} holds {slices} slices, but no two behind one another; give a series of parallel slices."
     if others:
         return (
             f"{place} holds DICOM images ({others}), but none that says where in the patient it lies, or in colour; "
-            "give a series of CT, MR or PET slices."
+            "give a series of CT, MR or PET slices, or a volume that Slicer saved."
         )
     return f"{place} holds no DICOM series; give the folder of one."
 

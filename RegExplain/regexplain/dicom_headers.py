@@ -72,41 +72,53 @@ class Series:
     slices: list[Slice] = field(default_factory=list)
 
 
+@dataclass
+class Found:
+    """series: by their number; others: how many images besides lie nowhere in space; damaged: the files of images that
+    break off before they say what they show.
+    """
+
+    series: list[Series] = field(default_factory=list)
+    others: int = 0
+    damaged: list[Path] = field(default_factory=list)
+
+
 def is_dicom_file(path: Path) -> bool:
     with path.open("rb") as stream:
         start = stream.read(PREAMBLE + 4)
     return start[PREAMBLE:] == b"DICM" or (start[:2] in GROUPS and start[2:4] in (b"\0\0", b"\1\0", b"\5\0", b"\x08\0"))
 
 
-def series_of(files: list[Path]) -> tuple[list[Series], int]:
-    """The series of these files by their number, and how many images there are besides that lie nowhere in space.
-
-    What is no image (reports, structures, plans, the directory of a disc) is passed over, and a copy of a slice too.
-    """
-    found: dict[str, Series] = {}
+def found_in(files: list[Path]) -> Found:
+    """What is no image (reports, structures, plans, the directory of a disc) is passed over, and a slice's copy too."""
+    series: dict[str, Series] = {}
     seen: set[tuple] = set()
-    others = 0
+    found = Found()
     for path in files:
         header = _header(path)
         if header is None or "Rows" not in header:
+            found.damaged += [path] * (header is not None and _should_be_an_image(header))
             continue
         slices = [] if _is_no_scan(header) else list(_slices(path, header))
-        others += not slices
-        uid = str(header.get("SeriesInstanceUID", ""))
-        series = found.setdefault(
-            uid, Series(uid, str(header.get("SeriesNumber") or 0), str(header.get("SeriesDescription", "")).strip())
-        )
+        found.others += not slices
+        own = series.setdefault(str(header.get("SeriesInstanceUID", "")), _series(header))
         for one in slices:
             key = str(header.get("SOPInstanceUID", path)), one.frame, one.number, tuple(one.position)
             if key not in seen:
                 seen.add(key)
-                series.slices.append(one)
-    in_order = sorted(found.values(), key=lambda s: (int(s.number) if s.number.isdecimal() else 0, s.uid))
-    return [series for series in in_order if series.slices], others
+                own.slices.append(one)
+    known = [one for one in series.values() if one.slices]
+    found.series = sorted(known, key=lambda s: (int(s.number) if s.number.isdecimal() else 0, s.uid))
+    return found
+
+
+def _series(header: Any) -> Series:
+    number, description = header.get("SeriesNumber") or 0, header.get("SeriesDescription", "")
+    return Series(str(header.get("SeriesInstanceUID", "")), str(number), str(description).strip())
 
 
 def _header(path: Path) -> Any:
-    """The elements before the pixels; None for what is no DICOM."""
+    """The elements before the pixels, or as far as they go; None for what is no DICOM."""
     import pydicom
 
     if path.stat().st_size < 8 or not is_dicom_file(path):
@@ -115,8 +127,16 @@ def _header(path: Path) -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return pydicom.dcmread(path, stop_before_pixels=True, force=True)
-    except Exception:  # noqa: BLE001 - pydicom raises what it likes of a damaged header
-        return None
+    except Exception:  # pydicom raises what it likes of a damaged header
+        return pydicom.Dataset()
+
+
+def _should_be_an_image(header: Any) -> bool:
+    """By its class, or because not even that is there."""
+    told = header.get("SOPClassUID") or header.get("MediaStorageSOPClassUID")
+    if told is None:
+        return "DirectoryRecordSequence" not in header
+    return "Image Storage" in told.name
 
 
 def _is_no_scan(header: Any) -> bool:

@@ -108,8 +108,23 @@ def test_what_is_no_slice_beside_a_series_is_passed_over(tmp_path):
     show(capture, values()[0])
     capture.save_as(tmp_path / "capture.dcm", enforce_file_format=True)
     (tmp_path / "empty").write_bytes(b"")
-    (tmp_path / "cut.dcm").write_bytes(b"\0" * 128 + b"DICM\x02\0\0")
-    assert_is(read(tmp_path)[0], values())
+    header("1.2.840.10008.1.3.10", DirectoryRecordSequence=[]).save_as(tmp_path / "DICOMDIR")
+    (tmp_path / "gone").symlink_to(tmp_path / "nowhere")
+    image, warnings = read(tmp_path)
+    assert_is(image, values())
+    assert warnings == []
+
+
+def test_a_file_that_breaks_off_in_its_header_is_said(tmp_path):
+    """One at the end leaves no gap."""
+    write_series(tmp_path, values(), places())
+    last = max(tmp_path.iterdir(), key=lambda file: pydicom.dcmread(file).InstanceNumber)
+    last.write_bytes(last.read_bytes()[:420])
+    image, warnings = read(tmp_path)
+    assert_is(image, values()[:-1])
+    assert (
+        len(warnings) == 1 and f"1 files of the fixed image are damaged and were left out ({last.name}" in warnings[0]
+    )
 
 
 def test_a_slice_that_was_copied_twice_counts_once(tmp_path):
@@ -262,7 +277,7 @@ def test_what_holds_no_volume_says_what_it_holds(tmp_path):
     refused(next((tmp_path / "one").iterdir()), "The file .* holds one slice; give the folder of its whole series")
     for n in range(3):
         write_series(tmp_path / "scouts", values()[:1], places()[:1], np.roll(np.eye(3), n, 1), SeriesInstanceUID="1.2")
-    refused(tmp_path / "scouts", "holds 3 slices of which no two lie parallel")
+    refused(tmp_path / "scouts", "holds 3 slices, but no two behind one another")
     (tmp_path / "colour").mkdir()
     capture = header("1.2.840.10008.5.1.4.1.1.7", Modality="OT", SeriesInstanceUID="1.3")
     show(capture, values()[0])
