@@ -17,6 +17,7 @@ def planted(count=60, size=40, spread=(9.0, 4.0, 1.0)) -> tuple[np.ndarray, np.n
     return mean + scores @ basis, basis, mean
 
 
+@pytest.mark.slow
 def test_planted_directions_are_found_with_their_spread():
     encodings, basis, mean = planted()
     found = LatentComponents.fit(encodings, 3)

@@ -47,6 +47,7 @@ def row(**values) -> dict:
     return dict.fromkeys(PAIR_COLUMNS, 0.0) | {"model": "a", "refine": 0} | values
 
 
+@pytest.mark.slow
 def test_every_model_registers_every_pair_and_the_table_and_both_files_say_the_same(config_file):
     done = CliRunner().invoke(main, ["evaluate", str(config_file), "--threads", "1", "--device", "cpu"])
     assert done.exit_code == 0, done.output
@@ -68,6 +69,7 @@ def test_every_model_registers_every_pair_and_the_table_and_both_files_say_the_s
         assert words[6:9] == [f"{np.mean(own):.3f}", "±", f"{np.std(own):.3f}"]
 
 
+@pytest.mark.slow
 def test_refine_steps_are_evaluated_beside_the_unrefined_registration(config_file):
     path = written(config_file, models=["hippocampus"], refine=[0, 2])
     done = CliRunner().invoke(main, ["evaluate", str(path), "--threads", "1", "--device", "cpu"])

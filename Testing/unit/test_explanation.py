@@ -91,6 +91,7 @@ def test_unknown_stages_and_regions_are_named_with_what_there_is(real):
         explain(real, component=1, method="hirescam", threads=1)
 
 
+@pytest.mark.slow
 def test_an_affine_registration_has_nothing_to_explain():
     small = sample_pair.image("fixed")[:12, :12, :12]
     with pytest.raises(BadInputError, match="affine only"):

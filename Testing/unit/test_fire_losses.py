@@ -303,6 +303,7 @@ def test_the_slope_of_equal_images_is_zero_and_that_of_constant_ones_finite():
     assert (mind_ssc(flat) == 1).all()
 
 
+@pytest.mark.slow
 def test_the_slope_of_mind_is_that_of_its_values():
     image, target = random(1, 1, 5, 5, 5).double(), random(1, 1, 5, 5, 5, seed=1).double()
     assert torch.autograd.gradcheck(lambda x: mind_loss(x, target), image.requires_grad_())

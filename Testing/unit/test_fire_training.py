@@ -68,6 +68,7 @@ def config_file(heads, tmp_path):
     return tmp_path / "config.json"
 
 
+@pytest.mark.slow
 def test_a_trained_model_registers(config_file):
     ran = CliRunner().invoke(main, ["train", str(config_file), "--device", "cpu", "--threads", "1"])
     assert ran.exit_code == 0, ran.output
@@ -79,6 +80,7 @@ def test_a_trained_model_registers(config_file):
     assert record["alignment"]["kind"] == "network"
 
 
+@pytest.mark.slow
 def test_every_loss_teaches_something_and_only_its_own_part(config_file):
     task, _ = read_task(config_file)
     task.config.between_subjects = 0.0
@@ -109,6 +111,7 @@ def test_every_loss_teaches_something_and_only_its_own_part(config_file):
         assert moved == set(taught), name
 
 
+@pytest.mark.slow
 def test_a_batch_depends_on_seed_step_and_place_alone(config_file):
     task, _ = read_task(config_file)
     both, second = task.batch(3, range(2)), task.batch(3, range(1, 2))

@@ -207,6 +207,7 @@ def test_the_plain_half_loads_where_torch_and_the_other_optional_packages_are_mi
     )
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("vtkmodules") is None, reason="slicer-core has no wheel for this machine")
 def test_loading_every_module_of_mrml_loads_no_torch_and_no_qt():
     modules = [".".join(module_of(path.relative_to(SOURCES))) for path in SOURCES.glob("RegExplainLib/MRML/**/*.py")]

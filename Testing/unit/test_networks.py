@@ -114,6 +114,7 @@ def test_depth_sets_the_latent_grid(depth, skips):
     assert made(volume, volume).displacement.shape == (1, 3, 32, 32, 32)
 
 
+@pytest.mark.slow
 def test_the_papers_widths_can_be_built():
     """512 channels of 4³ on a 64³ canvas: 32,768 latent numbers (shapes alone, no memory)."""
     with torch.device("meta"):

@@ -93,6 +93,7 @@ def alarms(stands: list[Stand], what: str) -> float:
     return share
 
 
+@pytest.mark.slow
 def test_cases_that_were_not_trained_on_are_hardly_ever_called_atypical(stand, held_out, shared_data):
     new = held_out + images(shared_data, 311, 999)
     assert len(new) == 30

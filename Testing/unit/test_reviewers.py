@@ -126,10 +126,12 @@ def opened() -> tuple[list, set]:
     return seen, set(loaded)
 
 
+@pytest.mark.slow
 def test_loading_the_module_and_opening_the_panel_reaches_no_network_and_starts_no_program(opened):
     assert opened[0] == []
 
 
+@pytest.mark.slow
 def test_loading_the_module_and_opening_the_panel_needs_nothing_that_slicer_does_not_bring(opened):
     loaded = opened[1]
     assert loaded >= OURS

@@ -88,6 +88,7 @@ class StoppedAfter(Progress):
             raise KeyboardInterrupt
 
 
+@pytest.mark.slow
 def test_a_resumed_run_gives_the_uninterrupted_runs_weights(config_file, monkeypatch):
     monkeypatch.setattr("regexplain.training.trainer.LOOK_EVERY", 2)
     whole = trained(config_file, "whole", 6, 6)
@@ -119,6 +120,7 @@ def test_a_run_of_another_network_is_not_resumed(config_file):
         trained(config_file, "model", 1, 1)
 
 
+@pytest.mark.slow
 def test_training_lowers_its_loss(config_file):
     config = LatentConfig.read(config_file)
     config.steps = 10_000
@@ -131,6 +133,7 @@ def test_training_lowers_its_loss(config_file):
     assert losses[-1] < 0.8 * losses[0]
 
 
+@pytest.mark.slow
 def test_a_network_with_skips_learns_to_read_segments_out(config_file):
     config = LatentConfig.read(config_file)
     config.network |= {"skips": True, "segments": 2}
@@ -158,6 +161,7 @@ def test_a_run_goes_on_from_anothers_weights_and_leaves_what_is_frozen(config_fi
         assert torch.equal(value, before[name]) == name.startswith("encoder."), name
 
 
+@pytest.mark.slow
 def test_two_processes_give_one_processs_gradients(config_file, tmp_path):
     run = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     script = Path(__file__).with_name("write_gradients.py")
@@ -185,6 +189,7 @@ def test_pairs_depend_on_seed_step_and_place_alone(config_file):
     assert not torch.equal(whole[0], batch(cases, config, 8, range(2))[0])
 
 
+@pytest.mark.slow
 def test_train_makes_a_model_that_registers_explains_and_decomposes(config_file):
     done = CliRunner().invoke(main, ["train", str(config_file), "--threads", "1", "--device", "cpu"])
     assert done.exit_code == 0, done.output
@@ -206,6 +211,7 @@ def test_train_makes_a_model_that_registers_explains_and_decomposes(config_file)
     assert len(components(result, 2, model=folder, threads=1)) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("every, held_out", [(0, 0), (CASES, 1)])
 def test_a_run_with_no_pair_held_out_makes_a_model_without_figures(config_file, every, held_out):
     values = json.loads(config_file.read_text(encoding="utf-8"))
