@@ -170,7 +170,7 @@ LABELS[1:4, 2:5, 2:6] = 2
     [
         (LABELS * 0, "is empty"),
         (LABELS * 0.5 + 0.25, "not whole numbers"),
-        (LABELS.astype(np.int16) - 1, "outside 0–65535"),
+        (LABELS.astype(np.int16) - 1, "outside 0–2147483647"),
     ],
 )
 def test_what_is_no_label_map_is_refused(array, words):
