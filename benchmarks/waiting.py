@@ -166,8 +166,10 @@ def user() -> Iterator[Any]:
     from panel.host.application import LoadedModule
     from panel.host.strict import slotErrors
     from panel.host.views import LayoutManager
+    from RegExplainLib.GUI.Licences import AGREED
 
     slicer.app.layout = LayoutManager(headless)
+    slicer.app.userSettings().setValue(AGREED, True)
     module = LoadedModule(str(ROOT / "RegExplain" / "RegExplain.py"))
     try:
         yield module.open().panel
