@@ -36,7 +36,7 @@ def pictures(headless):
 def stageViews(headless, pictures):
     """Those of StagesLayout: the application makes them with the layout, and there is one of each name."""
     from RegExplainLib.MRML.OffscreenViews import SliceView
-    from RegExplainLib.MRML.StagesLayout import viewName
+    from RegExplainLib.MRML.OwnLayout import viewName
 
     return [SliceView(headless, viewName(number), "Axial") for number in (1, 2, 3)]
 

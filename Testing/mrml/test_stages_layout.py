@@ -9,13 +9,9 @@ import SimpleITK as sitk
 from mrml.checks import LPS, color_of, like, node_ids, without_bars
 from regexplain.errors import BadInputError
 from RegExplainLib.MRML.Layers import GlyphLayer, HeatmapLayer
-from RegExplainLib.MRML.StagesLayout import (
-    LAYOUT,
-    PREVIOUS,
-    StagesLayout,
-    layoutDescription,
-    leaveUnknownLayout,
-)
+from RegExplainLib.MRML.OwnLayout import PREVIOUS, layoutDescription, leaveUnknownLayout
+from RegExplainLib.MRML.OwnLayout import STAGES as LAYOUT
+from RegExplainLib.MRML.StagesLayout import StagesLayout
 from synthetic_result import STAGES
 
 
@@ -135,12 +131,13 @@ def test_a_scene_that_was_saved_side_by_side_opens_in_the_layout_before(scene, l
     node.SetViewArrangement(LAYOUT)
     leaveUnknownLayout(scene)
     assert node.GetViewArrangement() == before and not layout.shown
+    assert [layer.region.GetDisplayNode().GetNumberOfViewNodeIDs() for layer in layout.layers.values()] == [0] * 3
     layout.show()
     assert layout.shown
 
 
 def test_the_description_is_xml_with_a_view_a_stage(layout):
-    root = ElementTree.fromstring(layoutDescription(layout.layers))
+    root = ElementTree.fromstring(layoutDescription(layout.labels))
     tags = [view.get("singletontag") for view in root.iter("view")]
     assert tags == ["RegExplain1", "RegExplain2", "RegExplain3"]
-    assert layout._layoutNode.GetLayoutDescription(LAYOUT) == layoutDescription(layout.layers)
+    assert layout._layoutNode.GetLayoutDescription(LAYOUT) == layoutDescription(layout.labels)

@@ -133,7 +133,7 @@ def test_the_colour_bars_of_the_result_itself_stay_and_landmarks_do_not(panel, v
     volumes[0].SetName(PATIENT)
     window = vtk.vtkRenderWindow()
     window.AddRenderer(vtk.vtkRenderer())
-    own, other = barCalled("mm"), barOf(volumes[0])
+    own, other = barCalled(min(ownLegendTitles(reported))), barOf(volumes[0])
     landmarks = slicer.vtkSlicerPointsRepresentation2D()
     for prop in (own, other, landmarks):
         window.GetRenderers().GetFirstRenderer().AddViewProp(prop)

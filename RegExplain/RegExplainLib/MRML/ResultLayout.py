@@ -1,0 +1,59 @@
+"""What a registration did, in three views: the fixed scan, the registered moving scan, and how far tissue was moved."""
+
+from .Layers import DisplacementLayer, GlyphLayer
+from .OwnLayout import RESULT, OwnLayout, viewName
+from .Places import largestDisplacement
+from .ViewFitting import fitSlices, sliceLogic, tellOfColorBars
+
+FIXED, REGISTERED, MOVED = map(viewName, ("Fixed", "Registered", "Moved"))
+
+
+class ResultLayout(OwnLayout):
+    """Three linked slice views, with the outlines on all: the fixed scan, the moving scan after the registration, and
+    the fixed scan with arrows and colours of mm, which are in that view alone."""
+
+    number = RESULT
+    labels = {FIXED: "Fixed", REGISTERED: "Registered", MOVED: "Moved"}
+
+    @property
+    def possible(self):
+        """Whether the result has what the views show."""
+        result = self.resultNodes
+        return None not in (result.fixed, result.warpedMoving, result.deformation)
+
+    def show(self):
+        """Add what is missing, change to the layout, and `fit` its views.
+
+        Views that are new get their size from the application a turn of its event loop later: `fit` once more then.
+        Raises BadInputError where there are no views, or nothing was bent; the layout is then as it was.
+        """
+        result = self.resultNodes
+        arrows, colours = GlyphLayer(result).add(), DisplacementLayer(result).add()
+        self._open()
+        composites = [
+            self._show(FIXED, result.fixed),
+            self._show(REGISTERED, result.warpedMoving),
+            self._show(MOVED, result.fixed, colours),
+        ]
+        for composite in composites:
+            composite.SetLinkedControl(True)
+            composite.SetHotLinkedControl(True)
+        arrows.displayNode.SetViewNodeIDs([sliceLogic(MOVED).GetSliceNode().GetID()])
+        tellOfColorBars([sliceLogic(name) for name in self.labels])
+        colours.updateColorBar()
+        arrows.show()
+        self.fit()
+
+    def fit(self):
+        """Show the scans whole, where most moved. Nothing happens where it is on show no more."""
+        if self.shown and self.possible:
+            fitSlices([sliceLogic(name) for name in self.labels], largestDisplacement(self.resultNodes))
+
+    def hide(self):
+        """Go back to the layout that was there before, with the layers in it."""
+        self._close()
+        arrows, colours = GlyphLayer(self.resultNodes), DisplacementLayer(self.resultNodes)
+        if arrows.added:
+            arrows.displayNode.RemoveAllViewNodeIDs()
+        if colours.added:
+            colours.updateColorBar()
