@@ -75,6 +75,7 @@ def main() -> None:
     parser.add_argument("more", nargs="*", help="further options of the command, after --")
     arguments = parser.parse_args()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _, _, start = measured([sys.executable, "-c", START])  # first: a child's peak begins with its parent's size
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         fixed = write_chest(folder / "fixed.nii.gz", arguments.size, 0, 0.0)
@@ -87,7 +88,6 @@ def main() -> None:
         else:
             images = ["--fixed", str(folder / "fixed.nii.gz"), "--moving", str(folder / "moving.nii.gz")]
             command += [str(folder / "bspline.h5"), *images]
-        _, _, start = measured([sys.executable, "-c", START])
         wall, processor, peak = measured([*command, "--output", str(folder / "r"), *arguments.more])
         voxels = np.prod([float(n) for n in arguments.size])
         size = " × ".join(map(str, arguments.size))
