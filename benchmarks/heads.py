@@ -74,10 +74,11 @@ def boxes(volume: Any) -> Any:
 def waited(panel: Any, pressed: str, more: str = "") -> str:
     """A row of the table."""
     button = panel.ui.registerButton if pressed == "Register" else panel.ui.explainButton
-    began = Moment.now()
+    before, began = panel.session.result, Moment.now()
     steps = press(button, panel)
     wait = (Moment.now() - began).wall
-    require(panel.session.result is not None, panel.ui.logText.toPlainText())
+    result = panel.session.result
+    require(result is not None and (pressed != "Register" or result is not before), panel.ui.logText.toPlainText())
     require(pressed == "Register" or panel.session.result.record["heatmaps"], panel.ui.logText.toPlainText())
     walls, busy = zip(*steps, strict=True)
     return f"| {pressed}{more} | {duration(wait)} | {duration(max(walls))} | {duration(max(busy))} |"

@@ -32,6 +32,7 @@ ALLOWED = {
         {"GUI", "MRML", "front", "plain", "numpy", "SimpleITK", "vtk", "slicer", "qt", "ctk"},
         {"PyTorchUtils", "SampleData", "ScreenCapture", "PIL"},
     ),
+    "worker": (set(), {"cli"}),  # a process of its own, which runs the commands; nobody imports it
 }
 
 
@@ -46,6 +47,8 @@ def ring_of(parts: tuple[str, ...]) -> str | None:
             return "study"  # figures of papers and of measurements: the only ring that plots on loading
         case ("regexplain", folder, *_):
             return "torch half" if folder in TORCH_HALF else "plain"
+        case ("RegExplainLib", "GUI", "WorkerMain"):
+            return "worker"
         case ("RegExplainLib", "MRML", *_) | ("RegExplainLib",):
             return "MRML"
         case ("RegExplainLib", *_) | ("RegExplain",):

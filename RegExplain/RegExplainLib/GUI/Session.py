@@ -5,6 +5,7 @@ import uuid
 from contextlib import contextmanager
 from pathlib import Path
 
+import qt
 import vtk
 from slicer.i18n import tr as _
 
@@ -159,9 +160,16 @@ class Session:
                 nameSegments(result, segmentNames)
                 if self._startedHere():
                     self._show(result)
-                whenAdded(result)
-                if not self._startedHere():
-                    self._putAside(result)
+            qt.QTimer.singleShot(0, lambda: complete(result))  # either takes a while of its own
+
+        def complete(result):
+            if not self.job:  # shut down meanwhile
+                return
+            with self.messages.guard():
+                if result.node("record") is not None:  # else the scene was closed
+                    whenAdded(result)
+                    if not self._startedHere():
+                        self._putAside(result)
             self._endJob()
             if self.result is not None and self.result.id == result.id:
                 self.added.emit()

@@ -14,6 +14,7 @@ from .ViewFitting import boundsOf
 
 SPECKS = (0.5, 99.5)  # per cent of the tissue, along each direction
 SAMPLED = 96**3  # voxels that say enough about a whole scan, and take no time
+_levels: dict[int, float] = {}  # of the last volume, by when it was modified
 
 
 def anatomyBounds(resultNodes):
@@ -39,9 +40,18 @@ def anatomyCentre(resultNodes):
 
 def tissueOf(volume, step=1):
     """(z, y, x) bool: which of every step-th voxel of a volume node are brighter than air."""
-    array = slicer.util.arrayFromVolume(volume)
-    sampled = thinning_step(array.shape, SAMPLED)
-    return array[::step, ::step, ::step] > tissue_level(array[::sampled, ::sampled, ::sampled])
+    return slicer.util.arrayFromVolume(volume)[::step, ::step, ::step] > _tissueLevel(volume)
+
+
+def _tissueLevel(volume):
+    """Worked out once for the same voxels, as it takes longest of all: no two images were modified at one time."""
+    modified = volume.GetImageData().GetMTime()
+    if modified not in _levels:
+        _levels.clear()
+        array = slicer.util.arrayFromVolume(volume)
+        sampled = thinning_step(array.shape, SAMPLED)
+        _levels[modified] = tissue_level(array[::sampled, ::sampled, ::sampled])
+    return _levels[modified]
 
 
 def movedMm(resultNodes, step=None):
