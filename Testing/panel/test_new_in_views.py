@@ -71,3 +71,20 @@ def test_side_by_side_is_seen_the_first_time_with_its_colour_bars(panel, views, 
         bar = view.render()[40:230, 478:494].reshape(-1, 3).astype(int)
         assert (np.ptp(bar, axis=1) > 60).sum() > 500
     panel.ui.showStagesCheckBox.click()
+
+
+def test_a_scene_that_was_saved_side_by_side_opens_with_the_ordinary_views(panel, views, registered, tmp_path):
+    import slicer
+    from RegExplainLib.MRML.OwnLayout import STAGES
+
+    press(panel, panel.ui.explainButton)
+    scene = slicer.mrmlScene
+    node = scene.GetFirstNodeByClass("vtkMRMLLayoutNode") or scene.AddNewNodeByClass("vtkMRMLLayoutNode")
+    before = node.GetViewArrangement()
+    panel.ui.showStagesCheckBox.click()
+    assert node.GetViewArrangement() == STAGES
+    assert scene.WriteToMRB(str(tmp_path / "scene.mrb"))
+    node.SetLayoutDescription(STAGES, "")  # as in the application that opens it later
+    scene.Clear(False)
+    assert scene.ReadFromMRB(str(tmp_path / "scene.mrb"))
+    assert scene.GetFirstNodeByClass("vtkMRMLLayoutNode").GetViewArrangement() == before

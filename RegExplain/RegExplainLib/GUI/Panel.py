@@ -3,6 +3,7 @@ from slicer.util import VTKObservationMixin
 
 import slicer
 
+from ..MRML.OwnLayout import leaveUnknownLayout
 from .InstallLogic import InstallLogic
 from .JobRunner import JobRunner
 from .Messages import Messages
@@ -126,6 +127,7 @@ class Panel(VTKObservationMixin):
             self._setParameterNode(self._getParameterNode())
 
     def _onSceneEndImport(self, caller, event):
+        leaveUnknownLayout(caller)
         if self.session.parameterNode is None:
             return
         before = self.session.parameterNode
