@@ -22,6 +22,7 @@ VIEWS = {
     "Yellow": "#edd54c",
 }  # from the upper left, in Slicer's colours
 PATIENCE_S = 600
+errors: list[str] = []
 DARK = {
     "Window": "#2b2b2b",
     "WindowText": "#eeeeee",
@@ -55,6 +56,7 @@ def main(arguments=None):
 
     slicer.app.layout = LayoutManager(headless)
     slicer.util.confirmOkCancelDisplay = lambda question, **options: True  # the models' licence
+    slicer.util.errorDisplay = lambda sentence, **options: errors.append(sentence)
     module = LoadedModule(str(ROOT / "RegExplain" / "RegExplain.py"))
     panel, widget = module.open().panel, module.parent.widgetRepresentation()
     try:
@@ -87,7 +89,6 @@ def story(panel):
     def decompose():
         press(panel, ui.componentsButton)
         press(panel, ui.decomposeButton)
-        ui.showArrowsCheckBox.click()  # which the motion had taken the place of
 
     def explainTransform():
         ui.transformSelector.setCurrentNode(panel.session.result.deformation)
@@ -133,6 +134,8 @@ def press(panel, button):
             raise SystemExit("The worker takes too long.")
         slicer.app.processEvents()
         time.sleep(0.01)
+    if errors:
+        raise SystemExit(errors[0])
 
 
 def saveWindow(widget, panel, sections, path):

@@ -19,6 +19,7 @@ from .Sections.Opening import Opening
 from .Sections.PartsSection import PartsSection
 from .Sections.RegisterSection import RegisterSection
 from .Sections.ReportSection import ReportSection
+from .Sections.ResultLayoutSection import ResultLayoutSection
 from .Sections.ResultSection import ResultSection
 from .Sections.TourSection import TourSection
 from .Sections.TransformSection import TransformSection
@@ -33,6 +34,7 @@ SECTIONS = (
     JobSection,
     TransformSection,
     ResultSection,
+    ResultLayoutSection,
     ApplySection,
     ExplainSection,
     MotionsSection,

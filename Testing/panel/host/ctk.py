@@ -93,9 +93,6 @@ class ctkCollapsibleButton(Strict, QAbstractButton):
             return QSize(200, self._headerHeight())
         return layout.sizeHint()
 
-    def hasHeightForWidth(self):
-        return not self._collapsed and QWidget.hasHeightForWidth(self)
-
     def minimumSizeHint(self):
         layout = self.layout()
         if self._collapsed or layout is None:
