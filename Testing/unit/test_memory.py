@@ -35,11 +35,8 @@ def test_each_kind_of_work_is_refused_by_its_own_measure(monkeypatch, work):
         WORK[work](image(fixed), image(moving))
 
 
-def test_every_installed_model_has_a_measure_and_a_chest_fits_where_it_was_measured_to():
+def test_every_installed_model_has_a_measure():
     assert {card.values["network"]["type"] for card in registry.installed()} <= set(MEASURED) == set(WORK)
-    chest = 512 * 512 * 400
-    for cost in MEASURED.values():
-        assert 5 < (cost.fixed + cost.moving) * chest / 2**30 < 26
 
 
 def test_the_memory_of_this_computer_is_known(monkeypatch):
