@@ -26,7 +26,7 @@ MEASURED = {
     "affine": Cost(40, 20, 0.4e9),
     "latent": Cost(104, 62, 0.6e9),
     "fire": Cost(150, 85, 0.9e9),
-    "explain-transform": Cost(80, 46, 0.3e9),
+    "explain-transform": Cost(50, 30, 0.5e9),
 }
 
 
