@@ -244,7 +244,13 @@ def test_segments_of_the_fixed_image_alone_show_how_far_they_moved_without_dice(
 
 def test_the_licence_and_limits_come_from_the_card_of_the_very_model(result, tmp_path, monkeypatch):
     values = {"name": "made-up", "title": "Made up", "licence": "CC-BY-SA-4.0", "limits": "Phantoms only."}
-    values |= {"network": {}, "canvas": {}, "alignment": "centre", "domain": {}, "files": {registry.WEIGHTS: "ab" * 32}}
+    values |= {
+        "network": {"type": "latent"},
+        "canvas": {},
+        "alignment": "centre",
+        "domain": {},
+        "files": {registry.WEIGHTS: "ab" * 32},
+    }
     (tmp_path / "made-up").mkdir()
     (tmp_path / "made-up" / registry.CARD).write_text(json.dumps(values), encoding="utf-8")
     monkeypatch.setattr(registry, "FOLDER", tmp_path)
