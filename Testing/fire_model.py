@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from regexplain.geometry import Grid
-from regexplain.registry import CARD, WEIGHTS, sha256
+from regexplain.cards.registry import CARD, WEIGHTS, sha256
+from regexplain.volumes.geometry import Grid
 from scan_copies import reordered, rotation, turned
 
 OPTIONS = {
@@ -33,8 +33,8 @@ def write_fire_model(folder: Path, seed: int = 11) -> Path:
     import torch
     from safetensors.torch import save_file
 
-    from regexplain.networks.affine import AffineNetwork
-    from regexplain.networks.fire import FireNetwork
+    from regexplain.torch_backend.networks.affine import AffineNetwork
+    from regexplain.torch_backend.networks.fire import FireNetwork
 
     torch.manual_seed(seed)
     network = FireNetwork(**OPTIONS)
@@ -68,7 +68,7 @@ def write_any_contrast_model(folder: Path, seed: int = 11) -> Path:
     import torch
     from safetensors.torch import save_file
 
-    from regexplain.networks.fire import FireNetwork
+    from regexplain.torch_backend.networks.fire import FireNetwork
 
     options = {"widths": [4, 6, 8], "modalities": [], "segments": 0, "looks": [1, 1, 1]}
     torch.manual_seed(seed)

@@ -3,9 +3,9 @@
 import numpy as np
 import SimpleITK as sitk
 
-from regexplain.geometry import Grid, canvas_about
 from regexplain.results.registration_result import RegistrationResult
-from regexplain.transforms import RegistrationTransform, affine
+from regexplain.transforms.itk import RegistrationTransform, affine
+from regexplain.volumes.geometry import Grid, canvas_about
 from scan_copies import reordered, rotation, turned
 
 

@@ -15,10 +15,10 @@ import torch
 
 import regexplain
 from regexplain.progress import TerminalProgress
-from regexplain.training import curves
-from regexplain.training.latent.config import LatentConfig
-from regexplain.training.latent.task import LatentTask
-from regexplain.training.trainer import Trainer
+from regexplain.torch_backend.training import curves
+from regexplain.torch_backend.training.latent.config import LatentConfig
+from regexplain.torch_backend.training.latent.task import LatentTask
+from regexplain.torch_backend.training.trainer import Trainer
 
 CONFIGS = Path(regexplain.__file__).parent / "configs"
 LIGHT = {"log_reach": 0.0, "bending_vox": 0.0, "log_gamma": 0.15, "log_bias": 0.0, "noise": 0.0}

@@ -23,7 +23,7 @@ import SimpleITK as sitk
 
 from measuring import processor, table
 from regexplain.results.folder import SCHEMA_VERSION
-from regexplain.transforms import RegistrationTransform
+from regexplain.transforms.itk import RegistrationTransform
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "RegExplain"))
 

@@ -17,11 +17,11 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from regexplain import registry
-from regexplain.attribution.attribution import IMAGES
-from regexplain.attribution.methods import attribution
-from regexplain.attribution.question import Question, motion_question
-from regexplain.inference.model import Model
+from regexplain.cards import registry
+from regexplain.torch_backend.attribution.attribution import IMAGES
+from regexplain.torch_backend.attribution.methods import attribution
+from regexplain.torch_backend.attribution.question import Question, motion_question
+from regexplain.torch_backend.inference.model import Model
 
 
 def main() -> None:

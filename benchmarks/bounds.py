@@ -16,13 +16,13 @@ import numpy as np
 import torch
 
 import regexplain
-from regexplain import registry
-from regexplain.inference.model import Model
-from regexplain.inference.refinement import Refinement, refined
-from regexplain.spatial.warp import grown
-from regexplain.training.latent.cases import Case, split
-from regexplain.training.latent.config import LatentConfig
-from regexplain.training.latent.evaluation import hard_dice, registered_dice
+from regexplain.cards import registry
+from regexplain.torch_backend.inference.model import Model
+from regexplain.torch_backend.inference.refinement import Refinement, refined
+from regexplain.torch_backend.spatial.warp import grown
+from regexplain.torch_backend.training.latent.cases import Case, split
+from regexplain.torch_backend.training.latent.config import LatentConfig
+from regexplain.torch_backend.training.latent.evaluation import hard_dice, registered_dice
 
 CONFIGS = Path(regexplain.__file__).parent / "configs"
 KNOWN = Refinement(smoothness=0.1)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import SimpleITK as sitk
 
-from regexplain.geometry import Grid
-from regexplain.transforms import displacement_transform
+from regexplain.transforms.itk import displacement_transform
+from regexplain.volumes.geometry import Grid
 
 CELL_MM = 4.0
 WIDTH_MM = 12.0

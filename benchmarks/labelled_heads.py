@@ -13,8 +13,8 @@ import numpy as np
 import SimpleITK as sitk
 
 from known_warp import smoothed
-from regexplain.geometry import Grid, anatomical, centred_grid
-from regexplain.training.multimodal.anatomies import STRUCTURES, TISSUES
+from regexplain.torch_backend.training.multimodal.anatomies import STRUCTURES, TISSUES
+from regexplain.volumes.geometry import Grid, anatomical, centred_grid
 
 SPACING_MM = 2.0
 TABLE: dict[str, tuple[float, float]] = {  # T1, FLAIR; cerebral white matter is 1 in both

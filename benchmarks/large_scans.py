@@ -22,7 +22,7 @@ import numpy as np
 import SimpleITK as sitk
 
 EXTENT_MM = 400.0, 400.0, 300.0
-START = "import regexplain.cli.explain_transform, regexplain.transform_explanation, regexplain.transform_files"
+START = "import regexplain.cli.explain_transform, regexplain.transform_explanation, regexplain.transforms.files"
 
 
 def write_chest(path: Path, size: tuple[int, ...], seed: int, shift_mm: float) -> sitk.Image:

@@ -18,11 +18,11 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from regexplain import registry
-from regexplain.decomposition import LatentComponents
-from regexplain.inference.live import PRECISIONS, LiveDecoder
-from regexplain.inference.model import Model
-from regexplain.spatial.warp import grown
+from regexplain.cards import registry
+from regexplain.latent.components import LatentComponents
+from regexplain.torch_backend.inference.live import PRECISIONS, LiveDecoder
+from regexplain.torch_backend.inference.model import Model
+from regexplain.torch_backend.spatial.warp import grown
 
 COMPONENTS, REACH = 8, 2.0  # what the slider of the panel plays with: coordinates within ± so many standard deviations
 

@@ -17,7 +17,7 @@ import numpy as np
 import SimpleITK as sitk
 from tqdm import tqdm
 
-from regexplain.running import use_threads
+from regexplain.volumes.threads import use_threads
 
 Kinds = Mapping[str, Mapping[str, Callable[[sitk.Image, sitk.Image], Any]]]
 

@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 
-from regexplain import register, registry
+from regexplain import register
+from regexplain.cards import registry
 from regexplain.errors import BadInputError
-from regexplain.geometry import Grid
-from regexplain.transforms import displacement_transform
+from regexplain.transforms.itk import displacement_transform
+from regexplain.volumes.geometry import Grid
 from registration_methods import DEFORMABLE_PEER, ants_registered, run_greedy
 
 Found = tuple[sitk.Transform, Callable[[], sitk.Transform] | None]

@@ -22,12 +22,12 @@ import multimodal_methods as methods
 from known_warp import lengths, points_inside, random_warp, resampled, tissue
 from labelled_heads import FLAIR, T1, Head, read_head
 from measuring import Kinds, Task, averaged, measured, processor, table, use_one_thread, versions
-from regexplain.alignment import registered
 from regexplain.errors import RegExplainError
-from regexplain.geometry import Grid
-from regexplain.images import read_volume
-from regexplain.jacobians import jacobian, jacobian_summary
-from regexplain.tables import write_csv
+from regexplain.results.tables import write_csv
+from regexplain.transforms.alignment import registered
+from regexplain.transforms.jacobians import jacobian, jacobian_summary
+from regexplain.volumes.geometry import Grid
+from regexplain.volumes.images import read_volume
 from transform_scores import scores
 
 SPACING_MM = 2.0

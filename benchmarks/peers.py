@@ -23,9 +23,9 @@ import registration_methods as methods
 from measuring import Task, averaged, measured, processor, table, use_one_thread, versions
 from regexplain.errors import RegExplainError
 from regexplain.evaluation import numbered_cases
-from regexplain.geometry import Grid
-from regexplain.images import read_segmentation, read_volume
-from regexplain.tables import write_csv
+from regexplain.results.tables import write_csv
+from regexplain.volumes.geometry import Grid
+from regexplain.volumes.images import read_segmentation, read_volume
 from transform_scores import scores
 
 PEERS = {"picsl_greedy": "picsl-greedy", "ants": "antspyx"}  # module: package

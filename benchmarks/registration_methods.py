@@ -13,7 +13,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from regexplain import register
-from regexplain.transforms import RegistrationTransform, affine
+from regexplain.transforms.itk import RegistrationTransform, affine
 
 Method = Callable[[sitk.Image, sitk.Image], sitk.Transform]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import SimpleITK as sitk
 
-from regexplain.geometry import Grid
-from regexplain.jacobians import jacobian, jacobian_summary
-from regexplain.metrics import dice
-from regexplain.segmentations import labels_of
+from regexplain.results.metrics import dice
+from regexplain.transforms.jacobians import jacobian, jacobian_summary
+from regexplain.volumes.geometry import Grid
+from regexplain.volumes.segmentations import labels_of
 
 
 def scores(transform: sitk.Transform, fixed: sitk.Image, moving: sitk.Image) -> dict[str, float]:

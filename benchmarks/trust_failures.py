@@ -29,18 +29,18 @@ from tqdm import tqdm
 from known_warp import lengths, points_inside, random_warp, resampled, tissue
 from labelled_heads import FLAIR, T1, read_head
 from measuring import table, use_one_thread
-from regexplain import registry
-from regexplain.geometry import Grid, anatomical
-from regexplain.images import read_volume
-from regexplain.indicators import KEYS, Indicator, Modality, Trust, contrast_warnings
-from regexplain.inference.alignment import align
-from regexplain.inference.indicators import measured_trust
-from regexplain.inference.model import Model
-from regexplain.inference.prediction import predict
-from regexplain.intensities import robust, scaled_by, tissue_box
+from regexplain.cards import registry
 from regexplain.results.registration_result import RegistrationResult
-from regexplain.tables import write_csv
-from regexplain.transforms import RegistrationTransform, grid_points
+from regexplain.results.tables import write_csv
+from regexplain.results.trust import KEYS, Indicator, Modality, Trust, contrast_warnings
+from regexplain.torch_backend.inference.alignment import align
+from regexplain.torch_backend.inference.model import Model
+from regexplain.torch_backend.inference.prediction import predict
+from regexplain.torch_backend.inference.trust import measured_trust
+from regexplain.transforms.itk import RegistrationTransform, grid_points
+from regexplain.volumes.geometry import Grid, anatomical
+from regexplain.volumes.images import read_volume
+from regexplain.volumes.intensities import robust, scaled_by, tissue_box
 
 NAMES = ("T1", "FLAIR")
 SPACING_MM = 2.0

@@ -166,7 +166,7 @@ def user() -> Iterator[Any]:
     from panel.host.application import LoadedModule
     from panel.host.strict import slotErrors
     from panel.host.views import LayoutManager
-    from RegExplainLib.GUI.Licences import AGREED
+    from RegExplainLib.GUI.Install.Licences import AGREED
 
     slicer.app.layout = LayoutManager(headless)
     slicer.app.userSettings().setValue(AGREED, True)

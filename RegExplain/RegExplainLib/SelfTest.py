@@ -7,7 +7,7 @@ from pathlib import Path
 
 import slicer
 
-from .GUI.InstallLogic import TORCH, isMet
+from .GUI.Install.InstallLogic import TORCH, isMet
 from .MRML.Layers import AnimationLayer, GlyphLayer, HeatmapLayer
 from .MRML.ResultNodes import ResultNodes
 

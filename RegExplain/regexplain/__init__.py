@@ -42,7 +42,7 @@ _HOME = {
 
 def models() -> list:
     """The cards of the installed models."""
-    from .registry import installed
+    from .cards.registry import installed
 
     return installed()
 

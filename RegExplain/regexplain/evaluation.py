@@ -12,10 +12,10 @@ import numpy as np
 import SimpleITK as sitk
 
 from .errors import BadInputError
-from .images import read_segmentation, read_volume
 from .progress import Progress
 from .registration import register
-from .tables import write_csv
+from .results.tables import write_csv
+from .volumes.images import read_segmentation, read_volume
 
 PAIR_COLUMNS = (
     "model",

@@ -12,23 +12,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 import SimpleITK as sitk
 
-from . import registry
-from .anatomy import Anatomy
+from .cards import registry
+from .cards.heatmap_names import SCALARS, USUAL_METHOD, USUAL_SCALAR
 from .errors import BadInputError
-from .geometry import Grid
-from .images import fitted_segmentation
-from .intensities import tissue
-from .parts import Decomposition, taken_apart
+from .latent.decomposition import Decomposition, taken_apart
+from .motions.anatomy import Anatomy
 from .progress import Progress
 from .results.explanations import ComponentMotion, Heatmap, share_outside
-from .results.heatmap_names import SCALARS, USUAL_METHOD, USUAL_SCALAR
 from .results.registration_result import RegistrationResult
-from .running import trouble_said, use_threads
-from .segmentations import labels_of
+from .volumes.geometry import Grid
+from .volumes.images import fitted_segmentation
+from .volumes.intensities import tissue
+from .volumes.segmentations import labels_of
+from .volumes.threads import trouble_said, use_threads
 
 if TYPE_CHECKING:
-    from .indicators import Trust
-    from .inference.model import Model
+    from .results.trust import Trust
+    from .torch_backend.inference.model import Model
 
 DEFAULT_STRENGTHS = tuple(np.arange(-2, 2.01, 0.5).tolist())
 
@@ -64,7 +64,7 @@ def explain(
                 "with it."
             )
         ready = _model_of(result, model, device, threads)
-        from .attribution.coordinate_maps import coordinate_maps
+        from .torch_backend.attribution.coordinate_maps import coordinate_maps
 
         with trouble_said():
             return _with_air_shares(coordinate_maps(ready, result, component), result)
@@ -72,7 +72,7 @@ def explain(
         raise BadInputError(f"There is no scalar {scalar!r}; there are {', '.join(SCALARS)}.")
     mask, words, label = _region(result, region)
     ready = _model_of(result, model, device, threads)
-    from .attribution.heatmaps import heatmaps
+    from .torch_backend.attribution.heatmaps import heatmaps
 
     with trouble_said():
         maps = heatmaps(ready, result, stages, mask, words, label, method, scalar, progress)
@@ -97,7 +97,7 @@ def components(
         raise BadInputError("Give at least one component and one strength other than 0.")
     threads = use_threads(threads)
     ready = _model_of(result, model, device, threads)
-    from .inference.prediction import component_motions
+    from .torch_backend.inference.prediction import component_motions
 
     with trouble_said():
         return component_motions(
@@ -130,7 +130,7 @@ def decompose(
     threads = use_threads(threads)
     ready = _model_of(result, model, device, threads)
     known = ready.components_in(basis)
-    from .inference.parts import EncodedPair
+    from .torch_backend.inference.encoded_pair import EncodedPair
 
     assert result.transform.displacement is not None
     with trouble_said():
@@ -157,8 +157,8 @@ def trust(
             f"The model {card.name} has no parts for two contrasts (synthesis and discriminators), which these "
             "indicators look at; use a result of a model such as brain-t1-flair."
         )
-    from .inference.indicators import measured_trust
-    from .inference.model import loaded
+    from .torch_backend.inference.model import loaded
+    from .torch_backend.inference.trust import measured_trust
 
     with trouble_said():
         return measured_trust(loaded(card, device, threads), result)
@@ -175,7 +175,7 @@ def _with_air_shares(maps: list[Heatmap], result: RegistrationResult) -> list[He
 def _model_of(result: RegistrationResult, model: str | os.PathLike[str] | None, device: str, threads: int) -> Model:
     """The very model that made the result."""
     card = _card_of(result, model)
-    from .inference.model import loaded
+    from .torch_backend.inference.model import loaded
 
     return loaded(card, device, threads)
 

@@ -10,20 +10,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import SimpleITK as sitk
 
-from . import __version__, alignment, metrics, registry
+from . import __version__
+from .cards import registry
 from .errors import BadInputError
-from .geometry import Grid
-from .images import check_volume, fitted_pair, without_metadata
-from .memory import check_memory_for
-from .population import Population
+from .latent.population import Population
 from .progress import Progress
+from .results import metrics
 from .results.folder import SCHEMA_VERSION
 from .results.registration_result import RegistrationResult
-from .running import trouble_said, use_threads
-from .transforms import RegistrationTransform, as_affine, backward, extended_sample
+from .transforms import alignment
+from .transforms.itk import RegistrationTransform, as_affine, backward, extended_sample
+from .volumes.geometry import Grid
+from .volumes.images import check_volume, fitted_pair, without_metadata
+from .volumes.memory import check_memory_for
+from .volumes.threads import trouble_said, use_threads
 
 if TYPE_CHECKING:
-    from .inference.model import Model
+    from .torch_backend.inference.model import Model
 
 NOT_MADE_FOR = "The model {name} was not made for these images: {reasons}. Do not rely on the result."
 ATYPICAL = (
@@ -153,7 +156,7 @@ class _Registration:
         if wanted == "centre":
             return alignment.centred(self.fixed, self.moving), wanted
         if wanted == "network":
-            from .inference.alignment import align
+            from .torch_backend.inference.alignment import align
 
             assert self.model is not None
             with trouble_said():
@@ -161,7 +164,7 @@ class _Registration:
         return alignment.registered(self.fixed, self.moving), "affine"
 
     def _load(self, card: registry.ModelCard) -> Model:
-        from .inference.model import loaded
+        from .torch_backend.inference.model import loaded
 
         with trouble_said():
             model = loaded(card, self.device, self.threads)
@@ -174,7 +177,7 @@ class _Registration:
         if self.model is None:
             self.device, self.refine = "cpu", 0
             return None, None
-        from .inference.prediction import predict
+        from .torch_backend.inference.prediction import predict
 
         with trouble_said():
             prediction = predict(self.model, self.fixed, self.moving, linear, self.refine, self.progress)

@@ -14,23 +14,20 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 
-from . import __version__, metrics
-from .alignment import described
-from .anatomy import MOST_VOXELS, Anatomy
+from . import __version__
 from .errors import BadInputError
-from .geometry import Grid, thinning_step
-from .images import check_volume, fitted_pair, without_metadata
-from .inversion import inverted
-from .memory import check_memory_for
-from .motions import Motion, fitted_motion
+from .motions.anatomy import MOST_VOXELS, Anatomy
+from .motions.lengths import spread
+from .motions.motion import Motion, fitted_motion
 from .progress import Progress
+from .results import metrics
 from .results.folder import SCHEMA_VERSION
 from .results.registration_result import RegistrationResult
-from .running import use_threads
-from .segmentations import labels_of, names_of
-from .transform_files import as_transform
-from .transform_parts import covered, part_words, parts_of
-from .transforms import (
+from .transforms.alignment import described
+from .transforms.composition import covered, part_words, parts_of
+from .transforms.files import as_transform
+from .transforms.inversion import inverted
+from .transforms.itk import (
     RegistrationTransform,
     affine,
     affine_matrix,
@@ -40,6 +37,11 @@ from .transforms import (
     grid_points,
     sampled,
 )
+from .volumes.geometry import Grid, thinning_step
+from .volumes.images import check_volume, fitted_pair, without_metadata
+from .volumes.memory import check_memory_for
+from .volumes.segmentations import labels_of, names_of
+from .volumes.threads import use_threads
 
 FLAT = 1e-6  # a determinant below this flattens space
 MISSED_SHARE = 1e-3  # of the tissue: less is a border
@@ -103,7 +105,7 @@ class _Explanation:
             "parts": [part_words(part) for part in parts_of(self.given)],
             "covered": float(known.mean()),
             "anatomy": anatomy.words,
-            "moved_mm": metrics.spread(np.linalg.norm(vectors, axis=-1)),
+            "moved_mm": spread(np.linalg.norm(vectors, axis=-1)),
             **_told(motion),
             "kinds": motion.parts,
             "segments": [] if fixed_labels is None else list(self._segments(fixed_labels, moved, split.displacement)),
@@ -201,7 +203,7 @@ class _Explanation:
                 vectors = sitk.GetArrayViewFromImage(displacement).reshape(-1, 3)[some]
                 rest = _told(fitted_motion(vectors, points))
             named = {"name": names[label]} if label in names else {}
-            yield {"label": label, **named, "moved_mm": metrics.spread(moved.ravel()[inside]), "rest": rest}
+            yield {"label": label, **named, "moved_mm": spread(moved.ravel()[inside]), "rest": rest}
 
     def _record(self, result: RegistrationResult) -> dict[str, Any]:
         aligned = result.transform.alignment

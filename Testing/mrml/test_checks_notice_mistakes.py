@@ -5,7 +5,7 @@ import pytest
 import SimpleITK as sitk
 
 from mrml import checks
-from regexplain.transforms import read_transform
+from regexplain.transforms.itk import read_transform
 from RegExplainLib.MRML import Conversion
 from RegExplainLib.MRML.ArrowField import arrowField
 from RegExplainLib.MRML.Layers import AnimationLayer, GlyphLayer, HeatmapLayer

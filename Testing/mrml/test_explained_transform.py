@@ -7,8 +7,8 @@ import SimpleITK as sitk
 import slicer
 from regexplain import explain_transform
 from regexplain.errors import BadInputError
-from regexplain.transform_files import read_transforms
-from regexplain.transforms import affine, read_transform
+from regexplain.transforms.files import read_transforms
+from regexplain.transforms.itk import affine, read_transform
 from RegExplainLib.MRML import Conversion
 from RegExplainLib.MRML.ResultNodes import ResultNodes
 from scan_copies import mapped, points_in

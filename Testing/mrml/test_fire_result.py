@@ -8,10 +8,10 @@ from click.testing import CliRunner
 from fire_model import head
 from mrml.checks import LPS, check_place
 from regexplain import explain, register
+from regexplain.cards.stages import STAGES
 from regexplain.cli import main
 from regexplain.results import ResultFolder
 from regexplain.results.explanations import Heatmaps
-from regexplain.results.stages import STAGES
 from RegExplainLib.MRML.ResultNodes import ResultNodes
 
 

@@ -18,7 +18,7 @@ from mrml.checks import (
     without_bars,
 )
 from regexplain.errors import BadInputError
-from regexplain.geometry import Grid
+from regexplain.volumes.geometry import Grid
 from RegExplainLib.MRML.Layers import GlyphLayer
 from RegExplainLib.MRML.Layers.GlyphLayer import ARROWS_IN_3D, niceCeiling
 from RegExplainLib.MRML.Places import tissueOf

@@ -8,8 +8,8 @@ import SimpleITK as sitk
 
 import slicer
 from mrml.checks import LPS, check_hottest_pixel, check_hottest_voxel, check_place, like, without_bars
-from regexplain.geometry import Grid
-from regexplain.intensities import tissue
+from regexplain.volumes.geometry import Grid
+from regexplain.volumes.intensities import tissue
 from RegExplainLib.MRML.Layers import HeatmapLayer
 from RegExplainLib.MRML.ResultNodes import ResultNodes
 from synthetic_result import STAGES

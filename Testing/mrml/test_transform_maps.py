@@ -8,7 +8,7 @@ import vtk
 import slicer
 from mrml.checks import LPS, like
 from regexplain.errors import BadInputError
-from regexplain.intensities import tissue
+from regexplain.volumes.intensities import tissue
 from RegExplainLib.MRML.Layers import InverseConsistencyLayer, JacobianLayer, TransformMap
 from RegExplainLib.MRML.Layers.JacobianLayer import FOLDED
 from RegExplainLib.MRML.ResultNodes import ResultNodes

@@ -5,9 +5,9 @@ import pytest
 import SimpleITK as sitk
 
 from mrml.checks import LPS, check_place
-from regexplain.geometry import Grid
-from regexplain.indicators import Indicator, Modality, Trust, TrustMap
 from regexplain.results import ResultFolder
+from regexplain.results.trust import Indicator, Modality, Trust, TrustMap
+from regexplain.volumes.geometry import Grid
 from RegExplainLib.MRML.Layers import TrustLayer
 from RegExplainLib.MRML.ResultNodes import ResultNodes
 from synthetic_result import write_synthetic_result

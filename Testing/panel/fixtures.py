@@ -56,7 +56,7 @@ def module(host, monkeypatch):
     import slicer
     from panel.host.application import LoadedModule
     from panel.host.strict import slotErrors
-    from RegExplainLib.GUI.Licences import AGREED
+    from RegExplainLib.GUI.Install.Licences import AGREED
 
     slotErrors.clear()
     slicer.app.userSettings().setValue(AGREED, True)
@@ -121,7 +121,8 @@ def templates(tmp_path_factory):
 @pytest.fixture
 def worker(monkeypatch, host, templates, tmp_path_factory):
     """`worker("error")` makes the panel's fake worker behave so from then on, whatever packages are installed."""
-    from RegExplainLib.GUI import InstallLogic, WorkerProcess
+    from RegExplainLib.GUI.Install import InstallLogic
+    from RegExplainLib.GUI.Jobs import WorkerProcess
 
     behaviour = tmp_path_factory.mktemp("worker") / "behaviour.json"
     command = [sys.executable, "-u", str(FAKE_WORKER), str(behaviour), str(templates)]

@@ -24,7 +24,7 @@ def test_the_module_describes_itself(module):
 def test_all_data_that_the_shipped_models_come_from_are_acknowledged(module):
     import re
 
-    from regexplain import registry
+    from regexplain.cards import registry
 
     words = module.parent.acknowledgementText
     sources = {doi for card in registry.installed() for doi in re.findall(r"doi ([^\s,;)]+)", card.values["data"])}

@@ -10,7 +10,7 @@ from panel.fixtures import addSegmentation, jobFolders, waitUntil
 
 @pytest.fixture
 def steps(host):
-    from RegExplainLib.GUI.InSteps import InSteps
+    from RegExplainLib.GUI.Jobs.InSteps import InSteps
 
     return InSteps()
 

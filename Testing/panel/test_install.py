@@ -15,7 +15,7 @@ def computer(monkeypatch, host):
     import importlib.metadata
 
     import slicer
-    from RegExplainLib.GUI import InstallLogic, Licences
+    from RegExplainLib.GUI.Install import InstallLogic, Licences
 
     slicer.app.userSettings().remove(Licences.AGREED)
     monkeypatch.setattr(slicer.app, "testingEnabled", lambda: False)  # there is a user
@@ -79,8 +79,8 @@ def test_where_others_installed_all_packages_the_licence_is_still_asked_about_on
 
 
 def test_every_licence_of_a_model_is_permissive_or_agreed_to_before_its_first_use(host):
-    from regexplain import registry
-    from RegExplainLib.GUI import Licences
+    from regexplain.cards import registry
+    from RegExplainLib.GUI.Install import Licences
 
     assert {card.values["licence"] for card in registry.installed()} <= {"CC-BY-4.0", Licences.SHARE_ALIKE}
 
@@ -121,7 +121,7 @@ def test_an_installation_that_fails_is_one_sentence(computer, monkeypatch, faili
 def test_after_a_failure_it_says_the_way_on(computer, monkeypatch, reachable, proxies, words):
     import slicer
     from regexplain.errors import RegExplainError
-    from RegExplainLib.GUI import InstallAdvice
+    from RegExplainLib.GUI.Install import InstallAdvice
 
     monkeypatch.setattr(InstallAdvice, "canReach", lambda host, port: reachable)
     monkeypatch.setattr(InstallAdvice, "getproxies", lambda: proxies)
@@ -141,7 +141,7 @@ def test_after_a_failure_it_says_the_way_on(computer, monkeypatch, reachable, pr
 def test_what_makes_installing_impossible_is_said_before_anything_is_asked(computer, monkeypatch, name, value, words):
     from regexplain.errors import RegExplainError
 
-    monkeypatch.setattr(f"RegExplainLib.GUI.InstallAdvice.{name}", value)
+    monkeypatch.setattr(f"RegExplainLib.GUI.Install.InstallAdvice.{name}", value)
     with pytest.raises(RegExplainError, match=words):
         computer.logic.ensure()
     assert computer.asked == [] and computer.versions == {}
@@ -156,7 +156,7 @@ def test_a_pytorch_that_others_use_is_not_replaced_unasked(computer):
 
 
 def test_the_progress_of_installing_is_shown(computer, panel, volumes, monkeypatch):
-    from RegExplainLib.GUI import InstallLogic
+    from RegExplainLib.GUI.Install import InstallLogic
 
     seen = []
     logic = InstallLogic.InstallLogic(computer.logic._ask, lambda *values: seen.append(values[0]))
@@ -165,7 +165,7 @@ def test_the_progress_of_installing_is_shown(computer, panel, volumes, monkeypat
 
 
 def test_nobody_is_asked_for_a_connection_that_is_not_there(host, monkeypatch):
-    from RegExplainLib.GUI.InstallAdvice import canReach
+    from RegExplainLib.GUI.Install.InstallAdvice import canReach
 
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]

@@ -47,7 +47,7 @@ def test_a_choice_in_the_panel_is_kept_in_the_parameter_node(panel, volumes):
 
 
 def test_every_installed_model_is_offered(panel):
-    from regexplain import registry
+    from regexplain.cards import registry
 
     texts = [panel.ui.modelSelector.itemText(n) for n in range(panel.ui.modelSelector.count)]
     assert texts == ["Automatic", *(card.name for card in registry.installed())]
@@ -225,7 +225,7 @@ def test_a_map_by_another_method_is_listed_by_it_and_asked_for_again_in_the_same
 @pytest.fixture
 def withoutComponents(monkeypatch):
     """The model that made the registration is of the family without latent components."""
-    from regexplain import registry
+    from regexplain.cards import registry
 
     card = registry.ModelCard(Path("nowhere"), {"name": "two contrasts", "network": {"type": "fire"}, "files": {}})
     monkeypatch.setattr(registry, "by_checksum", lambda digest: card)
@@ -464,14 +464,14 @@ def test_closing_the_module_leaves_no_observer(module, panel, volumes):
     ],
 )
 def test_what_is_no_event_is_taken_for_text(host, line):
-    from RegExplainLib.GUI.JobRunner import parsedEvent
+    from RegExplainLib.GUI.Jobs.JobRunner import parsedEvent
 
     assert parsedEvent(line) is None
 
 
 def test_the_panel_understands_what_regexplain_prints(host, capsys):
     from regexplain.progress import JsonProgress
-    from RegExplainLib.GUI.JobRunner import parsedEvent
+    from RegExplainLib.GUI.Jobs.JobRunner import parsedEvent
 
     progress = JsonProgress()
     progress.report("Registering", 2, 5)

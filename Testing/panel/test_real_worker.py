@@ -134,7 +134,7 @@ def test_a_worker_that_ended_between_two_verbs_is_not_missed(panel, volumes, wor
 @pytest.mark.parametrize("end", ["the scene is closed", "nobody needs it", "the module is closed"])
 def test_the_worker_gives_back_its_memory_once(end, module, panel, volumes, worker, monkeypatch):
     import slicer
-    from RegExplainLib.GUI import JobRunner
+    from RegExplainLib.GUI.Jobs import JobRunner
 
     if end == "nobody needs it":
         monkeypatch.setattr(JobRunner, "IDLE_MS", 1)
@@ -155,7 +155,7 @@ def test_the_worker_gives_back_its_memory_once(end, module, panel, volumes, work
 @pytest.mark.parametrize("busy", [False, True], ids=["idle", "computing"])
 def test_no_worker_outlives_a_slicer_that_is_killed(busy, tmp_path):
     """Its standard input ends then; that of an idle one, and of one that computes."""
-    from RegExplainLib.GUI.WorkerProcess import workerCommand
+    from RegExplainLib.GUI.Jobs.WorkerProcess import workerCommand
 
     pair = [str(SAMPLES / f"{name}.nii.gz") for name in ("fixed", "moving")]
     long = ["register", *pair, "--output", str(tmp_path / "result"), "--model", "hippocampus", "--refine", "500"]

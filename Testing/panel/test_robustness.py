@@ -61,7 +61,7 @@ def test_garbage_on_the_workers_output_goes_to_the_log(panel, volumes, worker, s
 
 
 def test_a_python_that_cannot_be_started_is_said(panel, volumes, worker, shown, monkeypatch):
-    from RegExplainLib.GUI import WorkerProcess
+    from RegExplainLib.GUI.Jobs import WorkerProcess
 
     monkeypatch.setattr(WorkerProcess, "workerCommand", lambda: ["/nowhere/PythonSlicer"])
     press(panel, panel.ui.registerButton)
@@ -119,7 +119,7 @@ def test_cancel_ends_the_worker_and_its_child_within_two_seconds(panel, volumes,
 @needs_proc
 def test_a_launcher_between_slicer_and_python_makes_no_difference(panel, volumes, worker, tmp_path, monkeypatch):
     """PythonSlicer starts Python as its child."""
-    from RegExplainLib.GUI import WorkerProcess
+    from RegExplainLib.GUI.Jobs import WorkerProcess
 
     worker("hang", tmp_path / "pids")
     command = WorkerProcess.workerCommand()
@@ -460,7 +460,7 @@ def test_a_worker_that_says_too_much_does_not_block_the_panel(panel, volumes, wo
     """In turns of the event loop, counted and not timed: each takes on a few lines only."""
     import qt
 
-    from RegExplainLib.GUI.WorkerProcess import LINES_A_TURN
+    from RegExplainLib.GUI.Jobs.WorkerProcess import LINES_A_TURN
 
     worker("flood")
     turns, lines = [0], []

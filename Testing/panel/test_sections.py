@@ -527,7 +527,7 @@ def test_a_transform_is_written_as_the_map_of_fixed_to_moving_points(panel, volu
 
 
 def test_a_large_scan_has_its_transform_sampled_more_coarsely_over_the_whole_of_it(host):
-    from regexplain.geometry import Grid
+    from regexplain.volumes.geometry import Grid
     from RegExplainLib.MRML import TransformExport
 
     grid = Grid((300, 257, 100), (0.5, 1.0, 2.0), (1.0, 2.0, 3.0), (1.0, 0, 0, 0, 1.0, 0, 0, 0, 1.0))
@@ -733,7 +733,7 @@ def test_trust_says_what_speaks_for_and_against(panel, registered):
 
 
 def test_the_indicators_of_a_model_of_two_contrasts_are_measured_and_warned_of(panel, registered, monkeypatch):
-    from regexplain import registry
+    from regexplain.cards import registry
 
     card = registry.ModelCard(Path("nowhere"), {"name": "two", "network": {"type": "fire"}, "files": {}})
     monkeypatch.setitem(panel.session._cards, registered.record["model"]["sha256"], card)

@@ -292,7 +292,7 @@ def untouched(panel, axial, temporary, folder):
 @pytest.fixture
 def slowly(monkeypatch):
     """Writing a GIF takes until it is stopped."""
-    from RegExplainLib.GUI import VideoFormats
+    from RegExplainLib.GUI.Video import VideoFormats
 
     paletteOf = VideoFormats.paletteOf
     monkeypatch.setattr(VideoFormats, "paletteOf", lambda film: (film._stopped.wait(20), paletteOf(film))[1])
@@ -329,7 +329,7 @@ def noSpace(*arguments, **options):
     raise OSError(28, "No space left on device")
 
 
-FILM, FORMATS = "RegExplainLib.GUI.Film", "RegExplainLib.GUI.VideoFormats"
+FILM, FORMATS = "RegExplainLib.GUI.Video.Film", "RegExplainLib.GUI.Video.VideoFormats"
 
 
 @pytest.mark.parametrize(

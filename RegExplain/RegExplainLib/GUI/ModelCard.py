@@ -8,7 +8,7 @@ AXES = ("left-right", "front-back", "up-down")
 
 
 def cardHtml(card):
-    """What the model is for, what it was trained on, and its limits; `card`: regexplain.registry.ModelCard."""
+    """What the model is for, what it was trained on, and its limits; `card`: regexplain.cards.registry.ModelCard."""
     values = card.values
     rows = [
         (_("For"), values.get("intended_use")),

@@ -4,8 +4,8 @@ from slicer.util import VTKObservationMixin
 import slicer
 
 from ..MRML.OwnLayout import leaveUnknownLayout
-from .InstallLogic import InstallLogic
-from .JobRunner import JobRunner
+from .Install.InstallLogic import InstallLogic
+from .Jobs.JobRunner import JobRunner
 from .Messages import Messages
 from .ParameterNode import ParameterNode, isBlank, mark, markedNodes
 from .SamplePair import loadSamplePair

@@ -10,7 +10,7 @@ import vtk
 from slicer.i18n import tr as _
 
 import slicer
-from regexplain import registry
+from regexplain.cards import registry
 from regexplain.errors import BadInputError, RegExplainError
 from regexplain.results import ResultFolder
 from regexplain.results.folder import RECORD
@@ -19,10 +19,10 @@ from ..MRML.OtherOutlines import showOtherOutlines
 from ..MRML.ResultNodes import ResultNodes
 from ..MRML.Segments import segmentsByLabel
 from ..Signal import Signal
-from .BackgroundReading import BackgroundReading
 from .Disk import copyWhole, diskErrors, freeName
-from .InSteps import InSteps
-from .ResultLoading import ResultLoading
+from .Jobs.BackgroundReading import BackgroundReading
+from .Jobs.InSteps import InSteps
+from .Jobs.ResultLoading import ResultLoading
 
 WITHOUT_NETWORK = ("explain-transform",)  # verbs that know no device
 

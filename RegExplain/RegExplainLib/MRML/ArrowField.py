@@ -4,7 +4,7 @@ import numpy as np
 import vtk
 from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 
-from regexplain.geometry import thinning_step
+from regexplain.volumes.geometry import thinning_step
 
 from . import Conversion
 

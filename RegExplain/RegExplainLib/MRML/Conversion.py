@@ -12,8 +12,8 @@ import vtk
 from vtk.util.numpy_support import get_vtk_array_type, vtk_to_numpy
 
 import slicer
-from regexplain.geometry import thinning_step
-from regexplain.segmentations import labels_of
+from regexplain.volumes.geometry import thinning_step
+from regexplain.volumes.segmentations import labels_of
 
 LPS_TO_RAS = np.diag((-1.0, -1.0, 1.0, 1.0))
 INVERSE_TOLERANCE_MM = 1e-3  # of VTK's iterative inverse; its default of 0.01 costs hardly less

@@ -4,8 +4,8 @@ import numpy as np
 import vtk
 
 import slicer
-from regexplain.geometry import thinning_step
-from regexplain.intensities import tissue_level
+from regexplain.volumes.geometry import thinning_step
+from regexplain.volumes.intensities import tissue_level
 
 from .Conversion import gridOf
 from .NodeExport import segmentMask

@@ -10,7 +10,7 @@ import vtk
 import slicer
 from regexplain.errors import BadInputError
 from regexplain.results import ResultFolder
-from regexplain.transforms import read_transform
+from regexplain.transforms.itk import read_transform
 
 from . import Conversion
 from .OtherOutlines import hideOtherOutlines, showOtherOutlines

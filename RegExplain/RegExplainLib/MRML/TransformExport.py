@@ -7,7 +7,7 @@ from vtk.util.numpy_support import vtk_to_numpy
 
 import slicer
 from regexplain.errors import BadInputError
-from regexplain.geometry import thinning_step
+from regexplain.volumes.geometry import thinning_step
 
 from .Conversion import LPS_TO_RAS, vtkMatrix
 from .NodeExport import writeLinearTransform

@@ -4,7 +4,7 @@ import numpy as np
 import vtk
 
 import slicer
-from regexplain.geometry import Grid
+from regexplain.volumes.geometry import Grid
 
 from .Conversion import LPS_TO_RAS
 

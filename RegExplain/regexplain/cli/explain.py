@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
+from ..cards.heatmap_names import METHODS, SCALARS, USUAL_METHOD, USUAL_SCALAR
 from ..progress import Progress
-from ..results.heatmap_names import METHODS, SCALARS, USUAL_METHOD, USUAL_SCALAR
 from .verb import add_to_result, its_model_option, model_options, verb
 
 
@@ -60,9 +60,9 @@ def explain(
 ) -> str:
     """Heatmaps of a finished registration: which voxels made the network move the region."""
     from ..explanation import explain as run
-    from ..images import read_segmentation
     from ..results.explanations import Heatmaps
     from ..results.registration_result import RegistrationResult
+    from ..volumes.images import read_segmentation
 
     progress.report("Explaining", 0, 2)
     loaded = RegistrationResult.load(result)

@@ -49,7 +49,7 @@ def explain_transform(
     """
     from ..results.folder import check_writable
     from ..transform_explanation import explain_transform as run
-    from ..transform_files import read_transforms
+    from ..transforms.files import read_transforms
 
     check_writable(output, overwrite)
     given = read_transforms(transform)

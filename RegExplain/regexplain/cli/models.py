@@ -13,7 +13,7 @@ def models(name: str | None, progress: Progress) -> None:
     """What is installed; with NAME, the model's whole card: training data, licence, intended use, checksum."""
     import json
 
-    from .. import registry
+    from ..cards import registry
 
     if name is None:
         for card in registry.installed():

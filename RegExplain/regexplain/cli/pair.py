@@ -36,7 +36,7 @@ class Pair:
     ) -> tuple[sitk.Image, sitk.Image, dict[str, sitk.Image]]:
         """(fixed, moving, the segmentations that there are, by the names of the API's arguments); all of them given by
         role. Raises BadInputError."""
-        from ..images import read_segmentation, read_volume
+        from ..volumes.images import read_segmentation, read_volume
 
         images = {role: read_volume(path, f"{role} image", series[role], self._warn) for role, path in paths.items()}
         labels = {

@@ -74,7 +74,7 @@ def register(
     """Register MOVING to FIXED (any image file, or a folder of DICOM)."""
     from ..registration import register as run
     from ..results.folder import check_writable
-    from ..transform_files import read_any_transform
+    from ..transforms.files import read_any_transform
 
     check_writable(output, overwrite)
     pair = Pair(progress)

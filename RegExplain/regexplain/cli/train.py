@@ -19,10 +19,10 @@ def train(config: Path, device: str, threads: int | None, progress: Progress) ->
     """
     import torch
 
-    from ..running import use_threads
-    from ..training.distributed import Workers, in_workers
-    from ..training.kinds import read_task
-    from ..training.trainer import Trainer
+    from ..torch_backend.training.distributed import Workers, in_workers
+    from ..torch_backend.training.kinds import read_task
+    from ..torch_backend.training.trainer import Trainer
+    from ..volumes.threads import use_threads
 
     torch.set_num_threads(use_threads(threads))
     task, packaged = read_task(config)

@@ -6,9 +6,9 @@ import base64
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .. import registry
+from ..cards import registry
+from ..cards.stages import stage_title, usual_scalar
 from ..errors import disk_errors
-from ..results.stages import stage_title, usual_scalar
 from . import wording
 from .result import Result
 from .studies import grid_of, studies

@@ -7,7 +7,7 @@ from typing import Any
 
 import SimpleITK as sitk
 
-from ..geometry import Grid
+from ..volumes.geometry import Grid
 from . import wording
 from .result import Result
 

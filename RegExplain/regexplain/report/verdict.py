@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..results.stages import stage_words
+from ..cards.stages import stage_words
 from . import wording
 
 LOW_DICE = 0.5  # below it more of the two segments lies apart than together

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ..results.heatmap_names import METHODS, USUAL_METHOD, heatmap_name
-from ..results.stages import component_of, stage_words, usual_scalar
+from ..cards.heatmap_names import METHODS, USUAL_METHOD, heatmap_name
+from ..cards.stages import component_of, stage_words, usual_scalar
 
 ALIGNMENTS = {
     "centre": "the images' centres laid on each other",

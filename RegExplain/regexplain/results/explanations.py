@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 
+from ..cards.heatmap_names import USUAL_METHOD, USUAL_SCALAR, heatmap_name
+from ..cards.stages import component_of
 from ..errors import RegExplainError
-from ..images import write_image
-from ..motions import Motion
-from .heatmap_names import USUAL_METHOD, USUAL_SCALAR, heatmap_name
-from .stages import component_of
+from ..motions.motion import Motion
+from ..volumes.images import write_image
 
 
 @dataclass

@@ -8,10 +8,10 @@ from typing import Any
 
 import SimpleITK as sitk
 
-from ..geometry import Grid
-from ..images import write_image
 from ..report import write_report
-from ..transforms import RegistrationTransform, read_transform
+from ..transforms.itk import RegistrationTransform, read_transform
+from ..volumes.geometry import Grid
+from ..volumes.images import write_image
 from .folder import ResultFolder, new_result
 
 IMAGES = ("fixed", "moving", "fixed_segmentation", "moving_segmentation", "warped_moving", "warped_moving_segmentation")

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from ..geometry import Grid, centred_grid
-from ..tables import write_csv
+from ..results.tables import write_csv
+from ..volumes.geometry import Grid, centred_grid
 
 DOTS_PER_INCH = 150
 Row = dict[str, Any]  # of a table

@@ -1,8 +1,8 @@
 from slicer.i18n import tr as _
 
+from regexplain.cards.heatmap_names import METHODS, SCALARS, USUAL_METHOD, heatmap_name
+from regexplain.cards.stages import STAGES, component_of, explained_together, stage_title
 from regexplain.report import wording
-from regexplain.results.heatmap_names import METHODS, SCALARS, USUAL_METHOD, heatmap_name
-from regexplain.results.stages import STAGES, component_of, explained_together, stage_title
 
 from ...MRML.Layers import HeatmapLayer
 from .Choices import Choices

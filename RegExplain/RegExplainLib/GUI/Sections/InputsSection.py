@@ -1,6 +1,6 @@
 from slicer.i18n import tr as _
 
-from regexplain import registry
+from regexplain.cards import registry
 
 from ...MRML.VolumeGrid import gridOf
 from ..ModelCard import cardHtml

@@ -1,7 +1,7 @@
 import qt
 from slicer.i18n import tr as _
 
-from regexplain.results.heatmap_names import heatmap_name
+from regexplain.cards.heatmap_names import heatmap_name
 
 from ...MRML.Layers import DisplacementLayer, GlyphLayer, InverseConsistencyLayer, JacobianLayer
 from ...MRML.StagesLayout import StagesLayout

@@ -2,7 +2,7 @@ from slicer.i18n import tr as _
 
 from ...MRML import NodeExport
 from ...MRML.Layers import DisplacementLayer, GlyphLayer
-from ..InputFiles import InputFiles
+from ..Jobs.InputFiles import InputFiles
 from .JobButton import JobButton
 
 

@@ -1,7 +1,7 @@
 from slicer.i18n import tr as _
 
 from ...MRML.TransformExport import writeTransform
-from ..InputFiles import InputFiles
+from ..Jobs.InputFiles import InputFiles
 from .JobButton import JobButton
 from .RegisterSection import moved, showDisplacement, whyNoInputs
 

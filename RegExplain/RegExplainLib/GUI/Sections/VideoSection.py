@@ -2,7 +2,7 @@ from pathlib import Path
 
 from slicer.i18n import tr as _
 
-from ..MotionVideo import MotionVideo
+from ..Video.MotionVideo import MotionVideo
 from .JobButton import JobButton
 from .Motions import Motions
 

@@ -3,7 +3,7 @@
 import numpy as np
 import SimpleITK as sitk
 
-from regexplain.geometry import thinning_step
+from regexplain.volumes.geometry import thinning_step
 
 from ..Conversion import LPS_TO_RAS
 from ..Places import movedMm

@@ -3,10 +3,10 @@
 import numpy as np
 import SimpleITK as sitk
 
+from regexplain.cards.heatmap_names import heatmap_name
+from regexplain.cards.stages import stage_words
 from regexplain.errors import BadInputError
 from regexplain.report import wording
-from regexplain.results.heatmap_names import heatmap_name
-from regexplain.results.stages import stage_words
 
 from ..Places import tissueOf
 from .MapLayer import MapLayer

@@ -3,8 +3,8 @@
 import numpy as np
 import SimpleITK as sitk
 
-from regexplain import metrics
-from regexplain.geometry import Grid
+from regexplain.results import metrics
+from regexplain.volumes.geometry import Grid
 
 from .GlyphLayer import niceCeiling
 from .MapLayer import MapLayer

@@ -3,7 +3,7 @@
 import numpy as np
 import SimpleITK as sitk
 
-from regexplain.jacobians import jacobian
+from regexplain.transforms.jacobians import jacobian
 
 from .MapLayer import MapLayer, mixed
 from .TransformMap import onTissue, transformOf

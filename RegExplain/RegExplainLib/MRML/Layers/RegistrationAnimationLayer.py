@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from regexplain.geometry import thinning_step
+from regexplain.volumes.geometry import thinning_step
 
 from .. import Conversion
 from .Layer import nothingBent

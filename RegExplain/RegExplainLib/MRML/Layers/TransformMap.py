@@ -4,9 +4,9 @@ import numpy as np
 import SimpleITK as sitk
 
 from regexplain.errors import BadInputError
-from regexplain.geometry import Grid, thinning_step
-from regexplain.intensities import tissue
-from regexplain.transforms import read_transform
+from regexplain.transforms.itk import read_transform
+from regexplain.volumes.geometry import Grid, thinning_step
+from regexplain.volumes.intensities import tissue
 
 VOXEL_LIMIT = 2_000_000  # of a larger scan every n-th voxel, or a user would wait for seconds
 

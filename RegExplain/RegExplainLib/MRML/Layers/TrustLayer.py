@@ -1,6 +1,6 @@
 """Where an indicator of a registration is bad, as colours over the scan."""
 
-from regexplain.indicators import MAP_TITLES
+from regexplain.results.trust import MAP_TITLES
 
 from .MapLayer import MapLayer
 from .RecordedImage import recordedImage

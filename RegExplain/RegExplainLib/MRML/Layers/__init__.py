@@ -1,6 +1,6 @@
 """What explains a registration in the scene's views: arrows, maps, animations. All share `Layer`."""
 
-from regexplain.results.heatmap_names import heatmap_name
+from regexplain.cards.heatmap_names import heatmap_name
 
 from .AnimationLayer import AnimationLayer
 from .DisplacementLayer import DisplacementLayer

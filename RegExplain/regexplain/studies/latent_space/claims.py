@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ...motions import Motion
-from ...purity import Purity
+from ...latent.purity import Purity
+from ...motions.motion import Motion
 from ..claim import Claim, bootstrap_mean, verdict_of
 from ..sections import Row
 from .predefined import KINDS

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from ...jacobians import jacobian
-from ...spatial.warp import warp
-from ...transforms import displacement_transform
+from ...torch_backend.spatial.warp import warp
+from ...transforms.itk import displacement_transform
+from ...transforms.jacobians import jacobian
 from ..sections import Row, Section
 from .anatomy_plots import NORM_PERCENTILE, PLANES, Backdrop, Plane, arrows, outlines, sweep
 from .spaces import COMPARED, Space

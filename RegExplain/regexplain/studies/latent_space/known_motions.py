@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...purity import Measure, Purity, purity
+from ...latent.purity import Measure, Purity, purity
 from ..charts import box_plots, intervals
 from ..sections import Row, Section
 from .predefined import TRANSFORMATIONS, pull_back

@@ -7,13 +7,14 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ... import __version__, registry
+from ... import __version__
+from ...cards import registry
 from ...errors import BadInputError
-from ...inference.model import Model
 from ...progress import Progress
 from ...results.folder import check_writable, new_folder
-from ...running import trouble_said, use_threads
-from ...tables import write_csv
+from ...results.tables import write_csv
+from ...torch_backend.inference.model import Model
+from ...volumes.threads import trouble_said, use_threads
 from ..claim import Claim
 from ..page import render_study
 from ..sections import Section

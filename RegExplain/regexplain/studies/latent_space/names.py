@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...motions import Motion, fitted_motion
-from ...transforms import grid_points
+from ...motions.motion import Motion, fitted_motion
+from ...transforms.itk import grid_points
 from ..sections import Row, Section
 from .spaces import Space
 from .study import Study

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import SimpleITK as sitk
 
-from ...geometry import Grid
-from ...registry import AXES
-from ...training.latent.known_motions import KnownMotion, rotation
-from ...transforms import affine
+from ...cards.registry import AXES
+from ...torch_backend.training.latent.known_motions import KnownMotion, rotation
+from ...transforms.itk import affine
+from ...volumes.geometry import Grid
 
 ROTATION_DEG, TRANSLATION_MM, ZOOMS = 20.0, 10.0, (0.8, 1.2)  # the paper's voxels measure 1 mm
 KINDS = ("rotation", "translation", "zoom")

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...decomposition import LatentComponents
-from ...inference.model import Model
-from ...spatial.warp import grown
-from ...training.latent.known_motions import KnownMotion
+from ...latent.components import LatentComponents
+from ...torch_backend.inference.model import Model
+from ...torch_backend.spatial.warp import grown
+from ...torch_backend.training.latent.known_motions import KnownMotion
 from .predefined import TRANSFORMATIONS, pull_back
 from .study import Case, Study, encodings, volume
 

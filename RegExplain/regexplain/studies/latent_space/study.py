@@ -14,11 +14,11 @@ from torch import Tensor
 
 from ...errors import BadInputError
 from ...evaluation import case_number, numbered_cases
-from ...geometry import Grid, on_canvas
-from ...images import read_segmentation, read_volume
-from ...inference.model import Model
 from ...progress import Progress
-from ...segmentations import labels_of
+from ...torch_backend.inference.model import Model
+from ...volumes.geometry import Grid, on_canvas
+from ...volumes.images import read_segmentation, read_volume
+from ...volumes.segmentations import labels_of
 from ..sections import Written, centred_canvas
 
 IMAGES, LABELS = "images", "labels"

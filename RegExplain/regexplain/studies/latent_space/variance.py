@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...decomposition import LatentComponents
+from ...latent.components import LatentComponents
 from ..charts import curves
 from ..sections import Section
 from .spaces import Space

@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 import torch
 from torch import Tensor
 
-from ...networks.fire import DESCRIPTORS, FireNetwork, learnt
+from ...torch_backend.networks.fire import DESCRIPTORS, FireNetwork, learnt
 from ..charts import intervals
 from ..measures import TOP, Estimate
 from ..sections import Row, Section

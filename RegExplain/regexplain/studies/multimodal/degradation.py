@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ...networks.fire import FireNetwork
-from ...training.multimodal.fields import smoothed
+from ...torch_backend.networks.fire import FireNetwork
+from ...torch_backend.training.multimodal.fields import smoothed
 from ..sections import Row
 from .pairs import Pair
 from .run import Run

@@ -13,9 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ...attribution.attribution import Attribution
-from ...attribution.question import motion_question
-from ...attribution.scalars import mean_magnitude
+from ...torch_backend.attribution.attribution import Attribution
+from ...torch_backend.attribution.question import motion_question
+from ...torch_backend.attribution.scalars import mean_magnitude
 from ..charts import intervals, stepwise
 from ..measures import Estimate, area, mean_of
 from ..sections import Row, Section
@@ -102,7 +102,7 @@ def orders(run: Run, pair: Pair, seed: int) -> Orders:
 
 
 def integrated(run: Run, pair: Pair) -> list[Tensor]:
-    from ...attribution.methods.integrated_gradients import IntegratedGradients
+    from ...torch_backend.attribution.methods.integrated_gradients import IntegratedGradients
 
     method: Attribution = IntegratedGradients(INTEGRATED_STEPS)
     question = motion_question(run.network, pair.fixed, pair.moving, "magnitude", pair.inside, pair.spacing)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ...spatial.warp import warp
+from ...torch_backend.spatial.warp import warp
 from ..charts import intervals, stepwise
 from ..measures import Estimate, rank_correlation_over, rank_correlation_within
 from ..sections import Row, Section

@@ -15,14 +15,14 @@ import torch
 from torch import Tensor
 
 from ...errors import BadInputError
-from ...images import read_volume
-from ...inference.model import Model
 from ...progress import Progress
-from ...spatial.warp import compose, resized, warp
-from ...training.multimodal.anatomies import CELL_MM, Anatomy, read_anatomies
-from ...training.multimodal.fields import smooth_noise
-from ...training.multimodal.pairs import same_subject
-from ...training.multimodal.visits import rigidly_registered
+from ...torch_backend.inference.model import Model
+from ...torch_backend.spatial.warp import compose, resized, warp
+from ...torch_backend.training.multimodal.anatomies import CELL_MM, Anatomy, read_anatomies
+from ...torch_backend.training.multimodal.fields import smooth_noise
+from ...torch_backend.training.multimodal.pairs import same_subject
+from ...torch_backend.training.multimodal.visits import rigidly_registered
+from ...volumes.images import read_volume
 
 MODALITIES = ("T1", "FLAIR")
 ALIGNED, NATIVE, LABELS = "ms_mni", "ms_longitudinal", "brain_labels"  # folders of the data

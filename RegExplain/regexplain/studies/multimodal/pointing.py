@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ...spatial.warp import warp
+from ...torch_backend.spatial.warp import warp
 from ..charts import intervals
 from ..measures import Estimate
 from ..sections import Row, Section

@@ -7,7 +7,7 @@ from copy import deepcopy
 
 import torch
 
-from ...networks.fire import FireNetwork
+from ...torch_backend.networks.fire import FireNetwork
 from ..charts import stepwise
 from ..sections import Row, Section
 from .run import Run, estimate

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from ...attribution.fire_questions import FirePair
-from ...indicators import KEYS
-from ...inference.indicators import Indicators, head
+from ...results.trust import KEYS
+from ...torch_backend.attribution.fire_questions import FirePair
+from ...torch_backend.inference.trust import Indicators, head
 from ..sections import Row, Section, centred_canvas
 from .pairs import Pair
 from .run import Run

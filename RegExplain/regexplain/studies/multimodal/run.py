@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ...inference.model import Model
-from ...networks.fire import FireNetwork
 from ...progress import Progress
+from ...torch_backend.inference.model import Model
+from ...torch_backend.networks.fire import FireNetwork
 from ..measures import Estimate, mean_of
 from ..sections import Row, Written
 from .pairs import Pair

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ...attribution.attribution import StageAttribution
-from ...attribution.methods import grad_cam, hirescam
-from ...attribution.scalars import mean_logit, motion_scalar
-from ...losses.consistency import inverse_consistency_error
-from ...networks.fire import FireNetwork, each_order, half_way
-from ...networks.latent import RegistrationOutput
-from ...spatial.warp import compose, grown, resized, warp
+from ...torch_backend.attribution.attribution import StageAttribution
+from ...torch_backend.attribution.methods import grad_cam, hirescam
+from ...torch_backend.attribution.scalars import mean_logit, motion_scalar
+from ...torch_backend.losses.consistency import inverse_consistency_error
+from ...torch_backend.networks.fire import FireNetwork, each_order, half_way
+from ...torch_backend.networks.latent import RegistrationOutput
+from ...torch_backend.spatial.warp import compose, grown, resized, warp
 from ..measures import correlation, divergence, top_overlap
 from .pairs import Pair
 

@@ -1,0 +1,1 @@
+"""What the module needs, and the questions before it is installed."""

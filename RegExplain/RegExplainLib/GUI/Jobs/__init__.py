@@ -1,0 +1,1 @@
+"""The worker process, and what is handed to it and read back."""

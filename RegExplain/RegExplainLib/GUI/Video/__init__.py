@@ -1,0 +1,1 @@
+"""A motion as an animated GIF or an MP4 video."""

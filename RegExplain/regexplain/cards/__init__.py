@@ -1,0 +1,1 @@
+"""Installed models by their cards, and the names of what they give; no torch."""

@@ -1,0 +1,1 @@
+"""What a displacement does to the anatomy, fitted and named."""

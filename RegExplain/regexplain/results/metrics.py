@@ -1,0 +1,141 @@
+"""What a registration did, in numbers a reader can check. Arrays are (z, y, x); vectors LPS mm."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import SimpleITK as sitk
+
+from ..motions.lengths import lengths, spread
+from ..transforms.itk import sampled
+from ..transforms.jacobians import jacobian_summary, registration_jacobian
+from ..volumes.geometry import Grid
+from ..volumes.segmentations import labels_of, names_of
+
+if TYPE_CHECKING:
+    from .registration_result import RegistrationResult
+
+CONSISTENCY_VOXELS = 2_000_000  # more say no more about smooth fields
+
+
+def dice(a: np.ndarray, b: np.ndarray, label: int) -> float:
+    """2|A∩B| / (|A| + |B|) of one label in two label maps; 0 where neither has it."""
+    of_a, of_b = a == label, b == label
+    return float(2 * (of_a & of_b).sum() / max(1, of_a.sum() + of_b.sum()))
+
+
+def inverse_consistency(forward: sitk.Transform, back: sitk.Transform, fixed: Grid, moving: Grid) -> dict[str, float]:
+    """|back(forward(x)) − x| in mm over the fixed voxels whose image lies inside the moving grid.
+
+    Of a large image over every n-th voxel along each axis.
+    """
+    error = inverse_error(forward, back, fixed.thinned(CONSISTENCY_VOXELS), moving)
+    return spread(error[~np.isnan(error)])
+
+
+def inverse_error(forward: sitk.Transform, back: sitk.Transform, fixed: Grid, moving: Grid) -> np.ndarray:
+    """(z, y, x), mm: the same of each fixed voxel; NaN where its image lies outside the moving grid."""
+    there_and_back = sitk.CompositeTransform([back, forward])
+    # Copies, not views: a view does not keep its image alive, and these images are nobody else's.
+    error = np.linalg.norm(sitk.GetArrayFromImage(sampled(there_and_back, fixed)), axis=-1)
+    inside = sitk.GetArrayFromImage(fixed.sample(_ones(moving), forward, nearest=True)) > 0
+    return np.where(inside, error, np.nan)
+
+
+def segment_table(
+    fixed: sitk.Image, maps: dict[str, sitk.Image] | None, millimetres: np.ndarray, determinant: np.ndarray
+) -> list[dict[str, Any]]:
+    """A row a label of the fixed segmentation: Dice with each of `maps` (label maps on the fixed grid), mm, det J."""
+    target, names = sitk.GetArrayViewFromImage(fixed), names_of(fixed)
+    rows = []
+    for label in labels_of(fixed):
+        scores, inside = None, target == label
+        if maps is not None:
+            scores = {name: dice(target, sitk.GetArrayViewFromImage(other), label) for name, other in maps.items()}
+        named = {"name": names[label]} if label in names else {}
+        measured = moved_and_grown(millimetres[inside], determinant[inside])
+        rows.append({"label": label} | named | {"dice": scores} | measured)
+    return rows
+
+
+def region_table(
+    regions: sitk.Image, names: dict[int, str], millimetres: np.ndarray, determinant: np.ndarray
+) -> list[dict[str, Any]]:
+    """A row a label of `regions` that `names` knows: its name, mm, det J. All three on one grid."""
+    labels = sitk.GetArrayViewFromImage(regions)
+    inside = labels > 0
+    labels, millimetres, determinant = labels[inside], millimetres[inside], determinant[inside]
+    return [
+        {"label": label, "name": name} | moved_and_grown(millimetres[labels == label], determinant[labels == label])
+        for label, name in names.items()
+        if (labels == label).any()
+    ]
+
+
+def moved_and_grown(millimetres: np.ndarray, determinant: np.ndarray) -> dict[str, Any]:
+    """Of some voxels: how far they were moved, and how their volume changed."""
+    return {
+        "displacement_mm": spread(millimetres),
+        "jacobian": {
+            "mean": float(determinant.mean(dtype=float)),
+            "min": float(determinant.min()),
+            "share_folded": float((determinant <= 0).mean()),
+        },
+    }
+
+
+def record_numbers(
+    result: RegistrationResult,
+    before: sitk.Transform | None,
+    warn: Callable[[str], None],
+    regions: tuple[sitk.Image, dict[int, str]] | None = None,
+) -> dict[str, Any]:
+    """The parts of the record that are measured, whatever made the transform.
+
+    before: what the two images are laid on each other by when nothing is done yet; None is as their headers say.
+    regions: a label map on any grid over the fixed image, and the labels' names.
+    """
+    fixed, moving, forward = Grid.of(result.fixed), Grid.of(result.moving), result.transform.itk()
+    millimetres = lengths(result.transform.displacement, fixed)
+    determinant = registration_jacobian(result.transform, fixed)
+    numbers: dict[str, Any] = {
+        "displacement_mm": spread(millimetres),
+        "jacobian": jacobian_summary(determinant),
+        "inverse_consistency_mm": inverse_consistency(forward, result.inverse_transform.itk(), fixed, moving),
+        "segments": [],
+        "dice": None,
+    }
+    if result.fixed_segmentation is not None:
+        maps = _label_maps(result, before, warn)
+        rows = segment_table(result.fixed_segmentation, maps, millimetres, determinant)
+        numbers["segments"] = rows
+        numbers["dice"] = maps and {name: float(np.mean([row["dice"][name] for row in rows])) for name in maps}
+    if regions is not None:
+        on_fixed = fixed.sample(regions[0], nearest=True)
+        numbers["regions"] = region_table(on_fixed, regions[1], millimetres, determinant)
+    folded = numbers["jacobian"]["share_folded"]
+    if folded > 0:
+        warn(f"{100 * folded:.2f} % of the voxels fold over; do not trust the result there.")
+    return numbers
+
+
+def _label_maps(
+    result: RegistrationResult, before: sitk.Transform | None, warn: Callable[[str], None]
+) -> dict[str, sitk.Image] | None:
+    """The moving segmentation on the fixed grid at each step; None without one."""
+    fixed, moving = result.fixed_segmentation, result.moving_segmentation
+    if fixed is None or moving is None:
+        return None
+    names = names_of(moving) | names_of(fixed)
+    for label in sorted(set(labels_of(fixed)) ^ set(labels_of(moving))):
+        which = "fixed" if label in labels_of(fixed) else "moving"
+        name = names.get(label)
+        warn(f"Segment {label}{f' ({name})' if name else ''} is only in the {which} segmentation.")
+    steps = {"before": before, "aligned": result.transform.alignment, "after": result.transform.itk()}
+    return {name: Grid.of(fixed).sample(moving, step, nearest=True) for name, step in steps.items()}
+
+
+def _ones(grid: Grid) -> sitk.Image:
+    return grid.image(np.ones(grid.size[::-1], np.uint8))

@@ -1,0 +1,1 @@
+"""All that needs torch: networks, losses, training, inference, attribution."""

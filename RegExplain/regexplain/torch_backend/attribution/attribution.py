@@ -1,0 +1,113 @@
+"""The base of all attribution methods. A method is a file in `methods/` and a line in `results/explanations.py`.
+
+Maps are signed (plain Grad-CAM cuts at 0; negative says "held it back") and raw (no per-map scaling, so that maps of
+two stages or directions can be compared).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ...errors import BadInputError
+from ...progress import Progress
+from ..spatial.warp import grown
+from .modules import divided, module_of, outputs_of, parts
+from .question import Question
+
+IMAGES = {"fixed": "fixed", "moving": "moving"}  # the stages of a method that explains the two images themselves
+
+
+class StageMap(NamedTuple):
+    """`values` (D, H, W) on the canvas; grid: the image that it explains, "fixed" or "moving"."""
+
+    stage: str
+    grid: str
+    values: Tensor
+
+
+class Attribution(ABC):
+    """A way to say what made a scalar as large as it is."""
+
+    @abstractmethod
+    def maps(self, question: Question, stages: Sequence[str] = (), progress: Progress | None = None) -> list[StageMap]:
+        """One a stage, all that there are by default. Raises BadInputError for a stage that there is not."""
+
+
+class StageAttribution(Attribution):
+    """From the activations of the network's stages and the gradients of the scalar, in one pass for all stages."""
+
+    @abstractmethod
+    def cells(self, activation: Tensor, gradient: Tensor) -> Tensor:
+        """(B, C, d, h, w) twice to (d, h, w): the sum over passes and channels of what each contributes."""
+
+    def maps(self, question: Question, stages: Sequence[str] = (), progress: Progress | None = None) -> list[StageMap]:
+        stages, grids = list(stages) or list(question.grids), question.grids
+        paths = {s: module_of(s, question.network, grids) for s in stages if s not in grids}
+        made = []
+        for stage, both in traced(question, stages, paths).items():
+            names = parts(paths[stage], grids) if stage in paths else {stage: grids[stage]}
+            shares = (divided(tensors, len(names)) for tensors in both)  # of activations, of gradients
+            for (name, grid), a, g in zip(names.items(), *shares, strict=True):
+                if stage in (name, paths.get(stage)):
+                    made.append(StageMap(name, grid, self._on_canvas(a, g, question.fixed.shape[2:])))
+        return made
+
+    def _on_canvas(self, activations: list[Tensor], gradients: list[Tensor], shape) -> Tensor:
+        """Cells span the canvas and are centred in it, so a cell-centred interpolation puts them in place."""
+        pairs = zip(activations, gradients, strict=True)
+        return sum(grown(self.cells(a.detach(), g)[None, None], shape)[0, 0] for a, g in pairs)  # type: ignore[return-value]
+
+
+def traced(
+    question: Question, stages: Sequence[str], paths: dict[str, str]
+) -> dict[str, tuple[list[Tensor], list[Tensor]]]:
+    """By stage: its activations, one a call, and the scalar's gradients by them. paths: of stages that are modules.
+
+    Volumes with gradients may share their pass with other questions; a module is heard in a pass of its own.
+    """
+    with torch.enable_grad(), outputs_of(question.network, paths.values()) as calls:
+        volumes = (question.fixed, question.moving)
+        value, named = question.answer(*(v if v.requires_grad and not paths else _leaf(v) for v in volumes))
+        activations = {s: heard(paths[s], calls) if s in paths else [named[s]] for s in stages}
+        flat = [a for several in activations.values() for a in several]
+        found = iter(torch.autograd.grad(value, flat, allow_unused=True, retain_graph=True))
+    gradients = {stage: [next(found) for _ in several] for stage, several in activations.items()}
+    for stage, several in gradients.items():
+        if any(gradient is None for gradient in several):  # a map of zeros would look like an answer
+            raise BadInputError(f"The stage {stage!r} has no part in what is explained; choose another.")
+    return {stage: (activations[stage], gradients[stage]) for stage in activations}
+
+
+def _leaf(volume: Tensor) -> Tensor:
+    return volume.detach().requires_grad_()
+
+
+def heard(path: str, calls: dict[str, list[Tensor]]) -> list[Tensor]:
+    """What a module returned, if these are volumes of features."""
+    if not calls[path] or not all(isinstance(call, Tensor) and call.dim() == 5 for call in calls[path]):
+        raise BadInputError(
+            f"The module {path!r} gives no single volume of features here; name one inside or beside it."
+        )
+    return calls[path]
+
+
+class ImageAttribution(Attribution):
+    """Of the voxels of the two images, by asking the network again and again about changed ones."""
+
+    @abstractmethod
+    def images(self, question: Question, progress: Progress) -> list[Tensor]:
+        """The maps (D, H, W) of the fixed and of the moving volume."""
+
+    def maps(self, question: Question, stages: Sequence[str] = (), progress: Progress | None = None) -> list[StageMap]:
+        for stage in stages:
+            if stage not in IMAGES:
+                raise BadInputError(
+                    f"There is no stage {stage!r}: this method explains the images {' and '.join(IMAGES)}."
+                )
+        both = dict(zip(IMAGES, self.images(question, progress or Progress()), strict=True))
+        return [StageMap(stage, IMAGES[stage], both[stage]) for stage in stages or IMAGES]

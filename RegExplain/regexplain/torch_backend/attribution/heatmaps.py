@@ -1,0 +1,81 @@
+"""Heatmaps of a finished registration, on the grids of the images they explain."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import SimpleITK as sitk
+import torch
+
+from ...cards.heatmap_names import USUAL_METHOD, USUAL_SCALAR
+from ...cards.stages import stage_words
+from ...errors import BadInputError
+from ...progress import Progress
+from ...results.explanations import Heatmap
+from ...results.registration_result import RegistrationResult
+from ...volumes.geometry import Grid
+from ..inference.model import Model
+from ..networks.fire import FireNetwork
+from .attribution import IMAGES, ImageAttribution, StageMap
+from .fire_questions import FirePair
+from .methods import attribution
+from .modules import no_stage
+from .placing import Asked, in_place
+from .question import motion_question
+
+
+def heatmaps(
+    model: Model,
+    result: RegistrationResult,
+    stages: Sequence[str],
+    region: sitk.Image,
+    region_words: str,
+    region_label: int | None,
+    method: str = USUAL_METHOD,
+    scalar: str = USUAL_SCALAR,
+    progress: Progress | None = None,
+) -> list[Heatmap]:
+    """One a stage, all that the method has by default. `region`: mask (> 0) on the fixed grid."""
+    canvas = model.canvas(result.fixed, result.moving, result.transform.alignment)
+    weights = torch.from_numpy(sitk.GetArrayFromImage(canvas.sample(sitk.Cast(region > 0, sitk.sitkFloat32)))).to(
+        model.device
+    )
+    if float(weights.sum()) == 0:
+        raise BadInputError(
+            "The region lies outside the part of the fixed image that the model sees; choose another region."
+        )
+    asked, found = questions(model, result, canvas, weights, scalar), attribution(method)
+    if isinstance(found, ImageAttribution):
+        asked, plan = asked[:1], [list(stages) or list(IMAGES)]
+    else:
+        plan = planned(asked, stages)
+    made = []
+    for number, (one, wanted) in enumerate((one, wanted) for one, wanted in zip(asked, plan, strict=True) if wanted):
+        if progress is not None and number:
+            progress.report(f"Explaining the {stage_words(wanted[0])}", number, sum(map(bool, plan)))
+        made += [(one, m, one.place(m)) for m in found.maps(one.ask(), wanted, progress)]
+    return [Heatmap(m.stage, m.grid, image, region_words, region_label, method, one.scalar) for one, m, image in made]
+
+
+def planned(asked: Sequence[Asked], stages: Sequence[str]) -> list[list[str]]:
+    """The stages that each question is asked about. Raises BadInputError for one that is none's."""
+    every = [stage for one in asked for stage in one.stages]
+    plan = [one.wanted(stages or every) for one in asked]
+    for stage in stages:
+        if not any(one.wanted([stage]) for one in asked):
+            raise no_stage(stage, every)
+    return plan
+
+
+def questions(model: Model, result: RegistrationResult, canvas: Grid, region: torch.Tensor, scalar: str) -> list[Asked]:
+    """All that can be asked of the network, the motion of the region first."""
+    if isinstance(model.network, FireNetwork):
+        return list(FirePair(model, result, canvas, region).questions(scalar))
+    volumes = model.volume(result.fixed, canvas), model.volume(result.moving, canvas, result.transform.alignment)
+
+    def place(found: StageMap) -> sitk.Image:
+        return in_place(found.values.cpu().numpy(), canvas, found.grid, result)
+
+    question = motion_question(model.network, *volumes, scalar, region, canvas.spacing)
+    tops = [stage.partition("-")[0] for stage in question.grids]
+    return [Asked(lambda: question, place, scalar, list(question.grids), lambda: tops)]

@@ -1,0 +1,63 @@
+"""Activations of any module by its path in the network (`encoder.refine.1`), beside the stages that it names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+
+from torch import Tensor, nn
+
+from ...errors import BadInputError
+
+
+@contextmanager
+def outputs_of(network: nn.Module, paths: Iterable[str]) -> Iterator[dict[str, list[Tensor]]]:
+    """What these modules return while it is open, call by call; its hooks are gone after it, whatever happens."""
+    kept: dict[str, list[Tensor]] = {path: [] for path in paths}
+    with ExitStack() as hooks:
+        for path, outputs in kept.items():
+
+            def keep(module, arguments, output, outputs=outputs):
+                outputs.append(output)
+
+            hooks.callback(network.get_submodule(path).register_forward_hook(keep).remove)
+        yield kept
+
+
+def module_of(stage: str, network: nn.Module, grids: Mapping[str, str]) -> str:
+    """The path that a stage means: a module's, or one part's of it (`encoder.refine.1-fixed`). Raises BadInputError."""
+    known = dict(network.named_modules())
+    for path in (stage, stage.partition("-")[0]):
+        of_it = parts(path, grids) if path in known else {}
+        if of_it and stage in (path, *of_it):
+            return path
+    raise no_stage(stage, grids)
+
+
+def no_stage(stage: str, stages: Iterable[str]) -> BadInputError:
+    inside = " and ".join(dict.fromkeys(name.partition("-")[0] for name in stages))
+    return BadInputError(
+        f"There is no stage {stage!r}; the network has {', '.join(stages)}, and the paths of the modules in its "
+        f"{inside}."
+    )
+
+
+def parts(path: str, grids: Mapping[str, str]) -> dict[str, str]:
+    """The maps that a module gives, each with its grid: as many as there are stages of the part of the network that it
+    lies in. The encoder sees both images, so `encoder.refine.1` gives `encoder.refine.1-fixed` and `-moving`."""
+    top, found = path.partition(".")[0], {}
+    for stage, grid in grids.items():
+        part, dash, which = stage.partition("-")
+        if top in (part, f"{part}s"):  # one of the `discriminators` is a discriminator
+            found[path + dash + which] = grid
+    return found
+
+
+def divided(calls: list[Tensor], count: int) -> list[list[Tensor]]:
+    """The calls of a module among `count` parts: by the batch where each call holds all parts, else by turns."""
+    if all(len(call) % count == 0 for call in calls):
+        return [list(part) for part in zip(*(call.chunk(count) for call in calls), strict=True)]
+    each, left = divmod(len(calls), count)
+    if left:
+        raise BadInputError(f"A module that is called {len(calls)} times cannot be shared among {count} images.")
+    return [calls[part * each : (part + 1) * each] for part in range(count)]

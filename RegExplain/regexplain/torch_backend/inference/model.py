@@ -1,0 +1,199 @@
+"""A model ready to run: its card, its network, the canvas it works on."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+import SimpleITK as sitk
+import torch
+from torch import Tensor, nn
+
+from ...cards.registry import COMPONENTS, WEIGHTS, ModelCard
+from ...errors import BadInputError, RegExplainError
+from ...latent.components import LatentComponents
+from ...volumes.geometry import Grid, anatomical, canvas_about, common_field, filling_canvas, on_canvas
+from ...volumes.intensities import SCALINGS, scaled_by, tissue_box
+from ...volumes.memory import physical_memory
+from ..networks.fire import FireNetwork
+from ..networks.latent import LatentNetwork
+from ..networks.weights import load_weights
+
+NETWORKS: dict[str, type[nn.Module]] = {"latent": LatentNetwork, "fire": FireNetwork}
+BASES = ("pca", "readable")
+OUTSIDE = 0.0005  # share of the tissue, at each end of each axis, that a canvas need not hold
+MARGIN = 1.5  # canvas voxels about the tissue
+FINEST = 0.5  # voxels of the finer image: a canvas that fits the pair has no smaller ones
+BYTES_PER_CANVAS_VOXEL = 600  # activations of the shipped widths, both directions
+
+
+class Seen(NamedTuple):
+    """A fixed image as a network sees it: its canvas, the volume on it, the encoder's features, coarsest first."""
+
+    canvas: Grid
+    volume: Tensor
+    features: list[Tensor]
+
+    def beside(self, features: Sequence[Tensor]) -> list[Tensor]:
+        """Its features and those of a moving volume, stacked in this order."""
+        return [torch.cat(pair) for pair in zip(self.features, features, strict=True)]
+
+
+@dataclass
+class Model:
+    card: ModelCard
+    network: Any  # of NETWORKS; torch hides what a module's own methods take and give
+    device: torch.device
+    _scaled: list[tuple[sitk.Image, sitk.Image]] = field(default_factory=list, repr=False)
+    _known: dict[str, sitk.Image] = field(default_factory=dict, repr=False)  # scaled ones by `content`, oldest first
+    _seen: tuple[sitk.Image, Seen] | None = field(default=None, repr=False)
+
+    @classmethod
+    def load(cls, card: ModelCard, device: str = "auto", threads: int | None = None) -> Model:
+        """threads: torch's, left as they are by default.
+
+        Raises BadInputError for weights that are damaged or of another network, and for a device that is not there.
+        """
+        if threads is not None:
+            torch.set_num_threads(threads)
+        chosen = chosen_device(device)
+        path = card.verified_file(WEIGHTS)
+        options = dict(card.values["network"])
+        try:
+            network = NETWORKS[options.pop("type")](**options)
+            load_weights(network, path)
+        except (RuntimeError, KeyError, TypeError) as error:
+            raise BadInputError(
+                f"The weights of {card.name} are not those of the network on its card; install the model again."
+            ) from error
+        return cls(card, network.eval().requires_grad_(False).to(chosen), chosen)
+
+    @cached_property
+    def components(self) -> LatentComponents:
+        """Raises BadInputError where the model has none."""
+        if not self.card.has_components:
+            raise BadInputError(
+                f"The model {self.card.name} has no latent components: its answer does not pass through one encoding "
+                "of a whole image; explain it stage by stage instead (regexplain explain)."
+            )
+        return LatentComponents.load(self.card.verified_file(COMPONENTS))
+
+    def components_in(self, basis: str) -> LatentComponents:
+        """basis: "pca" or "readable". Raises BadInputError for another, and for a model that has no readable one."""
+        if basis not in BASES:
+            raise BadInputError(f"There is no basis {basis!r}; there are {' and '.join(BASES)}.")
+        return self.components if basis == "pca" else self.components.in_readable_basis()
+
+    def canvas(
+        self, fixed: sitk.Image, moving: sitk.Image | None = None, alignment: sitk.Transform | None = None
+    ) -> Grid:
+        """About the fixed image. Where the card says that it fits the pair, the other two are needed."""
+        voxels = float(np.prod(self.card.canvas_size))
+        if voxels * BYTES_PER_CANVAS_VOXEL > physical_memory():
+            raise RegExplainError(
+                f"The canvas of {self.card.name} needs more memory than this computer has; use a "
+                "smaller model or a larger computer."
+            )
+        if self.card.canvas_fits_pair:
+            assert moving is not None and alignment is not None
+            return self._fitting_canvas(fixed, moving, alignment)
+        centre = self.centre(fixed)
+        size = self._size_for(fixed, centre) if self.card.canvas_about == "tissue" else self.card.canvas_size
+        return canvas_about(fixed, size, self.card.canvas_spacing, centre)
+
+    def _fitting_canvas(self, fixed: sitk.Image, moving: sitk.Image, alignment: sitk.Transform) -> Grid:
+        """Filled by what both images show."""
+        tissue = tissue_box(self.scaled(fixed), OUTSIDE)
+        field = common_field(Grid.of(fixed), Grid.of(moving), alignment, tissue)
+        finest = FINEST * min(*fixed.GetSpacing(), *moving.GetSpacing())
+        return filling_canvas(field, self.card.canvas_size, finest, self.card.coarsest_cell)
+
+    def centre(self, image: sitk.Image) -> np.ndarray:
+        """What the model's canvases lie about, LPS mm: the middle of the image, or of the tissue in it."""
+        if self.card.canvas_about == "tissue":
+            return tissue_box(self.scaled(image)).centre
+        return anatomical(Grid.of(image)).middle_corner
+
+    def _size_for(self, image: sitk.Image, centre: np.ndarray) -> list[int]:
+        """As much of the card's canvas as the tissue fills: air only takes time, and training showed little of it."""
+        box = anatomical(tissue_box(self.scaled(image), OUTSIDE))
+        aside = np.abs((box.centre - centre) @ box.axes)
+        filled = (box.extent / 2 + aside) / self.card.canvas_spacing + MARGIN
+        cells = self.card.coarsest_cell
+        return np.minimum(cells * np.ceil(2 * filled / cells), self.card.canvas_size).astype(int).tolist()
+
+    def volume(self, image: sitk.Image, canvas: Grid, alignment: sitk.Transform | None = None) -> Tensor:
+        """(1, 1, D, H, W): the scaled image on the canvas, 0 (its darkest) outside."""
+        return torch.from_numpy(on_canvas(self.scaled(image), canvas, alignment))[None, None].to(self.device)
+
+    def seen(
+        self, fixed: sitk.Image, moving: sitk.Image | None = None, alignment: sitk.Transform | None = None
+    ) -> Seen:
+        """That of the last image is kept, where it does not depend on the pair: it is aligned and then registered."""
+        if self._seen is None or self._seen[0] is not fixed or self.card.canvas_fits_pair:
+            canvas = self.canvas(fixed, moving, alignment)
+            volume = self.volume(fixed, canvas)
+            self._seen = fixed, Seen(canvas, volume, self.network.encoder(volume))
+        return self._seen[1]
+
+    def scaled(self, image: sitk.Image) -> sitk.Image:
+        """`image` in the intensities that the network was trained on; those of one pair are kept, for it takes long."""
+        for original, kept in self._scaled:
+            if original is image:
+                return kept
+        key = f"{self.card.intensities} {content(image)}"
+        made = self._known.pop(key, None)
+        if made is None:
+            made = scaled_by(SCALINGS[self.card.intensities], image)
+        self._scaled = [*self._scaled[-1:], (image, made)]
+        self._known[key] = made
+        if len(self._known) > 2:
+            del self._known[next(iter(self._known))]
+        return made
+
+
+_last = threading.local()
+
+
+def loaded(card: ModelCard, device: str = "auto", threads: int | None = None) -> Model:
+    """As `Model.load`, but the last network, and what images were scaled for it, serve again while its files are the
+    same.
+
+    Only the last is kept, and two images. These are known by their content, as an image may change between two calls.
+    """
+    last = getattr(_last, "model", None)
+    if last is None or (last.card, last.device) != (card, chosen_device(device)):
+        _last.model = None  # not two at once
+        _last.model = last = Model.load(card, device)
+    card.verified_file(WEIGHTS)
+    if threads is not None:
+        torch.set_num_threads(threads)
+    return replace(last)
+
+
+def content(image: sitk.Image) -> str:
+    """A checksum of an image's voxels and of where they lie."""
+    digest = hashlib.sha256(repr((Grid.of(image), image.GetPixelID())).encode())
+    digest.update(sitk.GetArrayViewFromImage(image).data)
+    return digest.hexdigest()
+
+
+def chosen_device(name: str) -> torch.device:
+    """auto: CUDA, then Apple's MPS, then the CPU, whichever is there first."""
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if name == "auto":
+        return torch.device("cuda" if there["cuda"] else "mps" if there["mps"] else "cpu")
+    if not there.get(name):
+        raise BadInputError(f"The device {name} is not available here; use --device auto or cpu.")
+    return torch.device(name)
+
+
+def displacement_image(displacement: Tensor, canvas: Grid) -> sitk.Image:
+    """(1, 3, D, H, W), canvas voxels along the canvas' axes, to LPS mm: a float64 vector image on the canvas."""
+    voxels = displacement[0].permute(1, 2, 3, 0).double().cpu().numpy()
+    return canvas.image((voxels * canvas.spacing) @ canvas.axes.T, vector=True)

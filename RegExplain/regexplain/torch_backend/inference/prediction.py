@@ -1,0 +1,102 @@
+"""From two images and their alignment to displacements in millimetres."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import SimpleITK as sitk
+import torch
+
+from ...motions.anatomy import Anatomy
+from ...progress import Progress
+from ...results.explanations import ComponentMotion
+from .model import Model, displacement_image
+from .refinement import refined
+from .regions import regions
+
+
+class Prediction(NamedTuple):
+    """The displacement of fixed → moving and the one that undoes it: fixed space, on the canvas, LPS mm, float64.
+
+    encodings: of the "fixed" and the "moving" volume, (n,) float64. regions: what the network takes the fixed image to
+    show, a label map on the canvas; None where it names nothing.
+    """
+
+    displacement: sitk.Image
+    inverse: sitk.Image
+    encodings: dict[str, np.ndarray]
+    regions: sitk.Image | None
+
+
+@torch.inference_mode()
+def predict(
+    model: Model,
+    fixed: sitk.Image,
+    moving: sitk.Image,
+    alignment: sitk.Transform,
+    refine: int = 0,
+    progress: Progress | None = None,
+) -> Prediction:
+    """refine: steps of optimisation of this pair after the network's answer."""
+    seen = model.seen(fixed, moving, alignment)
+    canvas, network, volume = seen.canvas, model.network, model.volume(moving, seen.canvas, alignment)
+    if refine:
+        output = refined(network, seen.volume, volume, refine, progress=progress)
+    else:
+        output = network.registered(seen.beside(network.encoder(volume)), volume.shape[2:])
+    encodings = {
+        stage.removeprefix("encoder-"): activation.flatten().double().cpu().numpy()
+        for stage, activation in output.stages.items()
+        if stage.startswith("encoder-")
+    }
+    return Prediction(
+        displacement_image(output.displacement, canvas),
+        displacement_image(output.inverse, canvas),
+        encodings,
+        regions(model, seen),
+    )
+
+
+@torch.inference_mode()
+def component_motions(
+    model: Model,
+    fixed: sitk.Image,
+    moving: sitk.Image,
+    alignment: sitk.Transform,
+    count: int,
+    strengths: Sequence[float],
+    segmentation: sitk.Image | None = None,
+    basis: str = "pca",
+) -> list[ComponentMotion]:
+    """The elementary warps D(λu_j) of the first `count` components about the fixed image, each named.
+
+    The name is that of the warp at +1 standard deviation, whether or not it is among the strengths, fitted within the
+    fixed segmentation. The warps at +1 and −1 undo each other, but an average of their fields would be neither.
+    """
+    canvas, components = model.canvas(fixed), model.components_in(basis)
+    anatomy = Anatomy.of(fixed, segmentation)
+    volumes = torch.cat([model.volume(fixed, canvas), model.volume(moving, canvas, alignment)])
+    encodings = model.network.encode(volumes)
+    fixed_sd, moving_sd = components.coordinates(encodings.flatten(1).double().cpu().numpy())
+    motions = []
+    for index in range(min(count, len(components.sd))):
+        latents = np.stack([components.direction(index, s) for s in (*strengths, 1.0)])
+        z = torch.from_numpy(latents).float().reshape(-1, *encodings.shape[1:]).to(model.device)
+        *fields, named = (
+            sitk.Cast(displacement_image(field[None], canvas), sitk.sitkVectorFloat32)
+            for field in model.network.decode(z, volumes.shape[2:]).displacement
+        )
+        motions.append(
+            ComponentMotion(
+                index + 1,
+                float(components.explained_variance[index]),
+                float(fixed_sd[index]),
+                float(moving_sd[index]),
+                dict(zip(map(float, strengths), fields, strict=True)),
+                anatomy.motion(named),
+                basis,
+            )
+        )
+    return motions

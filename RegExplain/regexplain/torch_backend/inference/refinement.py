@@ -1,0 +1,119 @@
+"""Optimisation of one pair's velocity (or gradients), from the network's answer on; no segmentation is given.
+
+What is sought, both directions: local correlation of the images where they are of one contrast; mutual information and
+like self-similarity (MIND) where they may not be; overlap of the segmentations that the network reads out of each
+volume by itself where it has learnt to; and smoothness.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ...progress import Progress
+from ..losses.overlap import soft_dice_loss
+from ..losses.regularity import bending_loss, smoothness_loss
+from ..losses.similarity import local_ncc_loss, mutual_information_loss
+from ..networks.fire import FireNetwork
+from ..networks.latent import LatentNetwork, RegistrationOutput
+from ..spatial.self_similarity import mind_ssc
+from ..spatial.warp import resized, warp
+
+AIR = 0.02
+
+
+@dataclass(frozen=True)
+class Refinement:
+    """Adam with steps of `rate` canvas voxels; the weights of the terms."""
+
+    rate: float = 0.1
+    overlap: float = 1.0
+    similarity: float = 0.0
+    mutual_information: float = 0.0
+    self_similarity: float = 0.0
+    smoothness: float = 0.3
+    bending: float = 0.0
+
+
+SETTINGS = {
+    LatentNetwork: Refinement(similarity=0.3),
+    FireNetwork: Refinement(overlap=0.0, mutual_information=1.0, self_similarity=10.0, smoothness=0.0, bending=120.0),
+}
+
+
+def refined(
+    network: LatentNetwork | FireNetwork,
+    fixed: Tensor,
+    moving: Tensor,
+    steps: int,
+    settings: Refinement | None = None,
+    progress: Progress | None = None,
+) -> RegistrationOutput:
+    """The network's output for fixed and moving (1, 1, D, H, W) after `steps` of optimisation of its `raw`."""
+    settings = settings or SETTINGS[type(network)]
+    with torch.inference_mode(False), torch.enable_grad():
+        volumes, shape = torch.cat([fixed, moving]), fixed.shape[2:]
+        with torch.no_grad():
+            features = network.encoder(volumes)
+            output = network.registered(features, shape)
+            evidence = Evidence.of(network, volumes, features, settings)
+        raw = output.raw.clone().requires_grad_()
+        optimiser = torch.optim.Adam([raw], lr=settings.rate)
+        for step in range(steps):
+            if progress is not None:
+                progress.report("Refining", step, steps)
+            optimiser.zero_grad()
+            moved = network.integrated(raw, raw.shape[2:], {})
+            evidence.loss(torch.cat([moved.displacement, moved.inverse]), settings).backward()
+            optimiser.step()
+        with torch.no_grad():
+            return network.integrated(raw.detach(), shape, output.stages)
+
+
+class Evidence(NamedTuple):
+    """What is compared, of fixed and then moving, stacked.
+
+    volumes: (2, 1, D, H, W); tissue: where they are not air, and one voxel about it; maps: the network's own soft
+    segmentations; descriptors: MIND, at half the resolution.
+    """
+
+    volumes: Tensor
+    tissue: Tensor | None
+    maps: Tensor | None
+    descriptors: Tensor | None
+
+    @classmethod
+    def of(cls, network, volumes: Tensor, features: Sequence[Tensor], settings: Refinement) -> Evidence:
+        tissue = maps = descriptors = None
+        if settings.overlap:
+            told = network.told(features)
+            maps = None if told is None else told.sigmoid()
+        if settings.self_similarity:
+            descriptors = F.avg_pool3d(mind_ssc(volumes), 2)
+        if settings.mutual_information:
+            tissue = F.max_pool3d((volumes > AIR).float(), 3, 1, 1) > 0
+        return cls(volumes, tissue, maps, descriptors)
+
+    def loss(self, displacement: Tensor, settings: Refinement) -> Tensor:
+        """displacement: there and back, stacked, at half the resolution of the volumes."""
+        loss = settings.smoothness * smoothness_loss(displacement) + settings.bending * bending_loss(displacement)
+        if settings.similarity or self.tissue is not None:
+            warped = warp(self.volumes.flip(0), resized(displacement, self.volumes.shape[2:]))
+        if settings.similarity:
+            loss = loss + settings.similarity * local_ncc_loss(warped, self.volumes)
+        if self.tissue is not None:
+            sides = zip(warped, self.volumes, self.tissue, strict=True)
+            both = torch.stack([mutual_information_loss(*side) for side in sides])
+            loss = loss + settings.mutual_information * both.mean()
+        if self.descriptors is not None:
+            difference = warp(self.descriptors.flip(0), displacement) - self.descriptors
+            loss = loss + settings.self_similarity * difference.square().mean()
+        if self.maps is not None:
+            moved = resized(displacement, self.maps.shape[2:])
+            loss = loss + settings.overlap * soft_dice_loss(warp(self.maps.flip(0), moved), self.maps)
+        return loss

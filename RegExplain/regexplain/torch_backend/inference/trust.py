@@ -1,0 +1,172 @@
+"""The three indicators of a FireNetwork's registration, measured on the canvas (indicators.py says what they are).
+
+They are of the network's own answer; optimising a pair (`--refine`) does not change them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ...errors import BadInputError
+from ...results.registration_result import RegistrationResult
+from ...results.trust import KEYS, Indicator, Modality, Trust, TrustMap, direction_words
+from ...volumes.intensities import TISSUE
+from ..attribution.fire_questions import IMAGES, FirePair
+from ..attribution.methods import attribution
+from ..attribution.placing import in_place
+from ..attribution.scalars import mean_over, millimetres
+from ..networks.fire import half_way
+from ..spatial.warp import grown, resized, warp
+from .model import Model
+
+Measure = tuple[float | None, float | None, float | None, str]  # value, 95th percentile, worst, its place in words
+
+
+def measured_trust(model: Model, result: RegistrationResult) -> Trust:
+    """model: of a FireNetwork, the one that made the result."""
+    canvas = model.canvas(result.fixed)
+    region = head(model.volume(result.fixed, canvas))
+    found = Indicators(FirePair(model, result, canvas, region))
+    reference = model.card.values.get("ordinary") or {}
+    measures = [found.symmetry(), found.complementarity(), found.homogeneity()]
+    indicators = [
+        Indicator(name, *measure, reference=reference.get(key))
+        for (name, key), measure in zip(KEYS.items(), measures, strict=True)
+    ]
+    cells = {"symmetry": found.symmetry_map} | {
+        f"homogeneity-{image}": grown(gaps[None, None], region.shape)[0, 0]
+        for image, gaps in zip(IMAGES, found.patch_gaps, strict=True)
+    }
+    maps = []
+    for name, values in cells.items():
+        grid = "moving" if name.endswith("moving") else "fixed"
+        maps.append(TrustMap(name, grid, in_place(values.cpu().numpy(), canvas, grid, result)))
+    return Trust(indicators, found.modalities, maps)
+
+
+def head(volume: Tensor) -> Tensor:
+    """(D, H, W), 1 where a volume (1, 1, D, H, W) shows tissue. Raises BadInputError where it shows none."""
+    found = (volume[0, 0] > TISSUE).float()
+    if not found.any():
+        raise BadInputError("The model sees nothing of the fixed image; check that it shows a head.")
+    return found
+
+
+@dataclass
+class Indicators:
+    """Of a pair whose region is the head."""
+
+    pair: FirePair
+
+    @cached_property
+    @torch.no_grad()
+    def symmetry_map(self) -> Tensor:
+        """(D, H, W) mm on the fixed image's canvas: what T's two orders disagree about, carried from half the way."""
+        output, shape = self.pair.seen[1], self.pair.region.shape
+        assert output.disagreement is not None
+        lengths = millimetres(output.disagreement, self.pair.canvas.spacing).norm(dim=0)
+        half, _ = half_way(output)
+        return warp(grown(lengths[None, None], shape), resized(half, shape))[0, 0]
+
+    def symmetry(self) -> Measure:
+        inside = self.pair.region > 0.5
+        lengths = torch.where(inside, self.symmetry_map, -1.0)
+        worst = np.unravel_index(int(lengths.argmax()), lengths.shape)
+        values = lengths[inside].double().cpu().numpy()
+        return float(values.mean()), float(np.percentile(values, 95)), float(values.max()), self.place(0, worst)
+
+    def complementarity(self) -> Measure:
+        """Correlation of the sizes of G's two maps of the head's mean motion, moving's brought to the fixed image.
+
+        T is antisymmetric, so the signs of the two streams are opposite where they say the same.
+        """
+        fixed, moving = (values.abs() for values in self.encoder_maps)
+        inside = self.pair.region > 0.5
+        return correlation(fixed[inside], moving[inside]), None, None, ""
+
+    @cached_property
+    def encoder_maps(self) -> tuple[Tensor, Tensor]:
+        """(D, H, W) each, HiResCAM, both on the fixed image's canvas."""
+        pair = self.pair
+        question = pair.motion("magnitude", pair.region)
+        fixed, moving = attribution("hirescam").maps(question, ["encoder-fixed", "encoder-moving"])
+        with torch.no_grad():
+            return fixed.values, warp(moving.values[None, None], pair.seen[1].displacement)[0, 0]
+
+    @cached_property
+    @torch.no_grad()
+    def patch_gaps(self) -> list[Tensor]:
+        """Of the fixed and the moving image: |D(real) − D(made from the other)|, (d, h, w), a cell a patch."""
+        pair, network = self.pair, self.pair.network
+        features, output = pair.seen
+        sources = features[-1].chunk(2)[::-1]
+        moves = output.displacement, output.inverse
+        gaps = []
+        for real, source, move, modality in zip(pair.volumes, sources, moves, pair.modalities, strict=True):
+            made, _ = network.synthesised(source, modality, move)
+            discriminator = network.discriminators[modality]
+            gaps.append((discriminator(real)[0] - discriminator(made)[0]).abs()[0, 0])
+        return gaps
+
+    def homogeneity(self) -> Measure:
+        """Of both images together; places only where most of the patch is head."""
+        found = []
+        for region, gaps in zip((self.pair.region, self.pair.moving_region), self.patch_gaps, strict=True):
+            share = F.interpolate(region[None, None], gaps.shape, mode="area")[0, 0]
+            inside = torch.where(share >= share.max() / 2, gaps, -1.0)
+            found.append((float(mean_over(gaps, share)), inside))
+        means, insides = zip(*found, strict=True)
+        k = int(insides[1].max() > insides[0].max())
+        patch = np.unravel_index(int(insides[k].argmax()), insides[k].shape)
+        voxel = (np.array(patch) + 0.5) * self.pair.region.shape / insides[k].shape
+        values = torch.cat([gaps[gaps >= 0] for gaps in insides]).double().cpu().numpy()
+        return float(np.mean(means)), float(np.percentile(values, 95)), float(values.max()), self.place(k, voxel)
+
+    @cached_property
+    @torch.no_grad()
+    def modalities(self) -> dict[str, Modality]:
+        names, certainties = self.pair.judged
+        return {image: Modality(*one) for image, one in zip(IMAGES, zip(names, certainties, strict=True), strict=True)}
+
+    def place(self, k: int, index) -> str:
+        """Words for a voxel (z, y, x) of the canvas of image k: the structure that G sees there, or the direction."""
+        return self._structure(k, index) or direction_words(self._position(k, index))
+
+    def _structure(self, k: int, index) -> str:
+        """Empty where it is none, or the model cannot name it."""
+        names = self.pair.model.card.structures
+        if self._segments is None or self._segments.shape[1] != len(names):
+            return ""
+        segments = self._segments[k]
+        cell = (np.asarray(index, int) * segments.shape[1:] // self.pair.region.shape).tolist()
+        likely = segments[:, cell[0], cell[1], cell[2]]
+        return f"the {names[int(likely.argmax()) + 1]}" if float(likely.max()) > 0 else ""
+
+    @cached_property
+    @torch.no_grad()
+    def _segments(self) -> Tensor | None:
+        """(2, L, d, h, w) logits of the structures in both images; None where the network knows none."""
+        return self.pair.network.told(self.pair.seen[0])
+
+    def _position(self, k: int, index) -> list[float]:
+        """(L, P, S) from the middle of the head, ±1 at its borders."""
+        region = ((self.pair.region, self.pair.moving_region)[k] > 0.5).cpu().numpy()
+        position = []
+        for axis in (2, 1, 0):
+            there = np.flatnonzero(region.any(axis=tuple({0, 1, 2} - {axis})))
+            low, high = there[[0, -1]]
+            position.append(float((index[axis] - (low + high) / 2) / max((high - low) / 2, 1)))
+        return position
+
+
+def correlation(a: Tensor, b: Tensor) -> float | None:
+    """Pearson's of two (N,) tensors; None where either is the same everywhere."""
+    a, b = (v.double() - v.double().mean() for v in (a, b))
+    size = float(a.norm() * b.norm())
+    return float(a @ b) / size if size > 0 else None

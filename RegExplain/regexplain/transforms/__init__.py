@@ -1,0 +1,1 @@
+"""Linear and dense transforms: from files, their inverse and Jacobian, and the alignment before a network."""

@@ -1,0 +1,33 @@
+"""What running a model takes: threads, and words for missing memory."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import SimpleITK as sitk
+
+from ..errors import BadInputError, trouble_of_the_computer
+
+
+def use_threads(threads: int | None) -> int:
+    """Set SimpleITK's threads; returns how many a network may use. By default what OMP_NUM_THREADS says, or all."""
+    if threads is not None and threads < 1:
+        raise BadInputError("--threads must be at least 1.")
+    told = os.environ.get("OMP_NUM_THREADS", "")
+    count = threads or (int(told) if told.isdecimal() else 0) or os.cpu_count() or 1
+    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(count)
+    return count
+
+
+@contextmanager
+def trouble_said() -> Iterator[None]:
+    """torch reports that, and a lost graphics card, as a RuntimeError of many words; a user needs one sentence."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        known = trouble_of_the_computer(error)
+        if known is None:
+            raise
+        raise known from error

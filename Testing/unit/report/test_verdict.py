@@ -1,0 +1,173 @@
+"""What the report says of whether a result can be relied on: what stands out is never passed over."""
+
+import pytest
+import SimpleITK as sitk
+from click.testing import CliRunner
+
+import sample_pair
+from regexplain.cards import registry
+from regexplain.cli import main
+from regexplain.report import render_report
+from regexplain.report.studies import studies
+from regexplain.report.verdict import checks, verdict
+from regexplain.results import ResultFolder
+from synthetic_result import write_synthetic_result
+
+VOXEL_MM = 1.0
+STAND = {"coordinates_sd": [0.1], "mahalanobis": 4.0, "residual": 2.0}
+STAND |= {"mahalanobis_percentile": 40.0, "residual_percentile": 50.0}
+
+
+@pytest.fixture
+def record() -> dict:
+    """Of a registration at which nothing stands out."""
+    return {
+        "kind": "deformable",
+        "model": {"name": "made-up", "inside_domain": True},
+        "dice": {"before": 0.3, "aligned": 0.5, "after": 0.8},
+        "jacobian": {"min": 0.4, "share_folded": 0.0},
+        "inverse_consistency_mm": {"mean": 0.1, "p95": 0.3, "max": 2.0},
+        "population": {role: STAND | {"atypical": False} for role in ("fixed", "moving")},
+        "warnings": [],
+    }
+
+
+def states(record, voxel_mm=VOXEL_MM, **more) -> dict[str, str]:
+    return {check.name: check.state for check in checks(record, voxel_mm, **more)}
+
+
+def test_nothing_stands_out_where_all_is_well(record):
+    assert set(states(record).values()) == {"ok"}
+    assert verdict(checks(record, VOXEL_MM)).startswith("None of the 5 checks stands out;")
+
+
+@pytest.mark.parametrize(
+    ("part", "value", "name"),
+    [
+        ("model", {"name": "made-up", "inside_domain": False}, "Model"),
+        ("population", {"fixed": STAND | {"atypical": False}, "moving": STAND | {"atypical": True}}, "Training images"),
+        ("dice", {"before": 0.3, "aligned": 0.7, "after": 0.6}, "Overlap"),
+        ("dice", {"before": 0.9, "aligned": 0.5, "after": 0.7}, "Overlap"),
+        ("dice", {"before": 0.3, "aligned": 0.3, "after": 0.45}, "Overlap"),
+        ("jacobian", {"min": -0.1, "share_folded": 1e-7}, "Folding"),
+        ("inverse_consistency_mm", {"mean": 0.2, "p95": 1.1, "max": 2.0}, "There and back"),
+    ],
+)
+def test_what_is_wrong_stands_out_by_its_name_and_alone(record, part, value, name):
+    record[part] = value
+    assert [other for other, state in states(record).items() if state != "ok"] == [name]
+    said = verdict(checks(record, VOXEL_MM))
+    assert said == f"Look closely before you rely on it: 1 of 5 checks stands out ({name.lower()})."
+
+
+def test_a_warning_that_no_check_knows_of_is_not_passed_over(record):
+    record["warnings"] = ["The transform mirrors the image, so left and right change places; check that this is meant."]
+    assert states(record)["Warnings"] == "look"
+    assert verdict(checks(record, VOXEL_MM)).startswith("Look closely")
+    record["jacobian"]["share_folded"] = 0.1
+    assert "Warnings" not in states(record)
+    record["jacobian"]["share_folded"], record["warnings"] = 0.0, []
+    record["trust"] = {"indicators": [], "warnings": ["The network is not sure of the fixed image's contrast."]}
+    assert states(record)["Warnings"] == "look"
+
+
+def test_what_was_not_measured_does_not_pass_for_good(record):
+    record |= {"dice": None, "population": None}
+    assert [name for name, state in states(record, None).items() if state == "unknown"] == [
+        "Training images",
+        "Overlap",
+        "There and back",
+    ]
+    assert "and 3 could not be made" in verdict(checks(record, None))
+
+
+def test_an_affine_registration_has_no_model_to_check(record):
+    record["model"] = None
+    assert set(states(record)) == {"Overlap", "Folding", "There and back"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "transform", "words"),
+    [
+        ("deformable", None, "as after the alignment alone"),
+        ("affine", None, "as before anything was moved"),
+        ("deformable", {"parts": ["B-spline"]}, "as after the nearest affine motion alone"),
+        ("affine", {"parts": ["affine"]}, "as before anything was moved"),
+    ],
+)
+def test_the_overlap_is_compared_with_what_came_before_in_that_kind_of_result(record, kind, transform, words):
+    record |= {"kind": kind, "dice": {"before": 0.3, "aligned": 0.8, "after": 0.8}}
+    record |= {"transform": transform} if transform else {}
+    [overlap] = [check for check in checks(record, VOXEL_MM) if check.name == "Overlap"]
+    assert overlap.state == "ok" and f"{words} (Dice 0.80)" in overlap.words
+
+
+@pytest.mark.parametrize(("shares", "stands_out"), [((), False), ((None, 0.3), False), ((0.2, 0.81), True)])
+def test_heat_in_air_stands_out_where_most_of_a_map_lies_there(record, shares, stands_out):
+    stages = ("encoder-fixed", "encoder-moving")
+    rows = [
+        {"stage": stage} | ({"air_share": share} if share else {}) for stage, share in zip(stages, shares, strict=False)
+    ]
+    found = checks(record | {"heatmaps": rows}, VOXEL_MM)
+    assert [check.words for check in found if check.name == "Heat in air"] == [
+        "81 % of the heat of the encoder on the moving image lies in air, where there is no anatomy to go by."
+    ] * stands_out
+    assert all(check.state == "ok" for check in found if check.name != "Heat in air")
+
+
+def test_two_contrasts_ask_for_the_trust_indicators_and_then_heed_them(record):
+    assert states(record, two_contrasts=True)["Trust indicators"] == "unknown"
+    usual = {"median": 0.2, "p5": 0.1, "p95": 0.4}
+    row = {"value": 0.6, "p95": 1.2, "worst": 2.3, "place": "the left hippocampus", "reference": usual}
+    record["trust"] = {
+        "warnings": [],
+        "indicators": [
+            row | {"name": "symmetry", "state": "unusual"},
+            row | {"name": "homogeneity", "state": "ok"},
+            row | {"name": "complementarity", "state": "unknown", "value": None, "worst": None, "reference": None},
+        ],
+    }
+    found = states(record, two_contrasts=True)
+    assert (found["Symmetry"], found["Homogeneity"], found["Complementarity"]) == ("look", "ok", "unknown")
+    assert "Trust indicators" not in found
+
+
+def test_the_verdict_stands_in_the_report_above_every_table(tmp_path):
+    result = ResultFolder.open(write_synthetic_result(tmp_path / "result").folder)
+    result.record["jacobian"]["share_folded"] = 0.03
+    html = render_report(result)
+    assert "(folding)" in html
+    assert html.index("Look closely before you rely on it") < html.index("<table")
+
+
+def test_the_two_studies_have_their_own_sizes_in_millimetres(tmp_path):
+    truth = write_synthetic_result(tmp_path / "result", grid="oblique")
+    for row, image in zip(studies(ResultFolder.open(truth.folder)), (truth.fixed, truth.moving), strict=True):
+        size, spacing = image.GetSize(), image.GetSpacing()
+        assert row["voxels"] == " × ".join(map(str, size))
+        assert row["spacing"] == " × ".join(f"{side:.2f}" for side in spacing) + " mm"
+        extent = [n * side for n, side in zip(size, spacing, strict=True)]
+        assert row["extent"] == " × ".join(f"{length:.0f}" for length in extent) + " mm"
+
+
+def test_no_name_of_a_patient_reaches_the_report(tmp_path):
+    """Neither from the fields of the images nor from the names of their files."""
+    paths, output = [], tmp_path / "result"
+    for role in ("fixed", "moving"):
+        image = sitk.ReadImage(str(sample_pair.file(role)))
+        image.SetMetaData("0010|0010", "Doe^Jane")
+        paths.append(str(tmp_path / f"Doe^Jane-{role}.nrrd"))
+        sitk.WriteImage(image, paths[-1])
+    assert sitk.ReadImage(paths[0]).GetMetaData("0010|0010") == "Doe^Jane"
+    done = CliRunner().invoke(main, ["register", *paths, "--output", str(output), "--threads", "1"])
+    assert done.exit_code == 0, done.output
+    written = (output / "report.html").read_text(encoding="utf-8") + (output / "result.json").read_text(
+        encoding="utf-8"
+    )
+    assert "Doe" not in written and "Jane" not in written
+
+
+def test_a_model_that_is_not_installed_is_no_reason_to_fail(record, tmp_path, monkeypatch):
+    monkeypatch.setattr(registry, "FOLDER", tmp_path)
+    html = render_report(ResultFolder.open(write_synthetic_result(tmp_path / "result").folder))
+    assert "Can it be trusted?" in html

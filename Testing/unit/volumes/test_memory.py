@@ -1,0 +1,51 @@
+"""What does not fit into this computer's memory is refused before the work begins."""
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+import sample_pair
+from regexplain.cards import registry
+from regexplain.errors import BadInputError
+from regexplain.registration import register
+from regexplain.transform_explanation import explain_transform
+from regexplain.volumes import memory
+from regexplain.volumes.memory import MEASURED, check_memory_for, physical_memory
+
+WORK = {
+    "affine": lambda fixed, moving: register(fixed, moving),
+    "latent": lambda fixed, moving: register(fixed, moving, "hippocampus"),
+    "fire": lambda fixed, moving: register(fixed, moving, "brain-t1-flair"),
+    "explain-transform": lambda fixed, moving: explain_transform(sitk.TranslationTransform(3), fixed, moving),
+}
+
+
+def image(size) -> sitk.Image:
+    return sitk.GetImageFromArray(np.random.default_rng(0).integers(0, 99, size[::-1]).astype(np.int16))
+
+
+@pytest.mark.parametrize("work", MEASURED)
+def test_each_kind_of_work_is_refused_by_its_own_measure(monkeypatch, work):
+    fixed, moving = (10, 20, 30), (40, 20, 10)
+    cost = MEASURED[work]
+    needed = cost.fixed * np.prod(fixed) + cost.moving * np.prod(moving) + cost.bytes
+    monkeypatch.setattr(memory, "physical_memory", lambda: needed)
+    check_memory_for(work, fixed, moving)
+    monkeypatch.setattr(memory, "physical_memory", lambda: needed - 1)
+    with pytest.raises(BadInputError, match="GB of memory, more than this computer has; crop or resample them"):
+        WORK[work](image(fixed), image(moving))
+
+
+def test_every_installed_model_has_a_measure():
+    assert {card.values["network"]["type"] for card in registry.installed()} <= set(MEASURED) == set(WORK)
+
+
+def test_the_memory_of_this_computer_is_known(monkeypatch):
+    assert 2**28 < physical_memory() < 2**46
+    monkeypatch.setattr("os.sysconf", lambda name: (_ for _ in ()).throw(ValueError(name)))
+    assert physical_memory() == float("inf")
+
+
+def test_the_sample_pair_fits():
+    for work in MEASURED:
+        check_memory_for(work, *(sample_pair.image(role).GetSize() for role in ("fixed", "moving")))
