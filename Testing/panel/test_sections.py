@@ -218,6 +218,7 @@ REGIONS = [
     {
         "label": number,
         "name": name,
+        "volume_ml": 10.0 * number,
         "displacement_mm": {"mean": mean, "p95": 2 * mean, "max": 3 * mean},
         "jacobian": {"mean": 1.0, "min": 0.5, "share_folded": 0.0},
     }
@@ -245,7 +246,12 @@ def test_without_segments_the_table_is_by_region_of_the_networks_own(module, pan
     ui.copyTableButton.click()
     import qt
 
-    assert qt.QApplication.clipboard().text().splitlines()[0].startswith("Region\tMean mm\t95 % mm\tMax mm\tdet J")
+    assert (
+        qt.QApplication.clipboard()
+        .text()
+        .splitlines()[0]
+        .startswith("Region\tMean mm\t95 % mm\tMax mm\tdet J\tSize ml")
+    )
 
 
 def test_without_segments_and_regions_the_table_says_what_the_whole_scan_did(panel, volumes, worker):

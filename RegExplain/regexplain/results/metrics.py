@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .registration_result import RegistrationResult
 
 CONSISTENCY_VOXELS = 2_000_000  # more say no more about smooth fields
+SPECK_ML = 0.5  # a network that sees less of a structure does not see it
 
 
 def dice(a: np.ndarray, b: np.ndarray, label: int) -> float:
@@ -63,15 +64,19 @@ def segment_table(
 def region_table(
     regions: sitk.Image, names: dict[int, str], millimetres: np.ndarray, determinant: np.ndarray
 ) -> list[dict[str, Any]]:
-    """A row a label of `regions` that `names` knows: its name, mm, det J. All three on one grid."""
+    """A row a label of `regions` that `names` knows and that is no speck: its name, ml, mm, det J. All on one grid."""
     labels = sitk.GetArrayViewFromImage(regions)
     inside = labels > 0
     labels, millimetres, determinant = labels[inside], millimetres[inside], determinant[inside]
-    return [
-        {"label": label, "name": name} | moved_and_grown(millimetres[labels == label], determinant[labels == label])
-        for label, name in names.items()
-        if (labels == label).any()
-    ]
+    voxel_ml = float(np.prod(regions.GetSpacing())) / 1000
+    rows = []
+    for label, name in names.items():
+        own = labels == label
+        ml = float(own.sum()) * voxel_ml
+        if ml >= SPECK_ML:
+            found = moved_and_grown(millimetres[own], determinant[own])
+            rows.append({"label": label, "name": name, "volume_ml": ml} | found)
+    return rows
 
 
 def moved_and_grown(millimetres: np.ndarray, determinant: np.ndarray) -> dict[str, Any]:

@@ -89,6 +89,11 @@ def columns():
             _("Mean Jacobian determinant: the volume of its tissue in the moving scan over that here."),
             "{:.2f}",
         ),
+        (
+            _("Size\nml"),
+            _("How large the region is as the network sees it: a check on that."),
+            "{:.1f}",
+        ),
     ]
 
 
@@ -132,6 +137,7 @@ def numbersOf(segment, volumeChange):
         *(moved[name] for name in ("mean", "p95", "max")),
         volumeChange,
         jacobian.get("mean"),
+        segment.get("volume_ml"),
     )
 
 

@@ -103,6 +103,16 @@ def test_what_the_network_itself_sees_is_measured_region_by_region_where_it_lies
         ("left half", 3.0, 2.0),
         ("right half", 1.0, 0.5),
     ]
+    assert rows[0]["volume_ml"] == pytest.approx((labels == 1).sum() * np.prod(scan.GetSpacing()) / 1000)
+
+
+def test_a_speck_is_no_region():
+    labels = np.zeros((10, 10, 10), np.uint8)
+    labels[0, 0, :6], labels[5] = 1, 2
+    image = sitk.GetImageFromArray(labels)
+    image.SetSpacing((4.0, 4.0, 4.0))
+    rows = region_table(image, {1: "speck", 2: "slab", 3: "nothing"}, np.ones(labels.shape), np.ones(labels.shape))
+    assert [(row["name"], row["volume_ml"]) for row in rows] == [("slab", pytest.approx(6.4))]
 
 
 def test_a_result_tells_the_regions_that_the_network_names_and_old_ones_lack(pair, fire_model, monkeypatch):
