@@ -24,7 +24,7 @@ from labelled_heads import FLAIR, T1, Head, read_head
 from measuring import Kinds, Task, averaged, measured, processor, table, use_one_thread, versions
 from regexplain.errors import RegExplainError
 from regexplain.results.tables import write_csv
-from regexplain.transforms.alignment import registered
+from regexplain.transforms.affine_registration import registered
 from regexplain.transforms.jacobians import jacobian, jacobian_summary
 from regexplain.volumes.geometry import Grid
 from regexplain.volumes.images import read_volume
@@ -121,7 +121,7 @@ def head_pairs(arguments: argparse.Namespace) -> list[Task]:
 
 def head_task(fixed: Head, moving: Head, seed: int) -> Task:
     t1, flair = fixed.seen(T1, seed), moving.seen(FLAIR, seed)
-    affine = registered(t1, flair)
+    affine = registered(t1, flair).transform
     points = points_inside(t1, sitk.GetArrayFromImage(fixed.structures) > 0)
     score = partial(head_scores, affine=affine, fixed=fixed.structures, moving=moving.structures, points=points)
     return Task({"fixed": fixed.name, "moving": moving.name}, t1, Grid.of(t1).sample(flair, affine), score)

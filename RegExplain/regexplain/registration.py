@@ -19,7 +19,10 @@ from .results import metrics
 from .results.folder import SCHEMA_VERSION
 from .results.registration_result import RegistrationResult
 from .transforms import alignment
+from .transforms.affine_registration import registered
 from .transforms.itk import RegistrationTransform, as_affine, backward, extended_sample
+from .transforms.similarity import Similarity
+from .volumes.content import not_mr
 from .volumes.geometry import Grid
 from .volumes.images import check_volume, fitted_pair, without_metadata
 from .volumes.memory import check_memory_for
@@ -28,12 +31,27 @@ from .volumes.threads import trouble_said, use_threads
 if TYPE_CHECKING:
     from .torch_backend.inference.model import Model
 
+DEFORMATION_CELLS = 96  # along the longest side: finer than an alignment needs
+ROUNDING = 1e-6  # of images that do not move
+
 NOT_MADE_FOR = "The model {name} was not made for these images: {reasons}. Do not rely on the result."
 ATYPICAL = (
     "The {role} image is unlike the images that the model {name} was trained on: {unusual}. Check that it is the right "
     "anatomy, complete, and neither turned nor mirrored; do not rely on the result before you have looked closely."
 )
 AFFINE_ONLY = "No installed model fits these images, so this is an affine registration only: {reasons}."
+WORSE = (
+    "After the model {name} the images are less alike than after the alignment alone. Do not rely on the deformation; "
+    "--model none gives the alignment."
+)
+FALLEN_BACK = (
+    "After the model {name} the images were less alike than after the alignment alone, so the result is the alignment "
+    "only."
+)
+NOT_FOUND = (
+    "The affine part of the model {name} lays these images on each other no better than their headers or middles, so "
+    "they were aligned without it."
+)
 
 
 def register(
@@ -43,6 +61,8 @@ def register(
     *,
     fixed_segmentation: sitk.Image | None = None,
     moving_segmentation: sitk.Image | None = None,
+    fixed_mask: sitk.Image | None = None,
+    moving_mask: sitk.Image | None = None,
     initial_transform: sitk.Transform | None = None,
     refine: int = 0,
     device: str = "auto",
@@ -51,8 +71,10 @@ def register(
 ) -> RegistrationResult:
     """Register `moving` to `fixed`, two 3-D scalar images of any grid.
 
-    model: "auto" takes the first installed model whose domain holds both images, and where there is none the result is
-    affine only; otherwise a model's name or file, used on any image with a warning outside its domain.
+    model: "auto" takes the first installed model that was made for what both images show; where there is none, or where
+    its answer makes the images no more alike, the result is affine only, as with "none". Otherwise a model's name or
+    file, used on any image, with a warning outside its domain.
+    fixed_mask, moving_mask: where the images count in the alignment and in what judges it; above 0 is inside.
     initial_transform: linear, maps fixed-space to moving-space points (LPS mm) and replaces the alignment.
     refine: steps that optimise this very pair after the network's answer, without segmentations; none if affine only.
     threads: processor threads, all by default.
@@ -63,6 +85,7 @@ def register(
         moving,
         fixed_segmentation,
         moving_segmentation,
+        (fixed_mask, moving_mask),
         initial_transform,
         refine,
         device,
@@ -81,6 +104,7 @@ class _Registration:
         moving,
         fixed_segmentation,
         moving_segmentation,
+        masks,
         initial,
         refine,
         device,
@@ -94,6 +118,9 @@ class _Registration:
         self.fixed_segmentation, self.moving_segmentation, matched = fitted_pair(
             fixed_segmentation, moving_segmentation, (fixed, moving)
         )
+        self.masks = dict(zip(("fixed_mask", "moving_mask"), masks, strict=True))
+        self.steps: list[str] = []
+        self.better: bool | None = None
         self.grids = {"fixed": Grid.of(fixed), "moving": Grid.of(moving)}
         self.initial, self.device, self.progress = checked_initial(initial), device, progress
         self.threads = use_threads(threads)
@@ -114,10 +141,12 @@ class _Registration:
         card = self._chosen(model)
         sizes = (grid.size for grid in self.grids.values())
         check_memory_for("affine" if card is None else card.values["network"].get("type", ""), *sizes)
-        if card is not None:
+        if card is not None and self.model is None:
             self.model = self._timed("load", self._load, card)
         linear, kind = self._timed("align", self._align, card)
         forward, back = self._timed("register", self._deform, linear)
+        if forward is not None and not self._timed("judge", self._judged, linear, forward, model):
+            card = forward = back = None
         self.progress.report("Measuring", 3, 4)
         result = self._result(linear, forward, back)
         result.record = self._record(result, card, model, kind)
@@ -136,17 +165,43 @@ class _Registration:
 
     def _chosen(self, model: str) -> registry.ModelCard | None:
         """The model's card; None for affine only."""
+        if model == "none":
+            return None
         if model == "auto":
-            fitting = registry.fitting(self.grids)
-            if fitting is None:
-                reasons = [f"{known.name}: {known.outside_domain(self.grids)[0]}" for known in registry.installed()]
-                self._warn(AFFINE_ONLY.format(reasons="; ".join(reasons) or "none is installed"))
-            return fitting
+            return self._timed("choose", self._fitting)
         named = registry.card(model)
         reasons = named.outside_domain(self.grids)
         if reasons:
             self._warn(NOT_MADE_FOR.format(name=named.name, reasons=_first(reasons)))
         return named
+
+    def _fitting(self) -> registry.ModelCard | None:
+        """The first installed model that was made for images like these, by their size and by what they show."""
+        refusals = []
+        for card in registry.installed():
+            outside = card.outside_domain(self.grids)
+            reason = outside[0] if outside else self._content(card)
+            if reason is None:
+                return card
+            refusals.append(f"{card.name}: {reason}")
+        self.model = None
+        self._warn(AFFINE_ONLY.format(reasons="; ".join(refusals) or "none is installed"))
+        return None
+
+    def _content(self, card: registry.ModelCard) -> str | None:
+        """Why the images do not show what a model was made for, a phrase; None where both do: then it is loaded."""
+        images = {"moving": self.moving, "fixed": self.fixed}  # what is seen last is kept by the model
+        for role, image in images.items():
+            if reason := not_mr(image):
+                return f"the {role} image {reason}"
+        from .torch_backend.inference.content import unlike
+
+        self.model = self._load(card)
+        with trouble_said():
+            for role, image in images.items():
+                if reason := unlike(self.model, image):
+                    return f"the {role} image {reason}"
+        return None
 
     def _align(self, card: registry.ModelCard | None) -> tuple[sitk.AffineTransform, str]:
         self.progress.report("Aligning", 0, 4)
@@ -156,12 +211,44 @@ class _Registration:
         if wanted == "centre":
             return alignment.centred(self.fixed, self.moving), wanted
         if wanted == "network":
-            from .torch_backend.inference.alignment import align
+            network = self._network_alignment()
+            if network is not None:
+                return network, wanted
+        found = registered(self.fixed, self.moving, **self.masks)
+        self.steps = found.steps
+        if found.words:
+            self._warn(found.words)
+        return found.transform, found.kind
 
-            assert self.model is not None
-            with trouble_said():
-                return align(self.model, self.fixed, self.moving, self._warn), wanted
-        return alignment.registered(self.fixed, self.moving), "affine"
+    def _network_alignment(self) -> sitk.AffineTransform | None:
+        """The model's own affine part; None where headers or middles lay the images on each other as well."""
+        from .torch_backend.inference.alignment import align
+
+        assert self.model is not None
+        with trouble_said():
+            found = align(self.model, self.fixed, self.moving, self._warn)
+        similarity = Similarity(self.fixed, self.moving, **self.masks)
+        starts = alignment.centred(self.fixed, self.moving), sitk.AffineTransform(3)
+        if all(similarity.gain(found, start) >= 0 for start in starts):
+            return found
+        self._warn(NOT_FOUND.format(name=self.model.card.name))
+        return None
+
+    def _judged(self, linear: sitk.AffineTransform, forward: sitk.Image, model: str) -> bool:
+        """Whether the deformation stays: it makes the images more alike than the alignment, or its model was named."""
+        assert self.model is not None
+        whole = RegistrationTransform(linear, extended_sample(forward, self.grids["fixed"])).itk()
+        similarity = Similarity(self.fixed, self.moving, **self.masks, cells=DEFORMATION_CELLS)
+        difference = similarity.difference(whole, linear)
+        self.better = difference is None or bool(difference.values.min() >= -ROUNDING)
+        name = self.model.card.name
+        if not self.better:
+            self._warn((FALLEN_BACK if model == "auto" else WORSE).format(name=name))
+        if self.better or model != "auto":
+            return True
+        self.model = self.population = self.regions = None
+        self.refine = 0
+        return False
 
     def _load(self, card: registry.ModelCard) -> Model:
         from .torch_backend.inference.model import loaded
@@ -219,13 +306,14 @@ class _Registration:
             "kind": "affine" if card is None else "deformable",
             "model": card
             and {
+                "better": self.better,
                 "name": card.name,
                 "sha256": card.weights_sha256,
                 "chosen": "auto" if model == "auto" else "named",
                 "inside_domain": not card.outside_domain(grids),
             },
             "settings": {"device": self.device, "threads": self.threads, "seed": alignment.SEED, "refine": self.refine},
-            "alignment": {"kind": kind} | alignment.described(transform.alignment, grids["fixed"]),
+            "alignment": {"kind": kind, "steps": self.steps} | alignment.described(transform.alignment, grids["fixed"]),
             "population": self.population,
             "heatmaps": [],
             "components": None,

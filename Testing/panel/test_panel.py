@@ -50,7 +50,7 @@ def test_every_installed_model_is_offered(panel):
     from regexplain.cards import registry
 
     texts = [panel.ui.modelSelector.itemText(n) for n in range(panel.ui.modelSelector.count)]
-    assert texts == ["Automatic", *(card.name for card in registry.installed())]
+    assert texts == ["Automatic", *(card.name for card in registry.installed()), "Affine only"]
 
 
 def test_every_control_has_a_tooltip(panel):

@@ -76,11 +76,13 @@ def test_the_models_that_fit_come_first_and_the_others_say_why_not(panel, crops)
     ui = panel.ui
     listed = texts(ui.modelSelector)
     assert listed[0] == "Automatic: hippocampus" and listed[1] == "hippocampus (fits)"
-    assert listed[-1].endswith("(does not fit)")
+    assert listed[-2].endswith("(does not fit)") and listed[-1] == "Affine only"
     assert "hippocampus was made for scans of this size" in ui.modelFitLabel.text
-    ui.modelSelector.currentIndex = ui.modelSelector.count - 1
+    ui.modelSelector.currentIndex = ui.modelSelector.count - 2
     assert panel.session.parameterNode.model == "brain-t1-flair"
     assert "the fixed image's left-right extent is 36.0 mm" in ui.modelFitLabel.text
+    ui.modelSelector.currentIndex = ui.modelSelector.count - 1
+    assert panel.session.parameterNode.model == "none" and not ui.modelFitLabel.visible
 
 
 def test_a_volume_moved_by_a_linear_transform_is_measured_where_it_appears(panel, crops):

@@ -23,8 +23,8 @@ from .verb import model_options, verb
     "--model",
     default="auto",
     show_default=True,
-    metavar="auto|NAME|FILE",
-    help="auto: the installed model that fits the images, else affine only.",
+    metavar="auto|none|NAME|FILE",
+    help="auto: the installed model that fits the images, else affine only; none: affine only.",
 )
 @series_options
 @click.option(

@@ -36,6 +36,8 @@ def checks(record: Mapping[str, Any], voxel_mm: float | None, two_contrasts: boo
     found = [_overlap(record), _folding(record["jacobian"]), _there_and_back(record, voxel_mm)]
     if record["model"] is not None:
         found = [_domain(record["model"]), _population(record.get("population")), *found]
+        if record["model"].get("better") is not None:
+            found.insert(2, _deformation(record["model"]["better"]))
     trust = record.get("trust")
     if trust:
         found += [_indicator(row) for row in trust["indicators"]]
@@ -100,6 +102,13 @@ def _domain(model: Mapping[str, Any]) -> Check:
     if model["inside_domain"]:
         return Check("Model", "ok", f"{model['name']} was made for images of this size and voxel size.")
     return Check("Model", "look", f"{model['name']} was not made for these images.")
+
+
+def _deformation(better: bool) -> Check:
+    """better: the images are no less alike after it than after the alignment alone; absent from older results."""
+    if better:
+        return Check("Deformation", "ok", "The images are at least as alike as after the alignment alone.")
+    return Check("Deformation", "look", "It is worse than the alignment alone: the images are less alike after it.")
 
 
 def _population(stands: Mapping[str, Any] | None) -> Check:

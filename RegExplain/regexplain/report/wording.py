@@ -10,6 +10,9 @@ from ..cards.stages import component_of, stage_words, usual_scalar
 
 ALIGNMENTS = {
     "centre": "the images' centres laid on each other",
+    "headers": "as the scans' headers say",
+    "masses": "the images' centres of mass laid on each other",
+    "axes": "the images' principal axes laid on each other",
     "affine": "affine registration",
     "network": "the model's own affine part",
     "given": "the transform that was given",

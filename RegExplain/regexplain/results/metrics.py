@@ -122,7 +122,8 @@ def record_numbers(
         numbers["regions"] = region_table(on_fixed, regions[1], millimetres, determinant)
     folded = numbers["jacobian"]["share_folded"]
     if folded > 0:
-        warn(f"{100 * folded:.2f} % of the voxels fold over; do not trust the result there.")
+        share = f"{100 * folded:.2f} %" if folded >= 1e-4 else "Less than 0.01 %"
+        warn(f"{share} of the voxels fold over; do not trust the result there.")
     return numbers
 
 

@@ -12,6 +12,7 @@ from ..report import write_report
 from ..transforms.itk import RegistrationTransform, read_transform
 from ..volumes.geometry import Grid
 from ..volumes.images import write_image
+from ..volumes.intensities import background
 from .folder import ResultFolder, new_result
 
 IMAGES = ("fixed", "moving", "fixed_segmentation", "moving_segmentation", "warped_moving", "warped_moving_segmentation")
@@ -31,8 +32,8 @@ class RegistrationResult:
 
     @property
     def warped_moving(self) -> sitk.Image:
-        """The moving image on the fixed grid, in its own pixel type."""
-        return Grid.of(self.fixed).sample(self.moving, self.transform.itk())
+        """The moving image on the fixed grid, in its own pixel type; outside of it lies its background."""
+        return Grid.of(self.fixed).sample(self.moving, self.transform.itk(), outside=background(self.moving))
 
     @property
     def warped_moving_segmentation(self) -> sitk.Image | None:

@@ -6,10 +6,9 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..errors import BadInputError
-from ..volumes.geometry import Grid, anatomical, centred_grid, smoothed_for
-from .itk import affine, affine_matrix, as_affine
+from ..volumes.geometry import Grid, anatomical
+from .itk import affine, affine_matrix
 
-COARSE_CELLS = 72  # along the longest side; finer gains nothing for an affine
 SEED = 20211
 SAMPLED = 0.25
 
@@ -22,33 +21,6 @@ def centred(fixed: sitk.Image, moving: sitk.Image) -> sitk.AffineTransform:
     """
     here, there = anatomical(Grid.of(fixed)), anatomical(Grid.of(moving))
     return in_world(np.eye(4), here, there, here.middle_corner, there.middle_corner)
-
-
-def registered(fixed: sitk.Image, moving: sitk.Image) -> sitk.AffineTransform:
-    """Rigid, then affine registration by mutual information, from the better of two starts: centres of the images, or
-    of their intensities. Done in each image's own axes about its centre, so headers and storage order change no answer.
-    """
-    fixed_grid, moving_grid = anatomical(Grid.of(fixed)), anatomical(Grid.of(moving))
-    spacing = max(fixed_grid.extent.max(), moving_grid.extent.max()) / COARSE_CELLS
-    f, m = _local(fixed, fixed_grid, spacing), _local(moving, moving_grid, spacing)
-    starts = [
-        sitk.CenteredTransformInitializer(f, m, sitk.Euler3DTransform(), how)
-        for how in (sitk.CenteredTransformInitializerFilter.GEOMETRY, sitk.CenteredTransformInitializerFilter.MOMENTS)
-    ]
-    method = mutual_information([4, 2, 1], [2, 1, 0])
-    best: tuple[float, sitk.Transform] | None = None
-    for start in starts:
-        rigid = sitk.Euler3DTransform(start)
-        method.SetInitialTransform(rigid, inPlace=True)
-        method.Execute(f, m)
-        if best is None or method.GetMetricValue() < best[0]:
-            best = method.GetMetricValue(), rigid
-    assert best is not None
-    full = as_affine(best[1])
-    full.SetCenter((0.0, 0.0, 0.0))
-    method.SetInitialTransform(full, inPlace=True)
-    method.Execute(f, m)
-    return in_world(affine_matrix(full), fixed_grid, moving_grid)
 
 
 def check_overlap(fixed: sitk.Image, moving: sitk.Image) -> None:
@@ -77,14 +49,6 @@ def described(alignment: sitk.AffineTransform, fixed: Grid) -> dict[str, float]:
         "translation_mm": float(np.linalg.norm(moved)),
         "scale": float(np.cbrt(np.linalg.det(matrix[:3, :3]))),
     }
-
-
-def _local(image: sitk.Image, own: Grid, spacing: float) -> sitk.Image:
-    """`image` on a coarse isotropic grid in its own axes, with the origin at its centre."""
-    size = [max(8, int(np.ceil(e / spacing))) for e in own.extent]
-    grid = centred_grid(own.centre, size, [spacing] * 3, own.direction)
-    sampled = grid.sample(smoothed_for(sitk.Cast(image, sitk.sitkFloat32), grid.spacing))
-    return centred_grid(np.zeros(3), size, [spacing] * 3, np.eye(3).ravel()).image(sitk.GetArrayFromImage(sampled))
 
 
 def in_world(

@@ -106,8 +106,14 @@ class Grid:
         image.SetDirection(self.direction)
         return image
 
-    def sample(self, image: sitk.Image, transform: sitk.Transform | None = None, nearest: bool = False) -> sitk.Image:
-        """`image` at transform(point) for each point of this grid; 0 outside. Nearest for labels, else linear."""
+    def sample(
+        self,
+        image: sitk.Image,
+        transform: sitk.Transform | None = None,
+        nearest: bool = False,
+        outside: float = 0.0,
+    ) -> sitk.Image:
+        """`image` at transform(point) for each point of this grid, else `outside`. Nearest for labels, else linear."""
         interpolator = sitk.sitkNearestNeighbor if nearest else sitk.sitkLinear
         return sitk.Resample(
             image,
@@ -117,7 +123,7 @@ class Grid:
             self.origin,
             self.spacing,
             self.direction,
-            0.0,
+            outside,
         )
 
 

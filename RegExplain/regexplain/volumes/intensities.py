@@ -12,6 +12,11 @@ from .geometry import Grid, on_canvas
 FILLING_SHARE = 0.1  # of all voxels
 RINGING_SHARE = 0.1  # of the others
 SAMPLED = 100_000  # voxels among which the most frequent value is looked for
+BORDER_SHARE = 0.05  # of the outermost voxels
+SPIKE = 5.0  # times as frequent as the values next to it: no tissue is
+NEAR = 10  # distinct values on each side
+APART = 0.1  # of the range of the others: so far from them lies what no scanner measured
+EXTREMES = (0.1, 99.9)  # percentiles
 TISSUE = 0.1  # of the brightest: darker is air
 TRIMMED = 0.01
 
@@ -54,6 +59,53 @@ def _filling(values: np.ndarray) -> float | None:
     darker = np.count_nonzero(values < filling)
     found = filled >= FILLING_SHARE * values.size and darker <= RINGING_SHARE * (values.size - filled)
     return float(filling) if found else None
+
+
+def filling_values(array: np.ndarray) -> list[float]:
+    """Values that were written rather than measured: outside a scanner's circle, about a cropped or turned scan, air
+    that was set to one value. Each is frequent at the border and a spike among the values."""
+    border = np.concatenate([np.take(array, (0, -1), axis).ravel() for axis in range(3)])
+    values, counts = np.unique(border, return_counts=True)
+    often = values[counts >= BORDER_SHARE * border.size]
+    if not len(often):
+        return []
+    distinct, counts = np.unique(array.ravel()[:: max(1, array.size // SAMPLED)], return_counts=True)
+    found = []
+    for value in often.tolist():
+        place = int(np.searchsorted(distinct, value))
+        if place == len(distinct) or distinct[place] != value:
+            continue  # only at the border
+        beside = np.sort(np.delete(counts, place)[max(0, place - NEAR) : place + NEAR])
+        if not len(beside) or counts[place] > SPIKE * beside[len(beside) // 2]:  # others may be filled in as well
+            found.append(float(value))
+    return found
+
+
+def background(image: sitk.Image) -> float:
+    """The value of what lies outside the body: air. Never a padding value that lies apart from all that was measured;
+    where nothing was measured at all, the smallest value."""
+    array = sitk.GetArrayViewFromImage(image)
+    fillings = filling_values(array)
+    measured = array[~np.isin(array, fillings)] if fillings else array.ravel()
+    if not measured.size:
+        return float(array.min())
+    low, high = np.percentile(measured, EXTREMES)
+    near = [value for value in fillings if low - APART * (high - low) <= value <= low + APART * (high - low)]
+    return min(near) if near else float(measured.min())
+
+
+def without_padding(image: sitk.Image) -> sitk.Image:
+    """As float32, with the scan's own background in place of what was filled in, and clipped where hardly any voxel
+    lies: what is compared is what was measured."""
+    array = sitk.GetArrayFromImage(image).astype(np.float32)
+    fillings = filling_values(array)
+    filled = np.isin(array, fillings)
+    measured = array[~filled]
+    if measured.size < 2 or measured.min() == measured.max():
+        return Grid.of(image).image(array)
+    array[filled] = background(image)
+    low, high = np.percentile(measured, EXTREMES)
+    return Grid.of(image).image(np.clip(array, min(low, array[filled].min()) if filled.any() else low, high))
 
 
 SCALINGS: dict[str, Callable[[np.ndarray], np.ndarray]] = {"normalised": normalised, "robust": robust}

@@ -171,3 +171,11 @@ def test_a_model_that_is_not_installed_is_no_reason_to_fail(record, tmp_path, mo
     monkeypatch.setattr(registry, "FOLDER", tmp_path)
     html = render_report(ResultFolder.open(write_synthetic_result(tmp_path / "result").folder))
     assert "Can it be trusted?" in html
+
+
+def test_a_deformation_that_is_worse_than_the_alignment_alone_stands_out(record):
+    record["model"]["better"] = False
+    found = {check.name: check for check in checks(record, 1.0)}["Deformation"]
+    assert found.state == "look" and "worse than the alignment alone" in found.words
+    record["model"]["better"] = True
+    assert set(states(record).values()) == {"ok"}

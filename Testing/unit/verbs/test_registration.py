@@ -8,6 +8,7 @@ import sample_pair
 from regexplain import components, register
 from regexplain.errors import BadInputError
 from regexplain.volumes.geometry import Grid
+from regexplain.volumes.intensities import background
 from regexplain.volumes.segmentations import labels_of
 from scan_copies import REORDERINGS, mapped, points_in, reordered, respaced, rotation, turned
 
@@ -41,7 +42,7 @@ def test_the_written_transform_alone_makes_the_warped_image(result, tmp_path):
     result.save(tmp_path / "r")
     transform = sitk.ReadTransform(str(tmp_path / "r/transform.h5"))
     warped = sitk.ReadImage(str(tmp_path / "r/warped_moving.nii.gz"))
-    alone = sitk.Resample(moving, fixed, transform)
+    alone = sitk.Resample(moving, fixed, transform, sitk.sitkLinear, background(moving))
     assert warped.GetPixelID() == moving.GetPixelID()
     assert np.array_equal(sitk.GetArrayViewFromImage(alone), sitk.GetArrayViewFromImage(warped))
 
@@ -116,7 +117,8 @@ def test_both_images_are_placed_among_the_training_images(result):
 
 def test_an_image_that_is_upside_down_is_said_to_be_unlike_the_training_images():
     upside_down = Grid.of(moving).image(sitk.GetArrayFromImage(moving)[::-1])
-    record = register(fixed, upside_down, threads=1).record
+    assert register(fixed, upside_down, threads=1).record["model"] is None
+    record = register(fixed, upside_down, "hippocampus", threads=1).record
     assert [stand["atypical"] for stand in record["population"].values()] == [False, True]
     [warning] = [text for text in record["warnings"] if "unlike the images" in text]
     assert warning.startswith(
@@ -190,3 +192,60 @@ def correlation_aligned() -> float:
 def test_fewer_than_no_refining_steps_are_refused():
     with pytest.raises(BadInputError, match="negative"):
         register(fixed, moving, refine=-1)
+
+
+def test_none_is_affine_only_and_asks_no_model():
+    record = register(fixed, moving, "none", threads=1).record
+    assert record["kind"] == "affine" and record["model"] is None
+    assert not any("No installed model fits" in text for text in record["warnings"])
+
+
+@pytest.mark.parametrize(("model", "kind"), [("auto", "affine"), ("hippocampus", "deformable")])
+def test_an_answer_that_is_worse_than_the_alignment_is_dropped_by_auto_and_said_of_a_named_model(
+    model, kind, monkeypatch
+):
+    from regexplain.torch_backend.inference import prediction
+
+    real = prediction.predict
+
+    def worse(model, fixed, moving, linear, refine, progress):
+        found = real(model, fixed, moving, linear)
+        vectors = sitk.GetArrayFromImage(found.displacement) * 0
+        vectors[..., 0] = np.linspace(-12, 12, vectors.shape[0])[:, None, None]
+        wrong = Grid.of(found.displacement).image(vectors, vector=True)
+        return found._replace(displacement=wrong, inverse=wrong)
+
+    monkeypatch.setattr(prediction, "predict", worse)
+    result = register(fixed, moving, model, threads=1)
+    assert result.record["kind"] == kind
+    assert any("less alike than after the alignment alone" in text for text in result.record["warnings"])
+    if kind == "affine":
+        assert result.record["model"] is None and result.transform.displacement is None
+    else:
+        assert result.record["model"]["better"] is False
+
+
+def test_the_models_own_answer_is_kept(result):
+    assert result.record["model"]["better"] is True
+
+
+def test_what_lies_outside_the_moving_scan_is_its_background():
+    ct = sitk.Cast(moving, sitk.sitkInt16) - 1024
+    small = ct[:, :20, :]
+    warped = sitk.GetArrayFromImage(register(ct, small, "none", threads=1).warped_moving)
+    assert warped.min() == sitk.GetArrayViewFromImage(small).min() and not (warped == 0).any()
+
+
+@pytest.mark.parametrize(
+    ("of", "words"),
+    [
+        (lambda values: (values > np.median(values)).astype(np.uint8), "is a mask or a label map"),
+        (lambda values: np.where(values < np.median(values), -1000, values).astype(np.int16), "has air at −1000"),
+        (lambda values: values.max() - values, "does not show what the model was made for"),
+    ],
+)
+def test_auto_takes_no_model_for_what_it_was_not_made_for(of, words):
+    other = Grid.of(moving).image(of(sitk.GetArrayFromImage(moving)))
+    record = register(fixed, other, threads=1).record
+    assert record["model"] is None
+    assert f"the moving image {words}" in next(text for text in record["warnings"] if "No installed model" in text)

@@ -6,6 +6,8 @@ from ...MRML.VolumeGrid import gridOf
 from ..ModelCard import cardHtml
 from .Choices import Choices
 
+AFFINE_ONLY = {"none": _("Affine only")}
+
 
 class InputsSection:
     """Choose two scans and the model; says which models were made for scans like these, and why the others were not."""
@@ -35,16 +37,16 @@ class InputsSection:
         """Title by value; what fits comes first. reasons: why not, by name; None before two scans are chosen."""
         names = [card.name for card in self._cards]
         if reasons is None:
-            return {"auto": _("Automatic")} | {name: name for name in names}
+            return {"auto": _("Automatic")} | {name: name for name in names} | AFFINE_ONLY
         best = next((name for name in names if not reasons[name]), _("none fits"))
         marks = {name: _("does not fit") if reasons[name] else _("fits") for name in names}
         ordered = sorted(names, key=lambda name: bool(reasons[name]))
         own = {name: _("{name} ({mark})").format(name=name, mark=marks[name]) for name in ordered}
-        return {"auto": _("Automatic: {name}").format(name=best)} | own
+        return {"auto": _("Automatic: {name}").format(name=best)} | own | AFFINE_ONLY
 
     def _words(self, reasons):
         """Whether the chosen model fits, and why not; "" before two scans are chosen."""
-        if reasons is None:
+        if reasons is None or self._models.value == "none":
             return ""
         card = self._card(reasons)
         if card is None:

@@ -1,0 +1,255 @@
+"""An affine registration that is never worse than what it starts from.
+
+Several starts, then rigid, similarity and affine registration by mutual information. A step is kept only where edges,
+which were not optimised, run more alike after it as well (`Similarity`), by the more the further it moves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import combinations, product
+
+import numpy as np
+import SimpleITK as sitk
+
+from ..volumes.geometry import Grid, anatomical, centred_grid, smoothed_for
+from ..volumes.intensities import without_padding
+from .alignment import SAMPLED, SEED, in_world
+from .itk import affine, affine_matrix, as_affine
+from .similarity import Similarity
+
+COARSE_CELLS = 72  # along the longest side; finer gains nothing for an affine
+FINE_CELLS = 96
+SCALES = 0.5, 2.0
+MOST_SHEAR = 0.3
+GAIN = 2.0  # standard deviations that speak for a step that moves far
+FAR = 0.05  # of the extent
+TWICE_GAIN = 1.25  # standard deviations that speak for what was found twice
+NOISE = 0.1  # standard deviations
+KINDS = {"middles": "centre", "headers": "headers", "masses": "masses", "axes": "axes"}
+WORDS = {
+    "middles": "Only the middles were laid on each other",
+    "headers": "The scans were left as their headers say",
+    "masses": "Only the centres of mass were laid on each other",
+    "axes": "Only the principal axes were laid on each other",
+}
+
+
+@dataclass
+class Alignment:
+    """transform: fixed-space to moving-space points, LPS mm. start: of WORDS. steps: those that were kept, in order."""
+
+    transform: sitk.AffineTransform
+    start: str
+    steps: list[str] = field(default_factory=list)
+
+    @property
+    def kind(self) -> str:
+        """As in the record."""
+        return "affine" if self.steps else KINDS[self.start]
+
+    @property
+    def words(self) -> str | None:
+        """A sentence where nothing but a start was kept."""
+        return None if self.steps else f"{WORDS[self.start]}: nothing better was found."
+
+
+def registered(
+    fixed: sitk.Image,
+    moving: sitk.Image,
+    fixed_mask: sitk.Image | None = None,
+    moving_mask: sitk.Image | None = None,
+) -> Alignment:
+    """Masks: where the images count, on any grid; above 0 is inside.
+
+    Done in each image's own axes about its centre, so storage order changes no answer; headers are one of the starts.
+    """
+    return _Search(fixed, moving, fixed_mask, moving_mask).run()
+
+
+def is_better(similarity: Similarity, new: sitk.Transform, old: sitk.Transform, twice: bool = False) -> bool:
+    """Whether the images are surely more alike after `new`: by GAIN where it moves FAR from `old`, by less where near,
+    as the square of the way, for so a measure rises towards its peak; by more where further, as more wrong places lie
+    within reach. Where it was found `twice`, TWICE_GAIN is enough."""
+    far = similarity.moved(new, old) / FAR
+    needed = TWICE_GAIN if twice else GAIN * (1 + max(far, 1)) / 2
+    return similarity.gain(new, old) > needed * min(1.0, far**2)
+
+
+def plausible(matrix: np.ndarray) -> bool:
+    """Whether one scan could be another one after this matrix: no mirror, scales within SCALES, little shear."""
+    linear = np.asarray(matrix)[:3, :3]
+    if not np.isfinite(linear).all() or np.linalg.det(linear) <= 0:
+        return False
+    stretch = np.linalg.svd(linear, compute_uv=False)
+    lengths = np.linalg.norm(linear, axis=0)
+    cosines = (linear / lengths).T @ (linear / lengths)
+    return bool(
+        stretch.min() > SCALES[0] and stretch.max() < SCALES[1] and np.abs(np.triu(cosines, 1)).max() < MOST_SHEAR
+    )
+
+
+class _Search:
+    """In local coordinates: along each image's own axes, about its centre, in units of half the largest extent.
+
+    In them a step in any parameter, of a shift, turn or stretch, moves tissue about as far. With steps in mm and
+    radians a stretch could double where the shift was right already.
+    """
+
+    def __init__(self, fixed, moving, fixed_mask, moving_mask):
+        self.grids = [anatomical(Grid.of(image)) for image in (fixed, moving)]
+        spacing = max(max(grid.extent.max() / COARSE_CELLS, min(grid.spacing)) for grid in self.grids)
+        self.unit = max(grid.extent.max() for grid in self.grids) / 2
+        clipped = [without_padding(image) for image in (fixed, moving)]
+        self.images = [_local(i, grid, spacing, self.unit) for i, grid in zip(clipped, self.grids, strict=True)]
+        masks = zip((fixed_mask, moving_mask), self.grids, strict=True)
+        self.masks = [mask and _local(mask, grid, spacing, self.unit, True) for mask, grid in masks]
+        self.given = fixed, moving, fixed_mask, moving_mask
+        self.similarity = Similarity(self.images[0], self.images[1], self.masks[0], self.masks[1])
+
+    def run(self) -> Alignment:
+        starts = dict(self._starts())
+        coarse = _mutual_information([4], [2])
+        found = {name: self._optimised(coarse, _rigid(start)) for name, start in starts.items()}
+        best = self._likest(list(found.values()))
+        twice = self._twice(best, starts, found)
+        steps = ["rigid"]
+        for name, made, method in (
+            ("rigid", _rigid, _mutual_information([2], [1])),
+            ("similarity", _similarity, _mutual_information([2], [1])),
+            ("affine", as_affine, _mutual_information([2, 1], [1, 0])),
+        ):
+            next_one = self._optimised(method, made(best))
+            if plausible(affine_matrix(next_one)) and self.similarity.gain(next_one, best) > 0:
+                best, steps = next_one, [*steps, *([name] if name not in steps else [])]
+        start, begin = "middles", starts["middles"]
+        for name, other in starts.items():
+            if plausible(affine_matrix(other)) and is_better(self.similarity, other, begin):
+                start, begin = name, other
+        others = (self.similarity.gain(best, other) >= -NOISE for other in starts.values())
+        if not (is_better(self.similarity, best, starts["middles"], twice) and all(others)):
+            best, steps = self._shifted(begin) if start == "middles" else (begin, [])
+        world = self._world(best)
+        if self.similarity.moved(best, starts["headers"]) < FAR and not self._finer(world):
+            return Alignment(affine(np.eye(3), np.zeros(3)), "headers")
+        return Alignment(world, start, steps)
+
+    def _world(self, found: sitk.AffineTransform) -> sitk.AffineTransform:
+        local = affine_matrix(found)
+        local[:3, 3] *= self.unit
+        return in_world(local, self.grids[0], self.grids[1])
+
+    def _finer(self, world: sitk.AffineTransform) -> bool:
+        """Whether on finer cells, too, the images are no less alike than as their headers say: where these are nearly
+        right, the coarse cells cannot tell."""
+        difference = Similarity(*self.given, cells=FINE_CELLS).difference(world, sitk.AffineTransform(3))
+        return difference is None or bool(difference.values.min() >= 0)
+
+    def _twice(self, best, starts, found) -> bool:
+        """Whether starts that lie apart led to `best`: chance does not lead to one place twice."""
+        near = [starts[name] for name, other in found.items() if self.similarity.moved(other, best) < FAR]
+        return any(self.similarity.moved(a, b) > FAR / 2 for a, b in combinations(near, 2))
+
+    def _shifted(self, middles: sitk.AffineTransform) -> tuple[sitk.AffineTransform, list[str]]:
+        """Of images that nothing else lays on each other: a shift is kept that is found twice, on other samples."""
+        methods = _mutual_information([2], [2]), _mutual_information([1], [2])
+        once, again = (self._optimised(method, sitk.TranslationTransform(3)) for method in methods)
+        alike = self.similarity.moved(once, again) < FAR
+        if alike and min(self.similarity.gain(shift, middles) for shift in (once, again)) > TWICE_GAIN:
+            return once, ["translation"]
+        return middles, []
+
+    def _likest(self, found: list[sitk.AffineTransform]) -> sitk.AffineTransform:
+        best = found[0]
+        for other in found[1:]:
+            if self.similarity.gain(other, best) > 0:
+                best = other
+        return best
+
+    def _starts(self) -> Iterator[tuple[str, sitk.AffineTransform]]:
+        yield "middles", affine(np.eye(3), np.zeros(3))
+        frames = []
+        for grid in self.grids:
+            frame = np.eye(4)
+            frame[:3, :3], frame[:3, 3] = grid.axes, grid.centre
+            frames.append(frame)
+        headers = np.linalg.inv(frames[1]) @ frames[0]
+        yield "headers", affine(headers[:3, :3], headers[:3, 3] / self.unit)
+        (here, f), (there, m) = (_moments(*pair) for pair in zip(self.images, self.masks, strict=True))
+        yield "masses", affine(np.eye(3), there - here)
+        turns = [m @ np.diag([a, b, a * b]) @ f.T for a, b in product((1, -1), (1, -1))]
+        likeliest = max(turns, key=np.trace)  # turned least
+        yield "axes", affine(likeliest, there - likeliest @ here)
+
+    def _optimised(self, method: sitk.ImageRegistrationMethod, start: sitk.Transform) -> sitk.AffineTransform:
+        """The start itself where the images have too little in common to begin."""
+        for mask, give in zip(self.masks, (method.SetMetricFixedMask, method.SetMetricMovingMask), strict=True):
+            if mask is not None:
+                give(mask > 0)
+        method.SetInitialTransform(start, inPlace=True)
+        try:
+            method.Execute(*self.images)
+        except RuntimeError:
+            return as_affine(start)
+        return as_affine(start)
+
+
+def _local(image: sitk.Image, own: Grid, spacing: float, unit: float, mask: bool = False) -> sitk.Image:
+    """`image` on a coarse isotropic grid in its own axes, with the origin at its centre; `unit` mm become 1."""
+    size = [max(8, int(np.ceil(e / spacing))) for e in own.extent]
+    grid = centred_grid(own.centre, size, [spacing] * 3, own.direction)
+    sampled = grid.sample(image if mask else smoothed_for(image, grid.spacing), nearest=mask)
+    return centred_grid(np.zeros(3), size, [spacing / unit] * 3, np.eye(3).ravel()).image(
+        sitk.GetArrayFromImage(sampled)
+    )
+
+
+def _moments(image: sitk.Image, mask: sitk.Image | None) -> tuple[np.ndarray, np.ndarray]:
+    """Centre of mass (3,) and principal axes (3, 3), one a column, the longest first, right-handed; mm."""
+    values = sitk.GetArrayFromImage(image).astype(float)
+    weights = values - values.min()
+    if mask is not None:
+        weights *= sitk.GetArrayViewFromImage(mask) > 0
+    points = np.stack(np.meshgrid(*map(np.arange, weights.shape), indexing="ij")[::-1], -1)
+    points = Grid.of(image).world(points).reshape(-1, 3)
+    share = weights.ravel() / max(weights.sum(), 1e-9)
+    centre = share @ points
+    _, axes = np.linalg.eigh((points - centre).T @ ((points - centre) * share[:, None]))
+    axes = axes[:, ::-1]
+    return centre, axes * [1, 1, np.sign(np.linalg.det(axes))]
+
+
+def _rigid(start: sitk.AffineTransform) -> sitk.Euler3DTransform:
+    matrix = affine_matrix(start)
+    u, _, v = np.linalg.svd(matrix[:3, :3])
+    rigid = sitk.Euler3DTransform()
+    rigid.SetMatrix((u @ v).ravel().tolist(), 1e-6)
+    rigid.SetTranslation(matrix[:3, 3].tolist())
+    return rigid
+
+
+def _similarity(start: sitk.AffineTransform) -> sitk.Similarity3DTransform:
+    matrix = affine_matrix(start)
+    u, _, v = np.linalg.svd(matrix[:3, :3])
+    similar = sitk.Similarity3DTransform()
+    similar.SetMatrix((u @ v * np.cbrt(np.linalg.det(matrix[:3, :3]))).ravel().tolist(), 1e-6)
+    similar.SetTranslation(matrix[:3, 3].tolist())
+    return similar
+
+
+def _mutual_information(shrink: list[int], smoothing: list[float]) -> sitk.ImageRegistrationMethod:
+    """By level, coarsest first: the shrink factor, and the blur in cells. A step moves tissue by the shrink factor's
+    number of cells at most."""
+    method = sitk.ImageRegistrationMethod()
+    method.SetMetricAsMattesMutualInformation(32)
+    method.SetMetricSamplingStrategy(method.RANDOM)
+    method.SetMetricSamplingPercentage(SAMPLED, SEED)
+    method.SetInterpolator(sitk.sitkLinear)
+    method.SetOptimizerAsRegularStepGradientDescent(
+        max(shrink) / COARSE_CELLS, 1e-4, 100, gradientMagnitudeTolerance=1e-6
+    )
+    method.SetShrinkFactorsPerLevel(shrink)
+    method.SetSmoothingSigmasPerLevel(smoothing)
+    method.SetSmoothingSigmasAreSpecifiedInPhysicalUnits(False)
+    return method
