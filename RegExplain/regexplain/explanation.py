@@ -67,7 +67,7 @@ def explain(
         from .torch_backend.attribution.coordinate_maps import coordinate_maps
 
         with trouble_said():
-            return _with_air_shares(coordinate_maps(ready, result, component), result)
+            return _with_air_shares(coordinate_maps(ready, result.as_seen(), component), result)
     if scalar not in SCALARS:
         raise BadInputError(f"There is no scalar {scalar!r}; there are {', '.join(SCALARS)}.")
     mask, words, label = _region(result, region)
@@ -75,7 +75,7 @@ def explain(
     from .torch_backend.attribution.heatmaps import heatmaps
 
     with trouble_said():
-        maps = heatmaps(ready, result, stages, mask, words, label, method, scalar, progress)
+        maps = heatmaps(ready, result.as_seen(), stages, mask, words, label, method, scalar, progress)
         return _with_air_shares(maps, result)
 
 
@@ -96,7 +96,7 @@ def components(
     if count < 1 or not any(strengths):
         raise BadInputError("Give at least one component and one strength other than 0.")
     threads = use_threads(threads)
-    ready = _model_of(result, model, device, threads)
+    ready, result = _model_of(result, model, device, threads), result.as_seen()
     from .torch_backend.inference.prediction import component_motions
 
     with trouble_said():
@@ -134,7 +134,7 @@ def decompose(
 
     assert result.transform.displacement is not None
     with trouble_said():
-        pair = EncodedPair(ready, result, known)
+        pair = EncodedPair(ready, result.as_seen(), known)
         anatomy = Anatomy.of(result.fixed, result.fixed_segmentation)
         return taken_apart(pair, result.transform.displacement, anatomy, count, basis)
 
@@ -161,7 +161,7 @@ def trust(
     from .torch_backend.inference.trust import measured_trust
 
     with trouble_said():
-        return measured_trust(loaded(card, device, threads), result)
+        return measured_trust(loaded(card, device, threads), result.as_seen())
 
 
 def _with_air_shares(maps: list[Heatmap], result: RegistrationResult) -> list[Heatmap]:
@@ -210,7 +210,7 @@ def _region(result: RegistrationResult, region: int | sitk.Image | None) -> tupl
     if region is None:
         if labels is not None:
             return labels > 0, "all segments", None
-        inside = tissue(result.fixed)  # how far air moves says nothing, and most of an image of a head is air
+        inside = tissue(result.as_seen().fixed)  # how far air moves says nothing, and most of an image of a head is air
         return Grid.of(result.fixed).image(inside.astype(np.uint8)), "all tissue", None
     if labels is None or region not in labels_of(labels):
         known = (

@@ -24,7 +24,7 @@ from .transforms.itk import RegistrationTransform, as_affine, backward, extended
 from .transforms.similarity import Similarity
 from .volumes.content import not_mr
 from .volumes.geometry import Grid
-from .volumes.images import check_volume, fitted_pair, without_metadata
+from .volumes.images import check_volume, fitted_pair, fitted_segmentation, within, without_metadata
 from .volumes.memory import check_memory_for
 from .volumes.threads import trouble_said, use_threads
 
@@ -74,7 +74,8 @@ def register(
     model: "auto" takes the first installed model that was made for what both images show; where there is none, or where
     its answer makes the images no more alike, the result is affine only, as with "none". Otherwise a model's name or
     file, used on any image, with a warning outside its domain.
-    fixed_mask, moving_mask: where the images count in the alignment and in what judges it; above 0 is inside.
+    fixed_mask, moving_mask: what is 0 in them does not count in the alignment, in the refinement and in what judges an
+    answer, and is dark to the network.
     initial_transform: linear, maps fixed-space to moving-space points (LPS mm) and replaces the alignment.
     refine: steps that optimise this very pair after the network's answer, without segmentations; none if affine only.
     threads: processor threads, all by default.
@@ -118,9 +119,13 @@ class _Registration:
         self.fixed_segmentation, self.moving_segmentation, matched = fitted_pair(
             fixed_segmentation, moving_segmentation, (fixed, moving)
         )
-        self.masks = dict(zip(("fixed_mask", "moving_mask"), masks, strict=True))
+        self.masks: dict[str, Any] = {
+            "fixed_mask": _fitted(masks[0], fixed, "fixed mask"),
+            "moving_mask": _fitted(masks[1], moving, "moving mask"),
+        }
         self.steps: list[str] = []
         self.better: bool | None = None
+        self.seen = within(self.fixed, self.masks["fixed_mask"]), within(self.moving, self.masks["moving_mask"])
         self.grids = {"fixed": Grid.of(fixed), "moving": Grid.of(moving)}
         self.initial, self.device, self.progress = checked_initial(initial), device, progress
         self.threads = use_threads(threads)
@@ -209,7 +214,7 @@ class _Registration:
             return self.initial, "given"
         wanted = "affine" if card is None else card.values["alignment"]
         if wanted == "centre":
-            return alignment.centred(self.fixed, self.moving), wanted
+            return alignment.centred(*self.seen), wanted
         if wanted == "network":
             network = self._network_alignment()
             if network is not None:
@@ -226,7 +231,7 @@ class _Registration:
 
         assert self.model is not None
         with trouble_said():
-            found = align(self.model, self.fixed, self.moving, self._warn)
+            found = align(self.model, *self.seen, self._warn)
         similarity = Similarity(self.fixed, self.moving, **self.masks)
         starts = alignment.centred(self.fixed, self.moving), sitk.AffineTransform(3)
         if all(similarity.gain(found, start) >= 0 for start in starts):
@@ -267,7 +272,8 @@ class _Registration:
         from .torch_backend.inference.prediction import predict
 
         with trouble_said():
-            prediction = predict(self.model, self.fixed, self.moving, linear, self.refine, self.progress)
+            masks = self.masks["fixed_mask"], self.masks["moving_mask"]
+            prediction = predict(self.model, *self.seen, linear, self.refine, self.progress, masks)
         if prediction.regions is not None:
             self.regions = prediction.regions, self.model.card.structures
         if self.model.card.has_components:
@@ -293,6 +299,7 @@ class _Registration:
             backward(linear, back, self.grids["moving"]),
             self.fixed_segmentation,
             self.moving_segmentation,
+            **self.masks,
         )
 
     def _record(
@@ -342,3 +349,7 @@ def checked_initial(transform: sitk.Transform | None) -> sitk.AffineTransform | 
     if abs(np.linalg.det(np.array(linear.GetMatrix()).reshape(3, 3))) < 1e-6:
         raise BadInputError("The initial transform flattens space (its determinant is 0); give an invertible one.")
     return linear
+
+
+def _fitted(mask: sitk.Image | None, image: sitk.Image, role: str) -> sitk.Image | None:
+    return None if mask is None else fitted_segmentation(mask, image, role)

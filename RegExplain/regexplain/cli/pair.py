@@ -32,16 +32,21 @@ class Pair:
         self.warnings: list[str] = []
 
     def read(
-        self, paths: dict[str, Path], series: dict[str, str | None], segmentations: dict[str, Path | None]
+        self,
+        paths: dict[str, Path],
+        series: dict[str, str | None],
+        segmentations: dict[str, Path | None],
+        masks: dict[str, Path | None] | None = None,
     ) -> tuple[sitk.Image, sitk.Image, dict[str, sitk.Image]]:
-        """(fixed, moving, the segmentations that there are, by the names of the API's arguments); all of them given by
-        role. Raises BadInputError."""
+        """(fixed, moving, the segmentations and masks that there are, by the names of the API's arguments); all of them
+        given by role. Raises BadInputError."""
         from ..volumes.images import read_segmentation, read_volume
 
         images = {role: read_volume(path, f"{role} image", series[role], self._warn) for role, path in paths.items()}
         labels = {
-            f"{role}_segmentation": read_segmentation(path, images[role], f"{role} segmentation", self._warn)
-            for role, path in segmentations.items()
+            f"{role}_{what}": read_segmentation(path, images[role], f"{role} {what}", self._warn)
+            for what, files in (("segmentation", segmentations), ("mask", masks or {}))
+            for role, path in files.items()
             if path
         }
         return images["fixed"], images["moving"], labels

@@ -40,6 +40,13 @@ from .verb import model_options, verb
     help="One of the moving image; segments belong together by name.",
 )
 @click.option(
+    "--fixed-mask",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="A label map: what is 0 in it counts for nothing in the fixed image.",
+)
+@click.option("--moving-mask", type=click.Path(path_type=Path), metavar="FILE", help="The same of the moving image.")
+@click.option(
     "--initial-transform",
     type=click.Path(path_type=Path),
     metavar="FILE",
@@ -64,6 +71,8 @@ def register(
     moving_series: str | None,
     fixed_segmentation: Path | None,
     moving_segmentation: Path | None,
+    fixed_mask: Path | None,
+    moving_mask: Path | None,
     initial_transform: Path | None,
     refine: int,
     overwrite: bool,
@@ -78,16 +87,17 @@ def register(
 
     check_writable(output, overwrite)
     pair = Pair(progress)
-    stays, moved, segmentations = pair.read(
+    stays, moved, labels = pair.read(
         {"fixed": fixed, "moving": moving},
         {"fixed": fixed_series, "moving": moving_series},
         {"fixed": fixed_segmentation, "moving": moving_segmentation},
+        {"fixed": fixed_mask, "moving": moving_mask},
     )
     result = run(
         stays,
         moved,
         model,
-        **segmentations,
+        **labels,
         initial_transform=read_any_transform(initial_transform) if initial_transform else None,
         refine=refine,
         device=device,

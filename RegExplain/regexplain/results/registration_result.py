@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +11,19 @@ import SimpleITK as sitk
 from ..report import write_report
 from ..transforms.itk import RegistrationTransform, read_transform
 from ..volumes.geometry import Grid
-from ..volumes.images import write_image
+from ..volumes.images import within, write_image
 from ..volumes.intensities import background
 from .folder import ResultFolder, new_result
 
-IMAGES = ("fixed", "moving", "fixed_segmentation", "moving_segmentation", "warped_moving", "warped_moving_segmentation")
+SEGMENTATIONS = ("fixed_segmentation", "moving_segmentation")
+MASKS = ("fixed_mask", "moving_mask")
+IMAGES = ("fixed", "moving", *SEGMENTATIONS, *MASKS, "warped_moving", "warped_moving_segmentation")
 
 
 @dataclass
 class RegistrationResult:
-    """Segmentations lie on their image's grid. `record` is what result.json holds (docs/architecture.md)."""
+    """Segmentations and masks lie on their image's grid; what lies outside a mask was not looked at. `record` is what
+    result.json holds (docs/architecture.md)."""
 
     fixed: sitk.Image
     moving: sitk.Image
@@ -29,6 +32,13 @@ class RegistrationResult:
     fixed_segmentation: sitk.Image | None = None
     moving_segmentation: sitk.Image | None = None
     record: dict[str, Any] = field(default_factory=dict)
+    fixed_mask: sitk.Image | None = None
+    moving_mask: sitk.Image | None = None
+
+    def as_seen(self) -> RegistrationResult:
+        """The same of the images as the network saw them: dark outside their masks."""
+        seen = within(self.fixed, self.fixed_mask), within(self.moving, self.moving_mask)
+        return replace(self, fixed=seen[0], moving=seen[1])
 
     @property
     def warped_moving(self) -> sitk.Image:
@@ -57,13 +67,12 @@ class RegistrationResult:
     def load(cls, path: str | Path) -> RegistrationResult:
         """Raises BadInputError where `path` is no complete result."""
         folder = ResultFolder.open(path)
-        segmentations = [folder.file(f"{role}_segmentation.nii.gz") for role in ("fixed", "moving")]
+        labels = {name: folder.file(f"{name}.nii.gz") for name in (*SEGMENTATIONS, *MASKS)}
         return cls(
             sitk.ReadImage(str(folder.require("fixed.nii.gz"))),
             sitk.ReadImage(str(folder.require("moving.nii.gz"))),
             read_transform(folder.require("transform.h5")),
             read_transform(folder.require("inverse_transform.h5")),
-            None if segmentations[0] is None else sitk.ReadImage(str(segmentations[0])),
-            None if segmentations[1] is None else sitk.ReadImage(str(segmentations[1])),
-            folder.record,
+            record=folder.record,
+            **{name: sitk.ReadImage(str(path)) for name, path in labels.items() if path is not None},
         )

@@ -120,6 +120,15 @@ def fitted_pair(
     return of_fixed, *matched(of_fixed, of_moving)
 
 
+def within(image: sitk.Image, mask: sitk.Image | None) -> sitk.Image:
+    """`image`, as dark as its darkest voxel where a mask on its grid is 0; itself without a mask."""
+    if mask is None:
+        return image
+    array = sitk.GetArrayFromImage(image)
+    array[sitk.GetArrayViewFromImage(mask) == 0] = array.min()
+    return Grid.of(image).image(array)
+
+
 def read_vectors(path: str | Path, role: str) -> sitk.Image:
     """A 3-D image of three numbers a voxel. Raises BadInputError."""
     image = _read(Path(path), role)

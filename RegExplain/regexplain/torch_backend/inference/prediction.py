@@ -8,13 +8,17 @@ from typing import NamedTuple
 import numpy as np
 import SimpleITK as sitk
 import torch
+from torch import Tensor
 
 from ...motions.anatomy import Anatomy
 from ...progress import Progress
 from ...results.explanations import ComponentMotion
+from ...volumes.geometry import Grid
 from .model import Model, displacement_image
 from .refinement import refined
 from .regions import regions
+
+Masks = tuple[sitk.Image | None, sitk.Image | None]
 
 
 class Prediction(NamedTuple):
@@ -38,12 +42,25 @@ def predict(
     alignment: sitk.Transform,
     refine: int = 0,
     progress: Progress | None = None,
+    masks: Masks = (None, None),
 ) -> Prediction:
-    """refine: steps of optimisation of this pair after the network's answer."""
+    """refine: steps of optimisation of this pair after the network's answer.
+
+    masks: of fixed and of moving, each on its image's grid: refining compares nothing outside. The network sees the
+    images as they are given (`images.within` darkens what lies outside).
+    """
     seen = model.seen(fixed, moving, alignment)
     canvas, network, volume = seen.canvas, model.network, model.volume(moving, seen.canvas, alignment)
     if refine:
-        output = refined(network, seen.volume, volume, refine, progress=progress)
+        counted = counted_on(canvas, masks, alignment)
+        output = refined(
+            network,
+            seen.volume,
+            volume,
+            refine,
+            progress=progress,
+            counted=None if counted is None else counted.to(volume.device),
+        )
     else:
         output = network.registered(seen.beside(network.encoder(volume)), volume.shape[2:])
     encodings = {
@@ -57,6 +74,20 @@ def predict(
         encodings,
         regions(model, seen),
     )
+
+
+def counted_on(canvas: Grid, masks: Masks, alignment: sitk.Transform) -> Tensor | None:
+    """(2, 1, D, H, W): 1 within the masks of fixed and of moving; None without any."""
+    if masks == (None, None):
+        return None
+    sides = []
+    for mask, transform in zip(masks, (None, alignment), strict=True):
+        if mask is None:
+            sides.append(torch.ones(canvas.size[::-1]))
+        else:
+            inside = canvas.sample(sitk.Cast(mask > 0, sitk.sitkFloat32), transform, nearest=True)
+            sides.append(torch.from_numpy(sitk.GetArrayFromImage(inside)))
+    return torch.stack(sides)[:, None]
 
 
 @torch.inference_mode()

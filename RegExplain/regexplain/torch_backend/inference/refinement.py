@@ -25,6 +25,7 @@ from ..spatial.self_similarity import mind_ssc
 from ..spatial.warp import resized, warp
 
 AIR = 0.02
+REACH = 3  # voxels that MIND looks at about one
 
 
 @dataclass(frozen=True)
@@ -53,15 +54,19 @@ def refined(
     steps: int,
     settings: Refinement | None = None,
     progress: Progress | None = None,
+    counted: Tensor | None = None,
 ) -> RegistrationOutput:
-    """The network's output for fixed and moving (1, 1, D, H, W) after `steps` of optimisation of its `raw`."""
+    """The network's output for fixed and moving (1, 1, D, H, W) after `steps` of optimisation of its `raw`.
+
+    counted: (2, 1, D, H, W) in [0, 1], where fixed and where moving is compared at all; everywhere by default.
+    """
     settings = settings or SETTINGS[type(network)]
     with torch.inference_mode(False), torch.enable_grad():
         volumes, shape = torch.cat([fixed, moving]), fixed.shape[2:]
         with torch.no_grad():
             features = network.encoder(volumes)
             output = network.registered(features, shape)
-            evidence = Evidence.of(network, volumes, features, settings)
+            evidence = Evidence.of(network, volumes, features, settings, counted)
         raw = output.raw.clone().requires_grad_()
         optimiser = torch.optim.Adam([raw], lr=settings.rate)
         for step in range(steps):
@@ -79,16 +84,26 @@ class Evidence(NamedTuple):
     """What is compared, of fixed and then moving, stacked.
 
     volumes: (2, 1, D, H, W); tissue: where they are not air, and one voxel about it; maps: the network's own soft
-    segmentations; descriptors: MIND, at half the resolution.
+    segmentations; descriptors: MIND, at half the resolution; counted: where each is compared at all, None for
+    everywhere, and `inside` the same at half the resolution, without what MIND sees across its border.
     """
 
     volumes: Tensor
     tissue: Tensor | None
     maps: Tensor | None
     descriptors: Tensor | None
+    counted: Tensor | None = None
+    inside: Tensor | None = None
 
     @classmethod
-    def of(cls, network, volumes: Tensor, features: Sequence[Tensor], settings: Refinement) -> Evidence:
+    def of(
+        cls,
+        network,
+        volumes: Tensor,
+        features: Sequence[Tensor],
+        settings: Refinement,
+        counted: Tensor | None = None,
+    ) -> Evidence:
         tissue = maps = descriptors = None
         if settings.overlap:
             told = network.told(features)
@@ -97,7 +112,11 @@ class Evidence(NamedTuple):
             descriptors = F.avg_pool3d(mind_ssc(volumes), 2)
         if settings.mutual_information:
             tissue = F.max_pool3d((volumes > AIR).float(), 3, 1, 1) > 0
-        return cls(volumes, tissue, maps, descriptors)
+        if counted is None:
+            return cls(volumes, tissue, maps, descriptors)
+        sure = counted > 0.5
+        inside = F.avg_pool3d(1 - F.max_pool3d(1 - counted, 2 * REACH + 1, 1, REACH), 2)
+        return cls(volumes, None if tissue is None else tissue & sure, maps, descriptors, sure, inside)
 
     def loss(self, displacement: Tensor, settings: Refinement) -> Tensor:
         """displacement: there and back, stacked, at half the resolution of the volumes."""
@@ -111,8 +130,10 @@ class Evidence(NamedTuple):
             both = torch.stack([mutual_information_loss(*side) for side in sides])
             loss = loss + settings.mutual_information * both.mean()
         if self.descriptors is not None:
-            difference = warp(self.descriptors.flip(0), displacement) - self.descriptors
-            loss = loss + settings.self_similarity * difference.square().mean()
+            difference = (warp(self.descriptors.flip(0), displacement) - self.descriptors).square()
+            if self.inside is not None:
+                difference = difference * self.inside * warp(self.inside.flip(0), displacement)
+            loss = loss + settings.self_similarity * difference.mean()
         if self.maps is not None:
             moved = resized(displacement, self.maps.shape[2:])
             loss = loss + settings.overlap * soft_dice_loss(warp(self.maps.flip(0), moved), self.maps)

@@ -8,6 +8,7 @@ from fire_model import head, write_any_contrast_model
 from regexplain import explain, register, trust
 from regexplain.cards import registry
 from regexplain.errors import BadInputError
+from regexplain.results.registration_result import RegistrationResult
 from regexplain.torch_backend.networks.fire import FireNetwork
 from regexplain.volumes.geometry import Grid
 
@@ -81,3 +82,50 @@ def test_a_model_for_any_pair_comes_after_those_made_for_a_kind(tmp_path, monkey
     assert registry.fitting(grids).name == "tiny-t1-flair"
     small = {role: Grid.of(scaled(scan, 0.2)) for role, scan in zip(grids, scans, strict=True)}
     assert registry.fitting(small).name == "tiny-any-contrast"
+
+
+@pytest.fixture(scope="module")
+def masks(scans):
+    """All but a half of the fixed image; all of the moving one but a corner."""
+    made = []
+    for scan, outside in zip(scans, (np.s_[:, :, 30:], np.s_[:6, :8, :8]), strict=True):
+        mask = np.ones(scan.GetSize()[::-1], np.uint8)
+        mask[outside] = 0
+        made.append(Grid.of(scan).image(mask))
+    return made
+
+
+def changed_outside(scan: sitk.Image, mask: sitk.Image) -> sitk.Image:
+    """Bright implants where the mask is 0."""
+    array = sitk.GetArrayFromImage(scan)
+    where = (sitk.GetArrayFromImage(mask) == 0) & (np.indices(array.shape).sum(0) % 5 == 0)
+    array[where] = 3 * array.max()
+    return Grid.of(scan).image(array)
+
+
+@pytest.mark.parametrize("refine", [0, 2])
+def test_what_lies_outside_the_masks_counts_for_nothing(scans, masks, model, refine):
+    named = dict(zip(("fixed_mask", "moving_mask"), masks, strict=True))
+    changed = [changed_outside(scan, mask) for scan, mask in zip(scans, masks, strict=True)]
+    plain, other = (register(*two, model=model, refine=refine, threads=1, **named) for two in (scans, changed))
+    fields = [sitk.GetArrayFromImage(one.transform.displacement) for one in (plain, other)]
+    assert np.abs(fields[0]).max() > 0.1 and np.allclose(*fields, atol=1e-6)
+    unmasked = register(*changed, model=model, refine=refine, threads=1)
+    assert not np.allclose(fields[0], sitk.GetArrayFromImage(unmasked.transform.displacement), atol=1e-2)
+
+
+def test_a_result_keeps_its_masks_and_is_explained_as_the_network_saw_it(scans, masks, model, tmp_path):
+    result = register(*scans, model=model, fixed_mask=masks[0], threads=1)
+    result.save(tmp_path / "r")
+    loaded = RegistrationResult.load(tmp_path / "r")
+    kept, given = (sitk.GetArrayFromImage(mask) for mask in (loaded.fixed_mask, masks[0]))
+    assert loaded.moving_mask is None and (kept == given).all()
+    occluded = {m.stage: m.image for m in explain(loaded, method="occlusion", stages=["fixed"], model=model, threads=1)}
+    share = np.abs(sitk.GetArrayFromImage(occluded["fixed"]))
+    assert share.max() > 1e-3 and share[:, :, 38:].max() < 1e-6  # far from the border between the cubes
+
+
+def test_a_mask_that_is_empty_is_refused(scans, model):
+    nothing = Grid.of(scans[0]).image(np.zeros(scans[0].GetSize()[::-1], np.uint8))
+    with pytest.raises(BadInputError, match="fixed mask is empty"):
+        register(*scans, model=model, fixed_mask=nothing)

@@ -38,17 +38,17 @@ def random_means(labels: int, generator: torch.Generator) -> tuple[Tensor, Tenso
 def _means(labels: int, generator: torch.Generator) -> Tensor:
     """Anything; or nearly the same for most, as soft tissue in CT."""
     free = torch.rand(labels, generator=generator)
-    if chance(generator, 0.75):
+    if chance(generator, 0.85):
         return free
-    usual = uniform(generator, 0.2, 0.8) + uniform(generator, 0.04, 0.15) * torch.randn(labels, generator=generator)
+    usual = uniform(generator, 0.2, 0.8) + uniform(generator, 0.06, 0.2) * torch.randn(labels, generator=generator)
     return torch.where(torch.rand(labels, generator=generator) < 0.75, usual, free)
 
 
 def _merged(means: Tensor, generator: torch.Generator) -> Tensor:
-    """Up to a third of the labels are not told from another one."""
+    """Up to a fifth of the labels are not told from another one."""
     count = len(means)
     like = torch.randint(count, (count,), generator=generator)
-    chosen = torch.rand(count, generator=generator) < uniform(generator, 0, 0.33)
+    chosen = torch.rand(count, generator=generator) < uniform(generator, 0, 0.2)
     return torch.where(chosen, means[like], means)
 
 
@@ -61,7 +61,7 @@ def drawn_in(first: Tensor, second: Tensor, share: Tensor, means: list[Tensor], 
     share, first_label, second_label = share.float() / 8, first.flatten().int(), second.flatten().int()
     images = []
     for values in means:
-        strength = uniform(generator, 0.0, 0.12) * torch.randn(len(values), generator=generator)
+        strength = uniform(generator, 0.0, 0.09) * torch.randn(len(values), generator=generator)
         strength[0] *= 0.2
         of_first, of_second = (values.index_select(0, label).view(shape) for label in (first_label, second_label))
         image = of_second + share * (of_first - of_second)
@@ -125,12 +125,12 @@ class View:
 
 def random_field_of_view(generator: torch.Generator) -> View:
     cuts = [(0.0, 0.0)] * 3
-    if chance(generator, 0.3):
+    if chance(generator, 0.2):
         axis = int(torch.randint(3, (), generator=generator))
         low, high = (uniform(generator, 0.02, 0.3) if chance(generator, 0.6) else 0.0 for _ in range(2))
         cuts[axis] = low, high
     ellipsoid = None
-    if chance(generator, 0.08):
+    if chance(generator, 0.05):
         centre = (torch.rand(3, generator=generator) - 0.5) * 0.4
         ellipsoid = centre, 0.5 + 0.6 * torch.rand(3, generator=generator)
     return View(cuts, ellipsoid)
@@ -138,29 +138,29 @@ def random_field_of_view(generator: torch.Generator) -> View:
 
 def random_scan(generator: torch.Generator) -> Acquisition:
     """From a sharp volume to one of few thick slices, or one drawn out of much coarser voxels."""
-    blur = uniform(generator, 0.3, 1.0) if chance(generator, 0.65) else uniform(generator, 1.0, 2.2)
+    blur = uniform(generator, 0.3, 0.8) if chance(generator, 0.7) else uniform(generator, 0.8, 1.8)
     return Acquisition(
         strip=None,
         silent_air=False,
         blur=blur,
-        thickness=uniform(generator, 1.4, 5.0) if chance(generator, 0.25) else None,
+        thickness=uniform(generator, 1.4, 4.0) if chance(generator, 0.15) else None,
         axis=-1 - int(torch.randint(3, (), generator=generator)),
-        bias=uniform(generator, 0.0, 0.45),
+        bias=uniform(generator, 0.0, 0.35),
         gamma=normal(generator, 0.25),
-        noise=abs(normal(generator, 0.03)),
+        noise=abs(normal(generator, 0.02)),
         cut=(0.0, 0.0),
     )
 
 
 def scanned(image: Tensor, seen: Tensor, air: Tensor, generator: torch.Generator) -> Tensor:
     """`image` (D, H, W) as one more scanner would have it; 0 where it is not `seen`, in [0, 1]."""
-    if chance(generator, 0.15):
-        image = with_something(image, generator)
     if chance(generator, 0.12):
+        image = with_something(image, generator)
+    if chance(generator, 0.1):
         image = with_couch(image, air, generator)
-    if chance(generator, 0.5):
+    if chance(generator, 0.35):
         speckle = smooth_noise(1, image.shape, uniform(generator, 0.6, 2.5), generator)[0, 0]
-        image = image * (1 + uniform(generator, 0, 0.25) * speckle)
+        image = image * (1 + uniform(generator, 0, 0.2) * speckle)
     image = acquired(stretched(image, seen, generator), random_scan(generator), seen, generator)
     return image
 

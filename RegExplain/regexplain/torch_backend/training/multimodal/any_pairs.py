@@ -22,7 +22,7 @@ from .visits import Visit
 
 SIZE = (48, 48, 48)
 BARE = 0.35  # share of images of heads that show the brain alone
-FAR = 0.12  # share of the pairs that are as far apart as no alignment would leave them
+FAR = 0.06  # share of the pairs that are as far apart as no alignment would leave them
 MOST_TURN, MOST_SHIFT, MOST_LOG_ZOOM = math.radians(30), 0.15, math.log(1.25)
 
 
@@ -90,7 +90,7 @@ def random_motion(size, generator: torch.Generator) -> Tensor:
     field = torch.zeros(1, 3, *shape)
     for _ in range(1 + int(torch.randint(3, (), generator=generator))):
         cells = math.exp(uniform(generator, math.log(2.0), math.log(12.0)))
-        strength = min(uniform(generator, 0, 0.3) * cells, 2.0) / math.sqrt(3)
+        strength = min(uniform(generator, 0, 0.25) * cells, 1.6) / math.sqrt(3)
         field = field + strength * smooth_noise(3, shape, cells, generator)
     if chance(generator, 0.85):
         field = field + _linear(size, shape, generator)
@@ -105,8 +105,8 @@ def _linear(size, shape, generator: torch.Generator) -> Tensor:
         matrix = torch.tensor([[0, -z, y], [z, 0, -x], [-y, x, 0]]) + torch.diag(zoom * MOST_LOG_ZOOM)
         shift = shift * MOST_SHIFT * extent
     else:
-        matrix = random_linear(generator, math.radians(4), 0.06, 0.03)
-        shift = torch.randn(3, generator=generator) * 0.03 * extent
+        matrix = random_linear(generator, math.radians(4), 0.05, 0.03)
+        shift = torch.randn(3, generator=generator) * 0.025 * extent
     return torch.einsum("ij,bjdhw->bidhw", matrix, centred_cells(shape)) + shift.view(1, 3, 1, 1, 1)
 
 
@@ -116,7 +116,7 @@ def random_view(subject: Shapes | Anatomy | Visit, size, generator: torch.Genera
     shape = pairs.with_margin(size)
     made = isinstance(subject, Shapes)
     matrix = torch.linalg.matrix_exp(random_linear(generator, math.radians(8), 0.07, 0.05))
-    matrix = matrix * (1.0 if made else math.exp(uniform(generator, math.log(0.35), math.log(1.6))))
+    matrix = matrix * (1.0 if made else math.exp(uniform(generator, math.log(0.35), math.log(1.4))))
     if chance(generator, 0.5):
         order = torch.randperm(3, generator=generator)
         matrix = matrix @ torch.eye(3)[order]
