@@ -28,7 +28,7 @@ NETWORKS: dict[str, type[nn.Module]] = {"latent": LatentNetwork, "fire": FireNet
 BASES = ("pca", "readable")
 OUTSIDE = 0.0005  # share of the tissue, at each end of each axis, that a canvas need not hold
 MARGIN = 1.5  # canvas voxels about the tissue
-FINEST = 0.5  # voxels of the finer image: a canvas that fits the pair has no smaller ones
+FINEST = 1.0  # voxels of the finer image: a canvas that fits the pair has no smaller ones
 BYTES_PER_CANVAS_VOXEL = 600  # activations of the shipped widths, both directions
 
 
