@@ -48,9 +48,13 @@ FALLEN_BACK = (
     "After the model {name} the images were less alike than after the alignment alone, so the result is the alignment "
     "only."
 )
-NOT_FOUND = (
+NOT_TAKEN = (
     "The affine part of the model {name} lays these images on each other no better than their headers or middles, so "
     "they were aligned without it."
+)
+KEPT = (
+    "The affine part of the model {name} lays these images on each other no better than their headers or middles; "
+    "check how they lie."
 )
 
 
@@ -148,7 +152,7 @@ class _Registration:
         check_memory_for("affine" if card is None else card.values["network"].get("type", ""), *sizes)
         if card is not None and self.model is None:
             self.model = self._timed("load", self._load, card)
-        linear, kind = self._timed("align", self._align, card)
+        linear, kind = self._timed("align", self._align, card, model)
         forward, back = self._timed("register", self._deform, linear)
         if forward is not None and not self._timed("judge", self._judged, linear, forward, model):
             card = forward = back = None
@@ -194,10 +198,10 @@ class _Registration:
         return None
 
     def _content(self, card: registry.ModelCard) -> str | None:
-        """Why the images do not show what a model was made for, a phrase; None where both do: then it is loaded."""
+        """Why the images do not show what a model was made for, a phrase; None where both may: then it is loaded."""
         images = {"moving": self.moving, "fixed": self.fixed}  # what is seen last is kept by the model
         for role, image in images.items():
-            if reason := not_mr(image):
+            if "content" in card.values and (reason := not_mr(image)):
                 return f"the {role} image {reason}"
         from .torch_backend.inference.content import unlike
 
@@ -208,7 +212,7 @@ class _Registration:
                     return f"the {role} image {reason}"
         return None
 
-    def _align(self, card: registry.ModelCard | None) -> tuple[sitk.AffineTransform, str]:
+    def _align(self, card: registry.ModelCard | None, model: str) -> tuple[sitk.AffineTransform, str]:
         self.progress.report("Aligning", 0, 4)
         if self.initial is not None:
             return self.initial, "given"
@@ -216,7 +220,7 @@ class _Registration:
         if wanted == "centre":
             return alignment.centred(*self.seen), wanted
         if wanted == "network":
-            network = self._network_alignment()
+            network = self._network_alignment(model)
             if network is not None:
                 return network, wanted
         found = registered(self.fixed, self.moving, **self.masks)
@@ -225,8 +229,8 @@ class _Registration:
             self._warn(found.words)
         return found.transform, found.kind
 
-    def _network_alignment(self) -> sitk.AffineTransform | None:
-        """The model's own affine part; None where headers or middles lay the images on each other as well."""
+    def _network_alignment(self, model: str) -> sitk.AffineTransform | None:
+        """The model's own affine part; None where headers or middles do as well, unless the model was named."""
         from .torch_backend.inference.alignment import align
 
         assert self.model is not None
@@ -236,8 +240,8 @@ class _Registration:
         starts = alignment.centred(self.fixed, self.moving), sitk.AffineTransform(3)
         if all(similarity.gain(found, start) >= 0 for start in starts):
             return found
-        self._warn(NOT_FOUND.format(name=self.model.card.name))
-        return None
+        self._warn((NOT_TAKEN if model == "auto" else KEPT).format(name=self.model.card.name))
+        return None if model == "auto" else found
 
     def _judged(self, linear: sitk.AffineTransform, forward: sitk.Image, model: str) -> bool:
         """Whether the deformation stays: it makes the images more alike than the alignment, or its model was named."""

@@ -157,10 +157,5 @@ def card(model: str | Path) -> ModelCard:
     raise BadInputError(f"There is no model {str(model)!r}; installed: {names or 'none'} (or give a model's file).")
 
 
-def fitting(grids: dict[str, Grid]) -> ModelCard | None:
-    """The first installed model whose domain holds both images."""
-    return next((known for known in installed() if not known.outside_domain(grids)), None)
-
-
 def by_checksum(digest: str) -> ModelCard | None:
     return next((known for known in installed() if known.weights_sha256 == digest), None)
