@@ -43,6 +43,21 @@ def test_a_function_is_run_in_a_thread_and_its_result_given_back(steps):
     assert ended[0] is not threading.main_thread() and not steps.running
 
 
+def test_what_follows_a_thread_waits_for_a_turn_even_where_the_thread_ended_at_once(steps, monkeypatch):
+    start, done, ended = threading.Thread.start, [], []
+    monkeypatch.setattr(threading.Thread, "start", lambda thread: start(thread) or thread.join())
+
+    def work():
+        done.append("before")
+        yield lambda: None
+        done.append("after")
+
+    steps.run(work(), ended.append, never)
+    assert done == ["before"] and steps.running
+    waitUntil(lambda: ended)
+    assert done == ["before", "after"]
+
+
 def test_an_error_in_a_thread_ends_the_steps(steps):
     failed = []
     steps.run((step for step in [lambda: 1 / 0]), never, failed.append)

@@ -19,10 +19,11 @@ class BackgroundReading:
         return self._current is not None
 
     def run(self, function, whenDone, whenFailed):
-        """`whenDone(result)` or `whenFailed(exception)` follows, unless `forget()` comes first."""
+        """`whenDone(result)` or `whenFailed(exception)` follows at a later turn of the event loop, unless `forget()`
+        comes first."""
         self._current = self._thread = work = _Work(function)
         work.start()
-        self._poll(work, whenDone, whenFailed)
+        self._pollIn(0, work, whenDone, whenFailed)
 
     def forget(self):
         """Let what runs come to nothing: the thread ends by itself."""
@@ -33,11 +34,14 @@ class BackgroundReading:
         if self._thread is not None:
             self._thread.join()
 
+    def _pollIn(self, milliseconds, *work):
+        qt.QTimer.singleShot(milliseconds, lambda: self._poll(*work))
+
     def _poll(self, work, whenDone, whenFailed):
         if work is not self._current:
             return
         if work.is_alive():
-            qt.QTimer.singleShot(POLL_MS, lambda: self._poll(work, whenDone, whenFailed))
+            self._pollIn(POLL_MS, work, whenDone, whenFailed)
             return
         self._current = None
         if work.error is not None:
