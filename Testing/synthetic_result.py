@@ -44,12 +44,20 @@ class SyntheticTruth:
         """alignment(x + u(x)) for fixed-space points x."""
         return apply_affine(self.alignment, points + self.displacement(points))
 
+    def fixed_to_phantom(self, points: np.ndarray) -> np.ndarray:
+        """Fixed-space points as the phantom's formulas take them: about its centre."""
+        return points + self.displacement(points) - self.centre
+
+    def moving_to_phantom(self, points: np.ndarray) -> np.ndarray:
+        """The same of moving-space points."""
+        return apply_affine(self.alignment.GetInverse(), points) - self.centre
+
     def component_displacement(self, index: int, strength: float, points: np.ndarray) -> np.ndarray:
         return component_field(index, strength, points, self.centre)
 
     def label_at(self, points: np.ndarray) -> np.ndarray:
         """The fixed segmentation's label at fixed-space points, by formula."""
-        return phantom_labels(points + self.displacement(points) - self.centre)
+        return phantom_labels(self.fixed_to_phantom(points))
 
 
 def write_synthetic_result(
@@ -79,8 +87,8 @@ def write_synthetic_result(
     u = _displacement_function(displacement, amplitude_mm, centre)
     truth = SyntheticTruth(folder, fixed_grid, moving_grid, alignment, u, centre)
 
-    fixed_local = grid_points(fixed_grid) + u(grid_points(fixed_grid)) - centre
-    moving_local = apply_affine(alignment.GetInverse(), grid_points(moving_grid)) - centre
+    fixed_local = truth.fixed_to_phantom(grid_points(fixed_grid))
+    moving_local = truth.moving_to_phantom(grid_points(moving_grid))
     write = _Writer(folder)
     fixed = write("fixed.nii.gz", to_image(phantom_intensity(fixed_local), fixed_grid, np.float32))
     moving = write("moving.nii.gz", to_image(phantom_intensity(moving_local), moving_grid, np.float32))

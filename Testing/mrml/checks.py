@@ -9,6 +9,9 @@ import vtk
 from vtk.util.numpy_support import vtk_to_numpy
 
 import slicer
+from regexplain.volumes.geometry import Grid
+from regexplain.volumes.intensities import tissue
+from synthetic_result import SEGMENT_CENTRES, SEGMENT_RADII
 
 LPS = np.array((-1.0, -1.0, 1.0))  # times this: RAS to LPS and back
 NEAR_MM = 1e-3
@@ -52,6 +55,18 @@ def check_place(node, image: sitk.Image) -> None:
         np.testing.assert_allclose(ras * LPS, image.TransformIndexToPhysicalPoint(index), atol=1e-6)
 
 
+def within_tissue(values: sitk.Image, scan: sitk.Image) -> sitk.Image:
+    """A map as its layer has it: as it is on the tissue of its scan, 0 in air."""
+    inside = tissue(scan)
+    assert 0.1 < inside.mean() < 0.9
+    return values * sitk.Cast(Grid.of(values).image(inside.astype(np.uint8)), sitk.sitkFloat32)
+
+
+def bar_title(node) -> str:
+    """The words over a map's colour bar, however their lines are broken and padded."""
+    return " ".join(slicer.modules.colors.logic().GetColorLegendDisplayNode(node).GetTitleText().split())
+
+
 def check_hottest_voxel(layer, truth) -> None:
     """The heatmap's largest value is at the point that it was computed for."""
     np.testing.assert_allclose(layer.hottestPoint() * LPS, truth.hottest[layer.stage][1], atol=NEAR_MM)
@@ -67,6 +82,17 @@ def check_hottest_pixel(layer, truth, view) -> None:
     assert len(rows) > 3
     seen, expected = np.array((rows.mean(), columns.mean())), np.array(view.toPixel(hottest))
     assert np.linalg.norm(seen - expected) * view.fieldOfView / len(picture) < min(layer.volume.GetSpacing()) / 3
+
+
+def check_outline(segmentation, truth, space: str, label: int) -> None:
+    """The surface of a segment in the fixed or the moving space is the formula's: its middle to half a voxel's shortest
+    side, its half sizes to half the longest."""
+    points = surface_points(segmentation, f"Segment_{label}")
+    unbent = truth.fixed_to_phantom(points) if space == "fixed" else truth.moving_to_phantom(points)
+    low, high = unbent.min(axis=0), unbent.max(axis=0)
+    sides = getattr(truth, space).GetSpacing()
+    np.testing.assert_allclose((low + high) / 2, SEGMENT_CENTRES[label], atol=min(sides) / 2)
+    np.testing.assert_allclose((high - low) / 2, SEGMENT_RADII[label], atol=max(sides) / 2)
 
 
 def check_arrows(layer, truth) -> None:
@@ -215,8 +241,8 @@ def _ends(drawn: vtk.vtkPolyData, source: vtk.vtkPolyDataAlgorithm) -> tuple[np.
     return points[:, base].mean(axis=1), points[:, tip].mean(axis=1)
 
 
-def surface_points(segmentation) -> np.ndarray:
-    """LPS points of the surface of the first segment, before any transform."""
+def surface_points(segmentation, segment: str = "Segment_1") -> np.ndarray:
+    """LPS points of the surface of a segment, which is what views draw, before any transform."""
     poly = vtk.vtkPolyData()
-    segmentation.GetClosedSurfaceRepresentation("Segment_1", poly)
+    segmentation.GetClosedSurfaceRepresentation(segment, poly)
     return vtk_to_numpy(poly.GetPoints().GetData()) * LPS

@@ -111,6 +111,23 @@ def test_heat_drawn_in_the_wrong_place_is_noticed(views, copied, truth, spoil):
             checks.check_hottest_pixel(layer, truth, view)
 
 
+@pytest.mark.parametrize("space", ["fixed", "moving"])
+@pytest.mark.parametrize("spoil", [flipped, shifted])
+def test_an_outline_in_the_wrong_place_is_noticed(scene, copied, truth, space, spoil):
+    path = str(copied / f"{space}_segmentation.nii.gz")
+    sitk.WriteImage(spoil(sitk.ReadImage(path)), path)
+    segmentation = ResultNodes.load(copied).node(f"{space}Segmentation")
+    with pytest.raises(AssertionError):
+        checks.check_outline(segmentation, truth, space, 1)
+
+
+def test_an_outline_of_two_segments_is_noticed(scene, copied, truth):
+    path = str(copied / "fixed_segmentation.nii.gz")
+    sitk.WriteImage(sitk.Cast(sitk.ReadImage(path) > 0, sitk.sitkUInt8), path)
+    with pytest.raises(AssertionError):
+        checks.check_outline(ResultNodes.load(copied).fixedSegmentation, truth, "fixed", 1)
+
+
 @pytest.mark.parametrize("spoil", [negated, zeroed])
 def test_a_gold_outline_in_the_wrong_place_is_noticed(views, copied, truth, spoil):
     path = str(copied / "components/component-01/strength+2.00.nii.gz")

@@ -6,7 +6,7 @@ import SimpleITK as sitk
 from click.testing import CliRunner
 
 from fire_model import head
-from mrml.checks import LPS, check_place
+from mrml.checks import LPS, check_place, within_tissue
 from regexplain import explain, register
 from regexplain.cards.stages import STAGES
 from regexplain.cli import main
@@ -35,11 +35,12 @@ def test_every_stage_is_a_layer_with_words_for_it_over_the_scan_it_explains(scen
     for name in ("affine-moving", "transformation-backward", "discriminator-moving-synthetic", "synthesis-fixed"):
         layer = heat[name].add()
         assert layer.space == ("fixed" if name == "synthesis-fixed" else "moving")
-        raw = sitk.ReadImage(str(explained / f"heatmaps/{name}.nii.gz"))
-        check_place(layer.volume, raw)
-        values = sitk.GetArrayFromImage(raw)
+        scan = sitk.ReadImage(str(explained / f"{layer.space}.nii.gz"))
+        heated = within_tissue(sitk.ReadImage(str(explained / f"heatmaps/{name}.nii.gz")), scan)
+        check_place(layer.volume, heated)
+        values = sitk.GetArrayFromImage(heated)
         k, j, i = np.unravel_index(np.argmax(values), values.shape)
-        at = np.array(raw.TransformIndexToPhysicalPoint([int(i), int(j), int(k)]))
+        at = np.array(heated.TransformIndexToPhysicalPoint([int(i), int(j), int(k)]))
         assert np.allclose(layer.hottestPoint(), at * LPS, atol=1e-3)
         layer.show()
         under = {view.GetBackgroundVolumeID() for view in layer.resultNodes.sliceComposites()}

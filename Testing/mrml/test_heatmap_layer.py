@@ -7,9 +7,17 @@ import pytest
 import SimpleITK as sitk
 
 import slicer
-from mrml.checks import LPS, check_hottest_pixel, check_hottest_voxel, check_place, like, without_bars
-from regexplain.volumes.geometry import Grid
-from regexplain.volumes.intensities import tissue
+from mrml.checks import (
+    LPS,
+    bar_title,
+    check_hottest_pixel,
+    check_hottest_voxel,
+    check_outline,
+    check_place,
+    like,
+    within_tissue,
+    without_bars,
+)
 from RegExplainLib.MRML.Layers import HeatmapLayer
 from RegExplainLib.MRML.ResultNodes import ResultNodes
 from synthetic_result import STAGES
@@ -26,11 +34,8 @@ def test_the_hottest_voxel_is_where_it_was_computed(layer, truth):
 
 def test_the_raw_values_are_kept_within_the_tissue_and_none_outside(layer, truth):
     values = sitk.ReadImage(str(truth.folder / f"heatmaps/{layer.stage}.nii.gz"))
-    inside = tissue(sitk.ReadImage(str(truth.folder / f"{STAGES[layer.stage]}.nii.gz")))
-    assert 0.1 < inside.mean() < 0.9
-    check_place(
-        layer.add().volume, values * sitk.Cast(Grid.of(values).image(inside.astype(np.uint8)), sitk.sitkFloat32)
-    )
+    scan = sitk.ReadImage(str(truth.folder / f"{STAGES[layer.stage]}.nii.gz"))
+    check_place(layer.add().volume, within_tissue(values, scan))
 
 
 def test_heat_in_air_is_clear_at_any_threshold_and_does_not_scale_the_colours(views, scene, copied, truth):
@@ -58,7 +63,7 @@ def test_the_share_of_heat_in_air_stands_beside_the_map(scene, copied, share):
         record["heatmaps"][0]["air_share"] = share
     (copied / "result.json").write_text(json.dumps(record))
     layer = HeatmapLayer(ResultNodes.load(copied), "encoder-fixed").add()
-    assert barTitle(layer.volume) == ("Grad-CAM" if share is None else "Grad-CAM 42 % in air")
+    assert bar_title(layer.volume) == ("Grad-CAM" if share is None else "Grad-CAM 42 % in air")
 
 
 def test_the_hottest_spot_is_seen_where_it_is(views, layer, truth):
@@ -71,10 +76,6 @@ def test_a_heatmap_lies_over_the_scan_that_it_belongs_to(layer):
     layer.add()
     under = {view.GetBackgroundVolumeID() for view in layer.resultNodes.sliceComposites()}
     assert under == {layer.resultNodes.node(STAGES[layer.stage]).GetID()}
-
-
-def barTitle(node):
-    return " ".join(slicer.modules.colors.logic().GetColorLegendDisplayNode(node).GetTitleText().split())
 
 
 def pair(layer, truth, views):
@@ -133,7 +134,7 @@ def test_the_middle_of_the_scale_is_zero_whatever_the_signs(result, truth):
 def test_slicer_shows_a_legend_with_it(layer):
     layer.add()
     legend = slicer.modules.colors.logic().GetColorLegendDisplayNode(layer.volume)
-    assert legend.GetVisibility() and barTitle(layer.volume) == "Grad-CAM"
+    assert legend.GetVisibility() and bar_title(layer.volume) == "Grad-CAM"
 
 
 def test_a_heatmap_of_zeros_is_clear(views, scene, copied, truth):
@@ -165,7 +166,7 @@ def test_maps_of_one_stage_by_two_methods_are_two_layers_with_their_methods_name
     assert [layer.pictureTitle for layer in layers] == ["Grad-CAM, decoder", "HiResCAM, decoder, towards left"]
     usual, negative = (slicer.util.arrayFromVolume(layer.volume) for layer in layers)
     assert np.array_equal(usual, -negative)
-    assert [barTitle(layer.volume) for layer in layers] == ["Grad-CAM", "HiResCAM"]
+    assert [bar_title(layer.volume) for layer in layers] == ["Grad-CAM", "HiResCAM"]
 
 
 def test_the_map_of_a_components_coordinate_is_a_heatmap_with_a_readable_title(scene, copied, truth):
@@ -201,19 +202,9 @@ def test_with_positive_values_only_the_cool_ones_are_clear_and_come_back(views, 
 
 def test_the_region_that_was_asked_about_is_outlined_on_the_scan_of_the_map(layer, truth):
     layer.add()
-    segmentation = layer.resultNodes.node(f"{STAGES[layer.stage]}Segmentation")
-    names = [
-        layer.region.GetSegmentation().GetNthSegmentID(n)
-        for n in range(layer.region.GetSegmentation().GetNumberOfSegments())
-    ]
-    assert names == ["Segment_1"] and layer.region.GetDisplayVisibility()
-    outlined, whole = [0.0] * 6, [0.0] * 6
-    layer.region.GetRASBounds(outlined)
-    segmentation.GetRASBounds(whole)
-    centre = np.add(outlined[::2], outlined[1::2]) / 2 * LPS
-    fixed = truth.centre + (0, -7, 0)
-    expected = fixed if STAGES[layer.stage] == "fixed" else truth.moving_points(fixed[None])[0]
-    assert np.linalg.norm(centre - expected) < 6 and np.ptp(whole) >= np.ptp(outlined)
+    assert list(layer.region.GetSegmentation().GetSegmentIDs()) == ["Segment_1"]
+    assert layer.region.GetDisplayVisibility()
+    check_outline(layer.region, truth, STAGES[layer.stage], 1)
     layer.hide()
     assert not layer.region.GetDisplayVisibility()
 

@@ -19,7 +19,7 @@ from synthetic_result import STAGES, canvas_of
 PICTURES = {
     *("overview.png", "outlines.png", "glyphs-slice.png", "glyphs-3d.png"),
     *(f"heatmap-{stage}.png" for stage in STAGES),
-    *("jacobian.png", "inverse-consistency.png"),
+    *("displacement.png", "jacobian.png", "inverse-consistency.png"),
     *("animation-registration.png", "animation-component-01.png", "animation-component-02.png"),
 }
 
@@ -61,7 +61,7 @@ def reopened(made, scene):
 
 def test_every_layer_is_in_the_file(reopened):
     layers = reopened.layers()
-    assert len(layers) == 9 and all(layer.added for layer in layers)
+    assert len(layers) == 10 and all(layer.added for layer in layers)
     assert [layer.key for layer in layers if layer.visible] == ["glyphs"]
     for layer in layers:
         layer.show()

@@ -6,7 +6,7 @@ import SimpleITK as sitk
 import vtk
 
 import slicer
-from mrml.checks import LPS, like
+from mrml.checks import LPS, bar_title, like
 from regexplain.errors import BadInputError
 from regexplain.volumes.intensities import tissue
 from RegExplainLib.MRML.Layers import InverseConsistencyLayer, JacobianLayer, TransformMap
@@ -109,8 +109,7 @@ def test_there_and_back_is_what_itk_says_on_tissue_and_0_elsewhere(scene, copied
 @pytest.mark.parametrize("kind", [JacobianLayer, InverseConsistencyLayer])
 def test_a_map_says_its_unit_and_needs_the_folder_once(scene, result, kind):
     layer = kind(result).add()
-    legend = slicer.modules.colors.logic().GetColorLegendDisplayNode(layer.volume)
-    assert legend.GetTitleText() == {"jacobian": "volume of 1 mm³, ×"}.get(layer.key, "mm from there and back")
+    assert bar_title(layer.volume) == {"jacobian": "volume of 1 mm³, ×"}.get(layer.key, "mm from there and back")
     [found] = ResultNodes.find(scene)
     assert kind(found).add().visible
     layer.remove()
