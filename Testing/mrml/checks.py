@@ -3,6 +3,8 @@
 Each check raises AssertionError; test_checks_notice_mistakes.py feeds each with the mistake that it is there for.
 """
 
+from contextlib import contextmanager
+
 import numpy as np
 import SimpleITK as sitk
 import vtk
@@ -16,6 +18,18 @@ from synthetic_result import SEGMENT_CENTRES, SEGMENT_RADII
 LPS = np.array((-1.0, -1.0, 1.0))  # times this: RAS to LPS and back
 NEAR_MM = 1e-3
 RED, GOLD = (0.95, 0.15, 0.15), (1.0, 0.80, 0.10)
+
+
+@contextmanager
+def vtk_says_nothing():
+    """VTK and MRML report no error and no warning meanwhile, such as of a filter that is run without input."""
+    usual, heard = vtk.vtkOutputWindow.GetInstance(), vtk.vtkStringOutputWindow()
+    vtk.vtkOutputWindow.SetInstance(heard)
+    try:
+        yield
+    finally:
+        vtk.vtkOutputWindow.SetInstance(usual)
+    assert not heard.GetOutput(), heard.GetOutput()
 
 
 def node_ids(scene) -> set[str]:

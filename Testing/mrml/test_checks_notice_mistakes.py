@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import SimpleITK as sitk
+import vtk
 
 from mrml import checks
 from regexplain.transforms.itk import read_transform
@@ -137,3 +138,13 @@ def test_a_gold_outline_in_the_wrong_place_is_noticed(views, copied, truth, spoi
         checks.check_gold_outline(
             layer, lambda points: truth.component_displacement(1, 2.0, points), truth, views[0], 2.0
         )
+
+
+def test_a_mapper_without_input_is_noticed(views):
+    views[0].render()
+    renderer, actor = views[0].window.GetRenderers().GetFirstRenderer(), vtk.vtkActor2D()
+    actor.SetMapper(vtk.vtkPolyDataMapper2D())
+    renderer.AddViewProp(actor)
+    with pytest.raises(AssertionError, match="No input!"), checks.vtk_says_nothing():
+        views[0].render()
+    renderer.RemoveViewProp(actor)
