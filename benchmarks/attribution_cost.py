@@ -20,7 +20,7 @@ import torch
 from regexplain.cards import registry
 from regexplain.torch_backend.attribution.attribution import IMAGES
 from regexplain.torch_backend.attribution.methods import attribution
-from regexplain.torch_backend.attribution.question import Question, motion_question
+from regexplain.torch_backend.attribution.target import Question, motion_question
 from regexplain.torch_backend.inference.model import Model
 
 

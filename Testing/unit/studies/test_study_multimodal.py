@@ -27,11 +27,11 @@ from regexplain.studies.multimodal import (
     pairs,
     pointing,
     run,
-    seeing,
+    observations,
 )
 from regexplain.studies.multimodal.randomisation import CASCADE, with_random
 from regexplain.torch_backend.attribution.methods import attribution
-from regexplain.torch_backend.attribution.question import motion_question
+from regexplain.torch_backend.attribution.target import motion_question
 from regexplain.torch_backend.inference.model import Model
 from regexplain.torch_backend.networks.fire import learnt
 from regexplain.torch_backend.spatial.warp import warp
@@ -187,13 +187,13 @@ def replace_card(model: Model, size: list[int]) -> Model:
 # One pair through the network --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("method", list(seeing.METHODS))
+@pytest.mark.parametrize("method", list(observations.METHODS))
 def test_the_maps_that_are_measured_are_those_that_explain_writes(model, pair, method):
-    found = seeing.seen(model.network, pair)
+    found = observations.seen(model.network, pair)
     there = motion_question(model.network, pair.fixed, pair.moving, "magnitude", pair.inside, pair.spacing)
     carried = warp(pair.inside[None, None], found.output.inverse, padding="zeros")[0, 0]
     back = motion_question(model.network, pair.fixed, pair.moving, "magnitude", carried, pair.spacing, inverse=True)
-    for question, stages in ((there, seeing.STAGES[:3]), (back, seeing.STAGES[3:])):
+    for question, stages in ((there, observations.STAGES[:3]), (back, observations.STAGES[3:])):
         for one in attribution(method).maps(question, stages):
             mine = found.maps[method][one.stage]
             assert torch.allclose(mine, one.values, atol=1e-5 * float(mine.abs().max())), one.stage
@@ -202,8 +202,8 @@ def test_the_maps_that_are_measured_are_those_that_explain_writes(model, pair, m
 
 def test_an_identical_pair_has_no_maps_no_motion_and_is_consistent(model, pair):
     same = pair.identical()
-    found = seeing.seen(model.network, same)
-    row = seeing.indicators(model.network, same, found)
+    found = observations.seen(model.network, same)
+    row = observations.indicators(model.network, same, found)
     assert all(m.abs().max() == 0 for maps in found.maps.values() for m in maps.values())
     assert row["moved_mm"] == row["error_mm"] == row["inverse_consistency_mm"] == 0
     assert math.isnan(row["complementarity_grad-cam"]) and math.isnan(row["symmetry_hirescam"])
@@ -211,8 +211,8 @@ def test_an_identical_pair_has_no_maps_no_motion_and_is_consistent(model, pair):
 
 def test_streams_and_directions_that_say_the_same_agree_though_their_signs_are_opposite():
     a, b = noise(0), noise(1)
-    same = seeing.of_streams("m", a, -a, EVERYWHERE) | seeing.of_directions("m", a, -a, EVERYWHERE)
-    other = seeing.of_streams("m", a, b, EVERYWHERE) | seeing.of_directions("m", a, b, EVERYWHERE)
+    same = observations.of_streams("m", a, -a, EVERYWHERE) | observations.of_directions("m", a, -a, EVERYWHERE)
+    other = observations.of_streams("m", a, b, EVERYWHERE) | observations.of_directions("m", a, b, EVERYWHERE)
     for name in ("complementarity_m", "top_overlap_m", "symmetry_m"):
         assert same[name] == pytest.approx(1) and other[name] < 0.3
     assert same["streams_signed_m"] == same["directions_signed_m"] == pytest.approx(-1)
@@ -224,7 +224,7 @@ def test_the_moving_stream_s_map_is_carried_to_where_its_tissue_lies_in_fixed():
     shift = torch.zeros(1, 3, *SHAPE)
     shift[:, 0] = 3.0  # fixed's x is found 3 voxels further in moving
     maps = {"grad-cam": {"encoder-fixed": noise(0), "encoder-moving": there}}
-    of_fixed, carried = seeing.on_fixed(
+    of_fixed, carried = observations.on_fixed(
         SimpleNamespace(maps=maps, output=SimpleNamespace(displacement=shift)), "grad-cam"
     )
     assert torch.equal(of_fixed, noise(0))
@@ -244,22 +244,22 @@ def test_syntheses_begin_with_f_s_own_and_go_all_the_way_to_the_blur(model, pair
 
 
 def test_images_that_are_the_same_to_the_discriminator_do_not_diverge(model, pair):
-    row = seeing.compared(model.network, "T1", pair.fixed, pair.fixed, pair.inside)
+    row = observations.compared(model.network, "T1", pair.fixed, pair.fixed, pair.inside)
     assert set(row.values()) == {0.0}
-    other = seeing.compared(model.network, "T1", pair.fixed, pair.fixed.flip(3), pair.inside)
+    other = observations.compared(model.network, "T1", pair.fixed, pair.fixed.flip(3), pair.inside)
     assert all(value > 0 for value in other.values())
 
 
 def test_two_orders_that_undo_each_other_are_consistent(model, pair):
-    found = seeing.seen(model.network, pair)
+    found = observations.seen(model.network, pair)
     agreed = replace(found, output=replace(found.output, disagreement=torch.zeros_like(found.output.raw)))
-    row, exact = seeing.consistency(pair, found), seeing.consistency(pair, agreed)
+    row, exact = observations.consistency(pair, found), observations.consistency(pair, agreed)
     assert exact["disagreement_mm"] == 0
     assert exact["two_orders_mm"] == pytest.approx(row["inverse_consistency_mm"], rel=1e-3)
     shift = torch.zeros_like(found.output.raw)
     shift[:, 0] = 0.5  # canvas voxels of 4 mm
     shifted = replace(found, output=replace(found.output, disagreement=shift))
-    assert seeing.consistency(pair, shifted)["disagreement_mm"] == pytest.approx(2.0, rel=1e-4)
+    assert observations.consistency(pair, shifted)["disagreement_mm"] == pytest.approx(2.0, rel=1e-4)
 
 
 # Made worse --------------------------------------------------------------------------------------------------------
@@ -393,7 +393,7 @@ def test_a_map_with_its_largest_value_at_the_bump_is_a_hit_and_another_is_not(pa
             wrong[tuple(tissue)] = -2.0
         maps = {"grad-cam": right, "hirescam": wrong}
         output = SimpleNamespace(displacement=torch.zeros_like(pair.undo))
-        return SimpleNamespace(maps={m: dict.fromkeys(seeing.STAGES, v) for m, v in maps.items()}, output=output)
+        return SimpleNamespace(maps={m: dict.fromkeys(observations.STAGES, v) for m, v in maps.items()}, output=output)
 
     monkeypatch.setattr(pointing, "seen", planted)
     rows = list(pointing.of_head(SimpleNamespace(network=None), pair, 0))
@@ -429,7 +429,7 @@ def test_a_correlation_of_the_wrong_sign_is_a_claim_that_fails_and_says_how_stro
 
 
 def test_a_map_of_the_opposite_sign_is_still_alike_when_weights_are_random():
-    rows = [{"step": "G downwards", **{f"kept_m {stage}": sign for stage in seeing.STAGES}} for sign in (-1.0, 1.0)]
+    rows = [{"step": "G downwards", **{f"kept_m {stage}": sign for stage in observations.STAGES}} for sign in (-1.0, 1.0)]
     assert claims.still_alike([*rows, {"step": "T's answer"}], "m") == Estimate(1.0, 1.0, 1.0, 2)
 
 

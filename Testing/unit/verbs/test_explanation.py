@@ -22,7 +22,7 @@ from regexplain.results.explanations import share_outside
 from regexplain.results.folder import ResultFolder
 from regexplain.results.registration_result import RegistrationResult
 from regexplain.torch_backend.attribution.methods import integrated_gradients
-from regexplain.torch_backend.attribution.question import motion_question
+from regexplain.torch_backend.attribution.target import motion_question
 from regexplain.torch_backend.inference.model import Model
 from regexplain.volumes.geometry import Grid
 from regexplain.volumes.intensities import tissue

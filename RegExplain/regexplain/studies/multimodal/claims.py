@@ -20,7 +20,7 @@ from .ordinary import OWN, SHUFFLED
 from .pointing import ANSWER, DIFFERENCE, HIT_MM, ITSELF, TRUSTED, hits
 from .randomisation import LAST_OF_G
 from .run import FEWEST, column, difference, estimate
-from .seeing import METHODS, STAGES
+from .observations import METHODS, STAGES
 
 HOLDS, FAILS, OPEN = "holds", "does not hold", "not shown"
 CONSISTENT_MM = 0.1

@@ -15,7 +15,7 @@ from ..sections import Row, Section
 from .ordinary import ONE_MODALITY, OWN, SHUFFLED
 from .randomisation import CASCADE
 from .run import Run, column, difference, estimate
-from .seeing import ENCODER, METHODS, changed, seen
+from .observations import ENCODER, METHODS, changed, seen
 
 KINDS = {OWN: "T1 and FLAIR", ONE_MODALITY: "one modality", SHUFFLED: "shuffled pairs"}
 GROUPS = 4

@@ -14,7 +14,7 @@ from ...torch_backend.training.multimodal.fields import smoothed
 from ..sections import Row
 from .pairs import Pair
 from .run import Run
-from .seeing import changed, indicators, seen
+from .observations import changed, indicators, seen
 
 INTACT = "intact"
 UNITS = {"noise": "of the brightest", "blur": "mm", "slab": "mm missing", "weights": "of each layer's spread"}

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ...torch_backend.attribution.attribution import Attribution
-from ...torch_backend.attribution.question import motion_question
+from ...torch_backend.attribution.target import motion_question
 from ...torch_backend.attribution.scalars import mean_magnitude
 from ..charts import intervals, stepwise
 from ..measures import Estimate, area, mean_of
@@ -22,7 +22,7 @@ from ..sections import Row, Section
 from .degradation import blur
 from .pairs import Pair
 from .run import Run, column, difference, estimate
-from .seeing import ENCODER, METHODS, answer, seen
+from .observations import ENCODER, METHODS, answer, seen
 
 BLUR_MM = 12.0
 CELL = 2

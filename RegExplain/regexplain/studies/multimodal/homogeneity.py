@@ -14,7 +14,7 @@ from .ordinary import ONE_MODALITY, OWN, SHUFFLED
 from .pairs import Pair
 from .randomisation import LAST
 from .run import Run, column, estimate
-from .seeing import METHODS, answer, compared
+from .observations import METHODS, answer, compared
 
 BLUR_MM, NOISE_SD = 6.0, 0.3
 SHARES = {"blur": (0.25, 0.5, 0.75, 1.0), "noise": (0.1, 0.2, 0.4, 0.8)}

@@ -14,7 +14,7 @@ from ..measures import divergence
 from ..sections import Row, Section
 from .pairs import ALIGNED, LABELS, NATIVE, RMS_MM, WIDTH_MM, Pair
 from .run import Run, column, estimate
-from .seeing import METHODS, TRANSFORMATION, Seen, indicators, of_directions, of_streams, on_fixed, realness, seen
+from .observations import METHODS, TRANSFORMATION, Seen, indicators, of_directions, of_streams, on_fixed, realness, seen
 
 OWN, ONE_MODALITY, SHUFFLED, IDENTICAL = "ordinary", "one modality", "shuffled", "identical"
 TEXT = (

@@ -19,7 +19,7 @@ from ..measures import Estimate
 from ..sections import Row, Section
 from .pairs import Pair
 from .run import Run, column, estimate
-from .seeing import METHODS, STAGES, Seen, seen
+from .observations import METHODS, STAGES, Seen, seen
 
 BUMP_SD_MM, BUMP_MM = 8.0, 4.0  # its width, and how far it moves tissue at most, there
 HIT_MM = 12.0  # where it moves most, and one of G's cells (4 mm) more

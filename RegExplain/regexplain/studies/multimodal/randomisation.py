@@ -11,7 +11,7 @@ from ...torch_backend.networks.fire import FireNetwork
 from ..charts import stepwise
 from ..sections import Row, Section
 from .run import Run, estimate
-from .seeing import METHODS, STAGES, changed, indicators, seen
+from .observations import METHODS, STAGES, changed, indicators, seen
 
 CASCADE = {  # what is made random, beside all before it
     "T's answer": ("transformation.part",),

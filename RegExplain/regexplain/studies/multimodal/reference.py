@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ...results.trust import KEYS
-from ...torch_backend.attribution.fire_questions import FirePair
+from ...torch_backend.attribution.fire_targets import FirePair
 from ...torch_backend.inference.trust import Indicators, head
 from ..sections import Row, Section, centred_canvas
 from .pairs import Pair

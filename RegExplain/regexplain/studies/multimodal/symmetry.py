@@ -9,7 +9,7 @@ from .degradation import INTACT, UNITS
 from .ordinary import IDENTICAL, ONE_MODALITY, OWN, SHUFFLED
 from .randomisation import CASCADE
 from .run import Run, column, estimate
-from .seeing import METHODS
+from .observations import METHODS
 
 TEXT = (
     "T's forward map is of the mean displacement over the fixed image's tissue, its backward map of the inverse "

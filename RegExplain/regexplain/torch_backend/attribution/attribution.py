@@ -17,7 +17,7 @@ from ...errors import BadInputError
 from ...progress import Progress
 from ..spatial.warp import grown
 from .modules import divided, module_of, outputs_of, parts
-from .question import Question
+from .target import Question
 
 IMAGES = {"fixed": "fixed", "moving": "moving"}  # the stages of a method that explains the two images themselves
 

@@ -18,7 +18,7 @@ from ...results.explanations import Heatmap
 from ...results.registration_result import RegistrationResult
 from ..inference.model import Model
 from ..spatial.warp import grown
-from .placing import in_place
+from .resampling import in_place
 
 
 @torch.inference_mode()

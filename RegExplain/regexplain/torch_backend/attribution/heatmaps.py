@@ -17,11 +17,11 @@ from ...volumes.geometry import Grid
 from ..inference.model import Model
 from ..networks.fire import FireNetwork
 from .attribution import IMAGES, ImageAttribution, StageMap
-from .fire_questions import FirePair
+from .fire_targets import FirePair
 from .methods import attribution
 from .modules import no_stage
-from .placing import Asked, in_place
-from .question import motion_question
+from .resampling import Asked, in_place
+from .target import motion_question
 
 
 def heatmaps(

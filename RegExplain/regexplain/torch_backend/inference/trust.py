@@ -17,9 +17,9 @@ from ...errors import BadInputError
 from ...results.registration_result import RegistrationResult
 from ...results.trust import KEYS, Indicator, Modality, Trust, TrustMap, direction_words
 from ...volumes.intensities import TISSUE
-from ..attribution.fire_questions import IMAGES, FirePair
+from ..attribution.fire_targets import IMAGES, FirePair
 from ..attribution.methods import attribution
-from ..attribution.placing import in_place
+from ..attribution.resampling import in_place
 from ..attribution.scalars import mean_over, millimetres
 from ..networks.fire import half_way
 from ..spatial.warp import grown, resized, warp

@@ -16,7 +16,7 @@ from regexplain.torch_backend.attribution.methods import attribution, occlusion
 from regexplain.torch_backend.attribution.methods.integrated_gradients import IntegratedGradients
 from regexplain.torch_backend.attribution.methods.occlusion import Occlusion
 from regexplain.torch_backend.attribution.modules import divided
-from regexplain.torch_backend.attribution.question import Question, motion_question
+from regexplain.torch_backend.attribution.target import Question, motion_question
 from regexplain.torch_backend.attribution.scalars import (
     AXES,
     EPS_MM,

@@ -21,7 +21,7 @@ from regexplain.report import render_report
 from regexplain.results import ResultFolder
 from regexplain.results.registration_result import RegistrationResult
 from regexplain.results.trust import CERTAIN, Indicator, Modality, Trust, TrustMap, contrast_warnings, direction_words
-from regexplain.torch_backend.attribution.fire_questions import FirePair
+from regexplain.torch_backend.attribution.fire_targets import FirePair
 from regexplain.torch_backend.inference.model import Model
 from regexplain.torch_backend.inference.trust import Indicators, correlation, measured_trust
 from regexplain.torch_backend.networks.fire import FireNetwork

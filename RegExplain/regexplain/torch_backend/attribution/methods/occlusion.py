@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ....progress import Progress
 from ..attribution import ImageAttribution
-from ..question import Question
+from ..target import Question
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..drawing import generator
+from ..seeding import generator
 from .augmentation import augmented
 from .cases import Case
 from .config import LatentConfig

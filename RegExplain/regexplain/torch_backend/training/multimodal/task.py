@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from ...networks.fire import FireNetwork
 from ...spatial.warp import warp
-from ..drawing import generator
+from ..seeding import generator
 from ..latent.evaluation import hard_dice
 from .anatomies import Anatomy, read_anatomies
 from .config import FireConfig, Sources

@@ -26,8 +26,8 @@ from ..networks.fire import FireNetwork, half_way
 from ..networks.latent import RegistrationOutput
 from ..spatial.warp import identity, resized, warp
 from .attribution import StageMap
-from .placing import Asked, in_place
-from .question import Question, motion_question
+from .resampling import Asked, in_place
+from .target import Question, motion_question
 from .scalars import EPS_MM, mean_logit, mean_over, synthesis_agreement
 
 CLEAR = 0.9  # certainty

@@ -12,7 +12,7 @@ from ...results.registration_result import RegistrationResult
 from ...volumes.geometry import Grid
 from .attribution import StageMap
 from .modules import parts
-from .question import Question
+from .target import Question
 
 
 @dataclass(frozen=True)

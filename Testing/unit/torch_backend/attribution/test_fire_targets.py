@@ -16,10 +16,10 @@ from torch import nn
 from regexplain.cards.heatmap_names import heatmap_name
 from regexplain.cards.stages import STAGES, stage_title, stage_words
 from regexplain.errors import BadInputError
-from regexplain.torch_backend.attribution import fire_questions
-from regexplain.torch_backend.attribution.fire_questions import FirePair
+from regexplain.torch_backend.attribution import fire_targets
+from regexplain.torch_backend.attribution.fire_targets import FirePair
 from regexplain.torch_backend.attribution.heatmaps import heatmaps
-from regexplain.torch_backend.attribution.placing import in_place
+from regexplain.torch_backend.attribution.resampling import in_place
 from regexplain.torch_backend.inference.model import NETWORKS
 from regexplain.torch_backend.networks.fire import FireNetwork, half_way
 from regexplain.torch_backend.networks.latent import LatentNetwork
@@ -175,13 +175,13 @@ def test_heat_lies_on_its_cause_at_every_stage(method):
 WRONGS = {
     "T's maps are left half the way": (FirePair, "_placed_motion", FirePair._placed, "transformation-forward"),
     "T's maps are carried the other way": (
-        *(fire_questions, "half_way", lambda output: half_way(output)[::-1]),
+        *(fire_targets, "half_way", lambda output: half_way(output)[::-1]),
         "transformation-backward",
     ),
-    "x flipped": (fire_questions, "in_place", lambda c, *to: in_place(np.flip(c, 2), *to), "encoder-fixed"),
-    "half a cell off": (fire_questions, "in_place", lambda c, *to: in_place(np.roll(c, 1, 2), *to), "encoder-moving"),
+    "x flipped": (fire_targets, "in_place", lambda c, *to: in_place(np.flip(c, 2), *to), "encoder-fixed"),
+    "half a cell off": (fire_targets, "in_place", lambda c, *to: in_place(np.roll(c, 1, 2), *to), "encoder-moving"),
     "without the alignment": (
-        *(fire_questions, "in_place"),
+        *(fire_targets, "in_place"),
         lambda c, canvas, grid, result: Grid.of(result.moving).sample(canvas.image(c)),
         "discriminator-moving",
     ),
