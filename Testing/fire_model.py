@@ -70,7 +70,7 @@ def write_any_contrast_model(folder: Path, seed: int = 11) -> Path:
 
     from regexplain.torch_backend.networks.fire import FireNetwork
 
-    options = {"widths": [4, 6, 8], "modalities": [], "segments": 0, "looks": [1, 1, 1]}
+    options = {"widths": [4, 6, 8], "modalities": [], "segments": 0, "iterations": [1, 1, 1]}
     torch.manual_seed(seed)
     network = FireNetwork(**options)
     for part in network.transformation.part:

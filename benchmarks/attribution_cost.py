@@ -19,8 +19,8 @@ import torch
 
 from regexplain.cards import registry
 from regexplain.torch_backend.attribution.attribution import IMAGES
-from regexplain.torch_backend.attribution.methods import attribution
-from regexplain.torch_backend.attribution.target import Question, motion_question
+from regexplain.torch_backend.attribution.methods import attribution_method
+from regexplain.torch_backend.attribution.target import Target, motion_target
 from regexplain.torch_backend.inference.model import Model
 
 
@@ -31,43 +31,43 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     arguments = parser.parse_args()
     model = Model.load(registry.card(arguments.model), "cpu", threads=1)
-    question = example(model)
+    target = example(model)
     size = " × ".join(map(str, model.card.canvas_size))
     print(f"{model.card.name}, {size}, torch {torch.__version__}, one thread, median of {arguments.repeats}\n")
     print("| method | stages | forward | with maps | in forward passes | a map | kept for backward |")
     print("|---|---|---|---|---|---|---|")
     for method in arguments.methods.split(","):
-        known = list(question.grids) if method in ("grad-cam", "hirescam") else list(IMAGES)
+        known = list(target.grids) if method in ("grad-cam", "hirescam") else list(IMAGES)
         for stages in ([known, *([stage] for stage in known)]) if known[0] not in IMAGES else [known]:
-            print(row(question, method, stages, arguments.repeats), flush=True)
+            print(row(target, method, stages, arguments.repeats), flush=True)
 
 
-def example(model: Model) -> Question:
+def example(model: Model) -> Target:
     """Time does not depend on what the volumes show, as long as they differ."""
     shape = list(reversed(model.card.canvas_size))
     fixed, moving = torch.rand(2, 1, 1, *shape, generator=torch.Generator().manual_seed(0))
-    return motion_question(model.network, fixed, moving, "magnitude", torch.ones(shape), model.card.canvas_spacing)
+    return motion_target(model.network, fixed, moving, "magnitude", torch.ones(shape), model.card.canvas_spacing)
 
 
-def row(question: Question, method: str, stages: list[str], repeats: int) -> str:
+def row(target: Target, method: str, stages: list[str], repeats: int) -> str:
     measured = []
     for _ in range(repeats + 1):
-        measured.append((seconds(lambda: forward(question)), seconds(lambda: maps(question, method, stages))))
+        measured.append((seconds(lambda: forward(target)), seconds(lambda: maps(target, method, stages))))
     plain, explained = np.median(measured[1:], axis=0)
     passes = explained / plain
     return (
         f"| {method} | {', '.join(stages)} | {plain:.2f} s | {explained:.2f} s | {passes:.1f} | "
-        f"{passes / len(stages):.1f} | {kept(lambda: maps(question, method, stages)) / 2**20:.0f} MiB |"
+        f"{passes / len(stages):.1f} | {kept(lambda: maps(target, method, stages)) / 2**20:.0f} MiB |"
     )
 
 
 @torch.inference_mode()
-def forward(question: Question) -> None:
-    question.answer(question.fixed, question.moving)
+def forward(target: Target) -> None:
+    target.forward(target.fixed, target.moving)
 
 
-def maps(question: Question, method: str, stages: list[str]) -> None:
-    attribution(method).maps(question, stages)
+def maps(target: Target, method: str, stages: list[str]) -> None:
+    attribution_method(method).maps(target, stages)
 
 
 def seconds(work: Callable[[], None]) -> float:

@@ -18,14 +18,14 @@ import torch
 import regexplain
 from regexplain.cards import registry
 from regexplain.torch_backend.inference.model import Model
-from regexplain.torch_backend.inference.refinement import Refinement, refined
-from regexplain.torch_backend.spatial.warp import grown
+from regexplain.torch_backend.inference.refinement import RefinementSettings, refine_pair
+from regexplain.torch_backend.spatial.warp import resize
 from regexplain.torch_backend.training.latent.cases import Case, split
 from regexplain.torch_backend.training.latent.config import LatentConfig
 from regexplain.torch_backend.training.latent.evaluation import hard_dice, registered_dice
 
 CONFIGS = Path(regexplain.__file__).parent / "configs"
-KNOWN = Refinement(smoothness=0.1)
+KNOWN = RefinementSettings(smoothness=0.1)
 CERTAIN = 1e-3
 
 
@@ -37,18 +37,18 @@ def held_out(model: str, data: Path) -> list[Case]:
 
 def told(network, case: Case) -> float:
     """Dice of what the network tells of one volume."""
-    segments = network.told(network.encoder(case.volume[None])).sigmoid()
-    return hard_dice(grown(segments, case.segments.shape[1:])[0], case.segments)
+    segments = network.segmentation_logits(network.encoder(case.volume[None])).sigmoid()
+    return hard_dice(resize(segments, case.segments.shape[1:])[0], case.segments)
 
 
 def given_segments(network, fixed: Case, moving: Case, steps: int):
     """`refined`, but the network is told the true segments."""
     true = torch.stack([fixed.segments, moving.segments])
-    own, network.told = network.told, lambda _: torch.logit(true, CERTAIN)
+    own, network.segmentation_logits = network.segmentation_logits, lambda _: torch.logit(true, CERTAIN)
     try:
-        return refined(network, fixed.volume[None], moving.volume[None], steps, KNOWN)
+        return refine_pair(network, fixed.volume[None], moving.volume[None], steps, KNOWN)
     finally:
-        network.told = own
+        network.segmentation_logits = own
 
 
 @torch.inference_mode()
@@ -56,7 +56,7 @@ def measured(network, cases: list[Case], steps: int) -> dict[str, list[float]]:
     rows: dict[str, list[float]] = {"told": [told(network, case) for case in cases]}
     ways = {
         "registered": lambda f, m: network(f.volume[None], m.volume[None]),
-        f"refined, {steps} steps": lambda f, m: refined(network, f.volume[None], m.volume[None], steps),
+        f"refined, {steps} steps": lambda f, m: refine_pair(network, f.volume[None], m.volume[None], steps),
         f"given the true segments, {steps} steps": lambda f, m: given_segments(network, f, m, steps),
     }
     for name, register in ways.items():

@@ -22,7 +22,7 @@ from regexplain.cards import registry
 from regexplain.latent.components import LatentComponents
 from regexplain.torch_backend.inference.live import PRECISIONS, LiveDecoder
 from regexplain.torch_backend.inference.model import Model
-from regexplain.torch_backend.spatial.warp import grown
+from regexplain.torch_backend.spatial.warp import resize
 
 COMPONENTS, REACH = 8, 2.0  # what the slider of the panel plays with: coordinates within ± so many standard deviations
 
@@ -86,7 +86,7 @@ def on_canvas(model: Model, canvas: tuple[int, int, int]) -> Model:
     values = model.card.values | {"canvas": model.card.values["canvas"] | {"size": list(canvas)}}
     other = Model(replace(model.card, values=values), model.network, model.device)
     other.components = LatentComponents(
-        grown(basis, new).flatten(1).double().numpy(), np.zeros(0), known.sd, known.explained_variance
+        resize(basis, new).flatten(1).double().numpy(), np.zeros(0), known.sd, known.explained_variance
     )
     return other
 

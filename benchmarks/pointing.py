@@ -25,7 +25,7 @@ from tqdm import tqdm
 
 from regexplain.cards import registry
 from regexplain.evaluation import numbered_cases
-from regexplain.torch_backend.attribution.coordinate_maps import contributions, shared_out
+from regexplain.torch_backend.attribution.coordinate_maps import contributions, distribute
 from regexplain.torch_backend.inference.model import Model
 from regexplain.torch_backend.spatial.warp import warp
 
@@ -98,7 +98,7 @@ def of_component(model: Model, before: Tensor, after: Tensor, index: int, points
     pairs = [(contributions(e, model.components, index), grad_cam(e, model, index)) for e in (before, after)]
     near, distance = {}, {METHODS[2]: float(np.linalg.norm(guess - place))}
     for method, first, second in zip(METHODS, *pairs, strict=False):
-        change = shared_out(second - first, offsets.shape).numpy()
+        change = distribute(second - first, offsets.shape).numpy()
         peak = np.unravel_index(np.abs(change).argmax(), change.shape)
         distance[method] = float(np.linalg.norm(points[peak] - place))
         near[method] = float(change[offsets <= NEAR_MM].sum())

@@ -36,7 +36,7 @@ from regexplain.results.trust import KEYS, Indicator, Modality, Trust, contrast_
 from regexplain.torch_backend.inference.alignment import align
 from regexplain.torch_backend.inference.model import Model
 from regexplain.torch_backend.inference.prediction import predict
-from regexplain.torch_backend.inference.trust import measured_trust
+from regexplain.torch_backend.inference.trust import measure_trust
 from regexplain.transforms.itk import RegistrationTransform, grid_points
 from regexplain.volumes.geometry import Grid, anatomical
 from regexplain.volumes.images import read_volume
@@ -83,7 +83,7 @@ def main() -> None:
     for condition, case in tqdm(jobs, disable=None):
         warned: list[str] = []
         result = aligned(model, case, warned)
-        trust = measured_trust(model, result)
+        trust = measure_trust(model, result)
         names = {"condition": condition, "pair": case.name, "kind": case.kind}
         rows.append(names | {"alignment_warned": bool(warned)} | numbers(trust))
         write_csv(arguments.output / "pairs.csv", rows)  # what there is, should it be stopped

@@ -157,11 +157,11 @@ def trust(
             f"The model {card.name} has no parts for two contrasts (synthesis and discriminators), which these "
             "indicators look at; use a result of a model such as brain-t1-flair."
         )
-    from .torch_backend.inference.model import loaded
-    from .torch_backend.inference.trust import measured_trust
+    from .torch_backend.inference.model import load_cached
+    from .torch_backend.inference.trust import measure_trust
 
     with trouble_said():
-        return measured_trust(loaded(card, device, threads), result.as_seen())
+        return measure_trust(load_cached(card, device, threads), result.as_seen())
 
 
 def _with_air_shares(maps: list[Heatmap], result: RegistrationResult) -> list[Heatmap]:
@@ -175,9 +175,9 @@ def _with_air_shares(maps: list[Heatmap], result: RegistrationResult) -> list[He
 def _model_of(result: RegistrationResult, model: str | os.PathLike[str] | None, device: str, threads: int) -> Model:
     """The very model that made the result."""
     card = _card_of(result, model)
-    from .torch_backend.inference.model import loaded
+    from .torch_backend.inference.model import load_cached
 
-    return loaded(card, device, threads)
+    return load_cached(card, device, threads)
 
 
 def _card_of(result: RegistrationResult, model: str | os.PathLike[str] | None) -> registry.ModelCard:

@@ -154,7 +154,7 @@ class _Registration:
             self.model = self._timed("load", self._load, card)
         linear, kind = self._timed("align", self._align, card, model)
         forward, back = self._timed("register", self._deform, linear)
-        if forward is not None and not self._timed("judge", self._judged, linear, forward, model):
+        if forward is not None and not self._timed("judge", self._discriminate, linear, forward, model):
             card = forward = back = None
         self.progress.report("Measuring", 3, 4)
         result = self._result(linear, forward, back)
@@ -260,10 +260,10 @@ class _Registration:
         return False
 
     def _load(self, card: registry.ModelCard) -> Model:
-        from .torch_backend.inference.model import loaded
+        from .torch_backend.inference.model import load_cached
 
         with trouble_said():
-            model = loaded(card, self.device, self.threads)
+            model = load_cached(card, self.device, self.threads)
         self.device = str(model.device)
         return model
 

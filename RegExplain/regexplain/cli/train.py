@@ -19,7 +19,7 @@ def train(config: Path, device: str, threads: int | None, progress: Progress) ->
     """
     import torch
 
-    from ..torch_backend.training.distributed import Workers, in_workers
+    from ..torch_backend.training.distributed import Workers, run_distributed
     from ..torch_backend.training.kinds import read_task
     from ..torch_backend.training.trainer import Trainer
     from ..volumes.threads import use_threads
@@ -32,4 +32,4 @@ def train(config: Path, device: str, threads: int | None, progress: Progress) ->
         trainer.run()
         return str(packaged(trainer)) if workers.first else ""
 
-    return in_workers(device, trained)
+    return run_distributed(device, trained)

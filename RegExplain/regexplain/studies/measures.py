@@ -25,11 +25,11 @@ class Estimate(NamedTuple):
     high: float
     pairs: int
 
-    def named(self, name: str) -> dict[str, float]:
+    def columns(self, name: str) -> dict[str, float]:
         """Three columns of a table."""
         return {name: self.value, f"{name}_low": self.low, f"{name}_high": self.high}
 
-    def said(self, unit: str = "") -> str:
+    def text(self, unit: str = "") -> str:
         if np.isnan(self.value):
             return "not defined"
         return f"{self.value:.3g}{unit} [{self.low:.3g}, {self.high:.3g}]"

@@ -27,7 +27,7 @@ class Section:
     tables: dict[str, str] = field(default_factory=dict)
 
 
-class Written:
+class StudyOutput:
     """Tables and figures in the folder of a study."""
 
     folder: Path

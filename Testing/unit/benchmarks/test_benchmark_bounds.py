@@ -24,9 +24,9 @@ def cases():
 def test_only_what_is_given_the_true_segments_finds_them_in_images_that_show_nothing(cases):
     torch.manual_seed(0)
     network = LatentNetwork((4, 8), segments=2).eval().requires_grad_(False)
-    own = network.told
+    own = network.segmentation_logits
     rows = bounds.measured(network, cases, 60)
     told, registered, refined, given = (sum(values) / len(values) for values in rows.values())
     assert registered < 0.75 and refined < 0.75 and told < 0.5
     assert given > 0.95
-    assert network.told == own
+    assert network.segmentation_logits == own

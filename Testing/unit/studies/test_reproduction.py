@@ -300,7 +300,7 @@ def test_a_field_is_as_long_as_its_root_mean_square_in_mm_and_comes_back_on_the_
     volume = torch.zeros(1, 1, 8, 12, 16)
     vector = spaces.field(model, volume, volume)
     assert np.linalg.norm(vector) == pytest.approx(2.0)
-    canvas = spaces._unpacked(model)(vector[None])
+    canvas = spaces._field_decoder(model)(vector[None])
     assert canvas.shape == (1, 3, 8, 12, 16)
     assert canvas[0, 1] == pytest.approx(2.0) and not canvas[0, [0, 2]].any()
 
@@ -325,7 +325,7 @@ def test_a_warped_outline_goes_against_the_arrows():
 def test_a_motion_is_shown_in_the_plane_across_which_it_moves_least(component, plane):
     field = np.ones((3, 16, 16, 16))
     field[component] = 0.1
-    assert elementary.most_telling(backdrop(), field).name == plane
+    assert elementary.plane_of_motion(backdrop(), field).name == plane
 
 
 def test_a_plane_cuts_at_the_voxel_and_shows_right_and_up():

@@ -24,16 +24,16 @@ from regexplain.studies.multimodal import (
     degradation,
     faithfulness,
     homogeneity,
+    observations,
     pairs,
     pointing,
     run,
-    observations,
 )
-from regexplain.studies.multimodal.randomisation import CASCADE, with_random
-from regexplain.torch_backend.attribution.methods import attribution
-from regexplain.torch_backend.attribution.target import motion_question
+from regexplain.studies.multimodal.randomisation import CASCADE, randomise_weights
+from regexplain.torch_backend.attribution.methods import attribution_method
+from regexplain.torch_backend.attribution.target import motion_target
 from regexplain.torch_backend.inference.model import Model
-from regexplain.torch_backend.networks.fire import learnt
+from regexplain.torch_backend.networks.fire import without_descriptors
 from regexplain.torch_backend.spatial.warp import warp
 from regexplain.torch_backend.training.multimodal.anatomies import anatomy_of
 
@@ -189,12 +189,12 @@ def replace_card(model: Model, size: list[int]) -> Model:
 
 @pytest.mark.parametrize("method", list(observations.METHODS))
 def test_the_maps_that_are_measured_are_those_that_explain_writes(model, pair, method):
-    found = observations.seen(model.network, pair)
-    there = motion_question(model.network, pair.fixed, pair.moving, "magnitude", pair.inside, pair.spacing)
+    found = observations.observe(model.network, pair)
+    there = motion_target(model.network, pair.fixed, pair.moving, "magnitude", pair.inside, pair.spacing)
     carried = warp(pair.inside[None, None], found.output.inverse, padding="zeros")[0, 0]
-    back = motion_question(model.network, pair.fixed, pair.moving, "magnitude", carried, pair.spacing, inverse=True)
-    for question, stages in ((there, observations.STAGES[:3]), (back, observations.STAGES[3:])):
-        for one in attribution(method).maps(question, stages):
+    back = motion_target(model.network, pair.fixed, pair.moving, "magnitude", carried, pair.spacing, inverse=True)
+    for target, stages in ((there, observations.STAGES[:3]), (back, observations.STAGES[3:])):
+        for one in attribution_method(method).maps(target, stages):
             mine = found.maps[method][one.stage]
             assert torch.allclose(mine, one.values, atol=1e-5 * float(mine.abs().max())), one.stage
             assert mine.abs().max() > 0
@@ -202,7 +202,7 @@ def test_the_maps_that_are_measured_are_those_that_explain_writes(model, pair, m
 
 def test_an_identical_pair_has_no_maps_no_motion_and_is_consistent(model, pair):
     same = pair.identical()
-    found = observations.seen(model.network, same)
+    found = observations.observe(model.network, same)
     row = observations.indicators(model.network, same, found)
     assert all(m.abs().max() == 0 for maps in found.maps.values() for m in maps.values())
     assert row["moved_mm"] == row["error_mm"] == row["inverse_consistency_mm"] == 0
@@ -211,8 +211,10 @@ def test_an_identical_pair_has_no_maps_no_motion_and_is_consistent(model, pair):
 
 def test_streams_and_directions_that_say_the_same_agree_though_their_signs_are_opposite():
     a, b = noise(0), noise(1)
-    same = observations.of_streams("m", a, -a, EVERYWHERE) | observations.of_directions("m", a, -a, EVERYWHERE)
-    other = observations.of_streams("m", a, b, EVERYWHERE) | observations.of_directions("m", a, b, EVERYWHERE)
+    same = observations.compare_streams("m", a, -a, EVERYWHERE) | observations.compare_directions(
+        "m", a, -a, EVERYWHERE
+    )
+    other = observations.compare_streams("m", a, b, EVERYWHERE) | observations.compare_directions("m", a, b, EVERYWHERE)
     for name in ("complementarity_m", "top_overlap_m", "symmetry_m"):
         assert same[name] == pytest.approx(1) and other[name] < 0.3
     assert same["streams_signed_m"] == same["directions_signed_m"] == pytest.approx(-1)
@@ -224,7 +226,7 @@ def test_the_moving_stream_s_map_is_carried_to_where_its_tissue_lies_in_fixed():
     shift = torch.zeros(1, 3, *SHAPE)
     shift[:, 0] = 3.0  # fixed's x is found 3 voxels further in moving
     maps = {"grad-cam": {"encoder-fixed": noise(0), "encoder-moving": there}}
-    of_fixed, carried = observations.on_fixed(
+    of_fixed, carried = observations.encoder_maps_on_fixed(
         SimpleNamespace(maps=maps, output=SimpleNamespace(displacement=shift)), "grad-cam"
     )
     assert torch.equal(of_fixed, noise(0))
@@ -244,14 +246,14 @@ def test_syntheses_begin_with_f_s_own_and_go_all_the_way_to_the_blur(model, pair
 
 
 def test_images_that_are_the_same_to_the_discriminator_do_not_diverge(model, pair):
-    row = observations.compared(model.network, "T1", pair.fixed, pair.fixed, pair.inside)
+    row = observations.compare_discriminator_maps(model.network, "T1", pair.fixed, pair.fixed, pair.inside)
     assert set(row.values()) == {0.0}
-    other = observations.compared(model.network, "T1", pair.fixed, pair.fixed.flip(3), pair.inside)
+    other = observations.compare_discriminator_maps(model.network, "T1", pair.fixed, pair.fixed.flip(3), pair.inside)
     assert all(value > 0 for value in other.values())
 
 
 def test_two_orders_that_undo_each_other_are_consistent(model, pair):
-    found = observations.seen(model.network, pair)
+    found = observations.observe(model.network, pair)
     agreed = replace(found, output=replace(found.output, disagreement=torch.zeros_like(found.output.raw)))
     row, exact = observations.consistency(pair, found), observations.consistency(pair, agreed)
     assert exact["disagreement_mm"] == 0
@@ -292,20 +294,20 @@ def test_the_cascade_reaches_every_weight_of_g_t_f_and_d_once(model):
     inside = [name for name, _ in model.network.named_parameters() if name.startswith(tuple(f"{p}." for p in paths))]
     whole = ("encoder.", "transformation.", "synthesis.", "discriminators.")
     assert inside == [name for name, _ in model.network.named_parameters() if name.startswith(whole)]
-    made = with_random(model.network, CASCADE["T's answer"], 0)
+    made = randomise_weights(model.network, CASCADE["T's answer"], 0)
     assert not torch.equal(made.transformation.part[0].weight, model.network.transformation.part[0].weight)
     assert torch.equal(made.encoder.down[0][0].weight, model.network.encoder.down[0][0].weight)
 
 
 def test_a_part_of_g_is_off_only_while_it_is_said_to_be(model, pair):
     whole = model.network.encoder(pair.fixed)
-    for part in complementarity.parts(model.network):
+    for part in complementarity.encoder_parts(model.network):
         with complementarity.switched_off(model.network, part):
             without = model.network.encoder(pair.fixed)
         assert not torch.equal(whole[-1], without[-1]), part
         assert torch.equal(whole[-1], model.network.encoder(pair.fixed)[-1]), part
     with complementarity.switched_off(model.network, "level 3"):
-        assert learnt(model.network.encoder(pair.fixed)[0]).abs().max() == 0
+        assert without_descriptors(model.network.encoder(pair.fixed)[0]).abs().max() == 0
     with complementarity.switched_off(model.network, "level 1"):
         assert torch.equal(model.network.encoder(pair.fixed)[0], whole[0])  # coarser levels see all of it
     with complementarity.switched_off(model.network, "channels 1 of 4"):
@@ -313,7 +315,7 @@ def test_a_part_of_g_is_off_only_while_it_is_said_to_be(model, pair):
     with complementarity.switched_off(model.network, "self-similarity"):
         for level, before in zip(model.network.encoder(pair.fixed), whole, strict=True):
             assert level[:, -12:].abs().max() == 0
-            assert torch.equal(learnt(level), learnt(before))
+            assert torch.equal(without_descriptors(level), without_descriptors(before))
 
 
 # Faithfulness ------------------------------------------------------------------------------------------------------
@@ -395,7 +397,7 @@ def test_a_map_with_its_largest_value_at_the_bump_is_a_hit_and_another_is_not(pa
         output = SimpleNamespace(displacement=torch.zeros_like(pair.undo))
         return SimpleNamespace(maps={m: dict.fromkeys(observations.STAGES, v) for m, v in maps.items()}, output=output)
 
-    monkeypatch.setattr(pointing, "seen", planted)
+    monkeypatch.setattr(pointing, "observe", planted)
     rows = list(pointing.of_head(SimpleNamespace(network=None), pair, 0))
     table = {(r["method"], r["looked_at"]): r for r in pointing.rates(rows)}
     assert table["grad-cam", "difference"]["hits"] == 1 and table["grad-cam", "difference"]["to_be_trusted"] == "yes"
@@ -417,20 +419,22 @@ def test_a_map_with_its_largest_value_at_the_bump_is_a_hit_and_another_is_not(pa
     ],
 )
 def test_a_verdict_is_read_off_the_interval(found, verdict):
-    assert claims.judged(found, 0.0) == verdict
+    assert claims.verdict_above(found, 0.0) == verdict
 
 
 def test_a_correlation_of_the_wrong_sign_is_a_claim_that_fails_and_says_how_strongly():
     falling = Estimate(-0.8, -0.9, -0.6, 20)
-    assert claims.told("c", "p", falling, -1).verdict == "holds (strong)"
-    assert claims.told("c", "p", falling, 1).verdict == "does not hold (strong)"
-    assert claims.judged(claims.below(Estimate(0.05, 0.04, 0.06, 20), 0.1), 0.0) == "holds"
-    assert claims.judged(claims.above(Estimate(0.95, 0.85, 0.99, 20), 0.9), 0.0) == "not shown"
+    assert claims.correlation_claim("c", "p", falling, -1).verdict == "holds (strong)"
+    assert claims.correlation_claim("c", "p", falling, 1).verdict == "does not hold (strong)"
+    assert claims.verdict_above(claims.below(Estimate(0.05, 0.04, 0.06, 20), 0.1), 0.0) == "holds"
+    assert claims.verdict_above(claims.above(Estimate(0.95, 0.85, 0.99, 20), 0.9), 0.0) == "not shown"
 
 
 def test_a_map_of_the_opposite_sign_is_still_alike_when_weights_are_random():
-    rows = [{"step": "G downwards", **{f"kept_m {stage}": sign for stage in observations.STAGES}} for sign in (-1.0, 1.0)]
-    assert claims.still_alike([*rows, {"step": "T's answer"}], "m") == Estimate(1.0, 1.0, 1.0, 2)
+    rows = [
+        {"step": "G downwards", **{f"kept_m {stage}": sign for stage in observations.STAGES}} for sign in (-1.0, 1.0)
+    ]
+    assert claims.randomisation_similarity([*rows, {"step": "T's answer"}], "m") == Estimate(1.0, 1.0, 1.0, 2)
 
 
 # The whole ---------------------------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from regexplain.results.explanations import share_outside
 from regexplain.results.folder import ResultFolder
 from regexplain.results.registration_result import RegistrationResult
 from regexplain.torch_backend.attribution.methods import integrated_gradients
-from regexplain.torch_backend.attribution.target import motion_question
+from regexplain.torch_backend.attribution.target import motion_target
 from regexplain.torch_backend.inference.model import Model
 from regexplain.volumes.geometry import Grid
 from regexplain.volumes.intensities import tissue
@@ -146,9 +146,9 @@ def test_the_shipped_model_calls_a_shift_towards_a_direction_positive(axis):
     for voxels in (3, -3):
         moved = volume.roll(voxels, 4 - axis)
         scalar = ("left", "posterior", "superior")[axis]
-        question = motion_question(model.network, volume, moved, scalar, region, canvas.spacing)
+        question = motion_target(model.network, volume, moved, scalar, region, canvas.spacing)
         with torch.no_grad():
-            values[voxels] = question.answer(volume, moved)[0].item()
+            values[voxels] = question.forward(volume, moved)[0].item()
     assert 1 < values[3] < 4 and -4 < values[-3] < -1
 
 

@@ -118,7 +118,7 @@ def dominance_claims(purities: Purities) -> list[Claim]:
     claims = []
     for kind, count in zip(KINDS, (1, 1, 2), strict=True):
         claims.append(
-            _over_motions(
+            _count_claim(
                 f"{kind}: {('one component stands', 'two components stand')[count - 1]} out without skips",
                 ("one", "two")[count - 1],
                 f"exactly {count} of ten reach half of the strongest's |Δa|, in the whole 95 % interval",
@@ -128,7 +128,7 @@ def dominance_claims(purities: Purities) -> list[Claim]:
         )
     for kind in KINDS:
         claims.append(
-            _over_motions(
+            _count_claim(
                 f"{kind}: many components are active with skips",
                 "many",
                 f"at least {MANY} of ten reach half of the strongest's |Δa|, in the whole 95 % interval",
@@ -141,7 +141,7 @@ def dominance_claims(purities: Purities) -> list[Claim]:
 
 def control_claim(purities: Purities) -> Claim:
     latent, fields = purities["without skips"], purities["displacement fields"]
-    return _compared(
+    return _spread_claim(
         "known motions spread over more components of displacement fields than of the latent space",
         "said of the control as a whole",
         "the participation ratio's interval lies above the latent space's",
@@ -151,7 +151,7 @@ def control_claim(purities: Purities) -> Claim:
 
 def readable_claim(purities: Purities) -> Claim:
     own, readable = purities["without skips"], purities["readable"]
-    return _compared(
+    return _spread_claim(
         "beyond the paper: the readable basis is purer than PCA's",
         "not in the paper",
         "PCA's participation ratio's interval lies above the readable basis'",
@@ -171,14 +171,14 @@ def of_kind(purities: dict[str, Purity], kind: str) -> dict[str, Purity]:
     return {name: purity for name, purity in purities.items() if name.startswith(kind)}
 
 
-def verdict_over(holds: dict[str, bool]) -> str:
+def verdict_by_motion(holds: dict[str, bool]) -> str:
     """Of several motions, and of which where it is not all."""
     if all(holds.values()) or not any(holds.values()):
         return verdict_of(all(holds.values()))
     return "holds only for " + ", ".join(name for name, one in holds.items() if one)
 
 
-def _over_motions(
+def _count_claim(
     claim: str, paper: str, criterion: str, purities: dict[str, Purity], holds: Callable[[Purity], bool]
 ) -> Claim:
     ours = "; ".join(
@@ -186,13 +186,13 @@ def _over_motions(
         f"share {p.strongest_share.value:.2f}, participation ratio {p.participation_ratio.value:.1f}"
         for name, p in purities.items()
     )
-    verdict = verdict_over({name: holds(p) for name, p in purities.items()})
+    verdict = verdict_by_motion({name: holds(p) for name, p in purities.items()})
     return Claim(claim, paper, ours, criterion, verdict, "known-motions")
 
 
-def _compared(claim: str, paper: str, criterion: str, pairs: dict[str, tuple[Purity, Purity]]) -> Claim:
+def _spread_claim(claim: str, paper: str, criterion: str, pairs: dict[str, tuple[Purity, Purity]]) -> Claim:
     """Whether the first of each pair spreads more than the second."""
     ratios = {name: [p.participation_ratio for p in pair] for name, pair in pairs.items()}
     ours = "; ".join(f"{name}: {more.value:.1f} against {less.value:.1f}" for name, (more, less) in ratios.items())
-    verdict = verdict_over({name: more.low > less.high for name, (more, less) in ratios.items()})
+    verdict = verdict_by_motion({name: more.low > less.high for name, (more, less) in ratios.items()})
     return Claim(claim, paper, ours, criterion, verdict, "known-motions")

@@ -86,7 +86,7 @@ def _add_sweep(
             sweep_row(study, backdrop, index, unit, s, s * components.sd[index], field)
             for s, field in zip(in_sd, fields, strict=True)
         ]
-        pictures[index] = most_telling(backdrop, fields[-1]), [warped_segments(backdrop, field) for field in fields]
+        pictures[index] = plane_of_motion(backdrop, fields[-1]), [warped_segments(backdrop, field) for field in fields]
     columns = [f"λ = {s:g}" if unit == "lambda" else f"{s:g} SD" for s in strengths]
     for part in batches(list(pictures), ROWS):
         figure = sweep(backdrop, {_title(i): pictures[i] for i in part}, columns)
@@ -103,7 +103,7 @@ def warped_segments(backdrop: Backdrop, field: np.ndarray) -> np.ndarray:
     return warp(torch.from_numpy(backdrop.segments).float()[None], voxels[None])[0].numpy()
 
 
-def most_telling(backdrop: Backdrop, field: np.ndarray) -> Plane:
+def plane_of_motion(backdrop: Backdrop, field: np.ndarray) -> Plane:
     """The plane across which the anatomy moves least."""
     across = (field[:, backdrop.segments.sum(0) > 0.5] ** 2).mean(1)
     return PLANES[int(across.argmin())]

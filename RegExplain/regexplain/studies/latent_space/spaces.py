@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ...latent.components import LatentComponents
 from ...torch_backend.inference.model import Model
-from ...torch_backend.spatial.warp import grown
+from ...torch_backend.spatial.warp import resize
 from ...torch_backend.training.latent.known_motions import KnownMotion
 from .predefined import TRANSFORMATIONS, pull_back
 from .study import Case, Study, encodings, volume
@@ -114,7 +114,7 @@ def field_space(study: Study) -> Space:
             [field(model, volume(model, case), moved_copy(model, case, motion)) for case in study.validation]
         )
     components = LatentComponents.fit(np.stack(fields))
-    return Space("displacement fields", "mm, root mean square", components, differences, _unpacked(model))
+    return Space("displacement fields", "mm, root mean square", components, differences, _field_decoder(model))
 
 
 @torch.inference_mode()
@@ -126,13 +126,13 @@ def field(model: Model, fixed: Tensor, moving: Tensor) -> np.ndarray:
     return (in_millimetres(displacement, spacing) / np.sqrt(np.prod(shape))).flatten().cpu().numpy()
 
 
-def _unpacked(model: Model) -> Callable[[np.ndarray], np.ndarray]:
+def _field_decoder(model: Model) -> Callable[[np.ndarray], np.ndarray]:
     """From vectors as `field` gives them to displacements on the canvas."""
     size = model.card.canvas_size[::-1]
     shape = [n // 2 for n in size]
 
     def decode(vectors: np.ndarray) -> np.ndarray:
         fields = torch.from_numpy(vectors * np.sqrt(np.prod(shape))).float().reshape(-1, 3, *shape)
-        return grown(fields, size).numpy()
+        return resize(fields, size).numpy()
 
     return decode

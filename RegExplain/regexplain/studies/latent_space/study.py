@@ -19,7 +19,7 @@ from ...torch_backend.inference.model import Model
 from ...volumes.geometry import Grid, on_canvas
 from ...volumes.images import read_segmentation, read_volume
 from ...volumes.segmentations import labels_of
-from ..sections import Written, centred_canvas
+from ..sections import StudyOutput, centred_canvas
 
 IMAGES, LABELS = "images", "labels"
 TRAINING, VALIDATION = (1, 310), (311, 999)  # case numbers of the paper's protocol
@@ -34,7 +34,7 @@ class Case:
 
 
 @dataclass
-class Study(Written):
+class Study(StudyOutput):
     """plain: the network without skip connections. skip: the one with them. folder: where figures and tables go."""
 
     plain: Model

@@ -16,11 +16,11 @@ from ..sections import Row
 from .complementarity import gain_over_one_modality
 from .faithfulness import EDGES, JUDGED, RANDOM, gain
 from .homogeneity import correlated
+from .observations import METHODS, STAGES
 from .ordinary import OWN, SHUFFLED
 from .pointing import ANSWER, DIFFERENCE, HIT_MM, ITSELF, TRUSTED, hits
 from .randomisation import LAST_OF_G
 from .run import FEWEST, column, difference, estimate
-from .observations import METHODS, STAGES
 
 HOLDS, FAILS, OPEN = "holds", "does not hold", "not shown"
 CONSISTENT_MM = 0.1
@@ -33,7 +33,7 @@ OURS = "not in the paper"
 
 
 @dataclass(frozen=True)
-class Measured:
+class Measurements:
     """All rows of the run, by experiment."""
 
     ordinary: list[Row]
@@ -45,22 +45,22 @@ class Measured:
     bumps: list[Row]
 
 
-def all_claims(found: Measured) -> list[Claim]:
+def all_claims(found: Measurements) -> list[Claim]:
     claims = []
     for method in METHODS:
-        claims += complementary(found, method)
-    claims += contributing(found)
+        claims += complementarity_claims(found, method)
+    claims += ablation_claims(found)
     for method in METHODS:
-        claims += symmetric(found, method)
-    claims += consistent(found)
+        claims += symmetry_claims(found, method)
+    claims += consistency_claims(found)
     for method in METHODS:
-        claims += homogeneous(found, method)
+        claims += homogeneity_claims(found, method)
     for method in METHODS:
-        claims += faithful(found, method)
+        claims += faithfulness_claims(found, method)
     return claims
 
 
-def complementary(found: Measured, method: str) -> list[Claim]:
+def complementarity_claims(found: Measurements, method: str) -> list[Claim]:
     made = []
     for name, words in (("complementarity", "correlation of sizes"), ("top_overlap", "Dice of the top fifths")):
         column_name = f"{name}_{method}"
@@ -71,22 +71,22 @@ def complementary(found: Measured, method: str) -> list[Claim]:
             Claim(
                 f"1. G's maps of T1 and FLAIR are complementary: {words}, {method}",
                 READ,
-                f"{own.said()}; one modality: {less.said()} more; shuffled pairs: {shuffled.said()}",
+                f"{own.text()}; one modality: {less.text()} more; shuffled pairs: {shuffled.text()}",
                 "the streams of one modality with the same motion agree more, in the whole interval of the difference",
-                judged(less, 0.0),
+                verdict_above(less, 0.0),
                 "complementarity, pairs",
             )
         )
     return made
 
 
-def contributing(found: Measured) -> list[Claim]:
+def ablation_claims(found: Measurements) -> list[Claim]:
     made = []
     kinds = {"level": "levels", "channels": "groups of channels", "self-similarity": "what is handed on beside them"}
     for kind, words in kinds.items():
         parts = [p for p in dict.fromkeys(column(found.ablation, "off")) if str(p).startswith(kind)]
         losses = {str(part): estimate(found.ablation, "error_more_mm", off=part) for part in parts}
-        verdicts = {part: judged(loss, 0.0) for part, loss in losses.items()}
+        verdicts = {part: verdict_above(loss, 0.0) for part, loss in losses.items()}
         needed = [part for part, verdict in verdicts.items() if verdict == HOLDS]
         whole = HOLDS if len(needed) == len(parts) else FAILS if FAILS in verdicts.values() else OPEN
         few = f" ({len(needed)} of {len(parts)})" if needed and len(needed) < len(parts) else ""
@@ -94,7 +94,7 @@ def contributing(found: Measured) -> list[Claim]:
             Claim(
                 f"1. Every part of G contributes: {words}",
                 "asked for by its readers",
-                "; ".join(f"{part} off: {loss.said(' mm')} more error" for part, loss in losses.items()),
+                "; ".join(f"{part} off: {loss.text(' mm')} more error" for part, loss in losses.items()),
                 "without any one of them the error is larger, in the whole interval",
                 whole + few,
                 "ablation",
@@ -103,18 +103,18 @@ def contributing(found: Measured) -> list[Claim]:
     return made
 
 
-def symmetric(found: Measured, method: str) -> list[Claim]:
+def symmetry_claims(found: Measurements, method: str) -> list[Claim]:
     name = f"symmetry_{method}"
     own = estimate(found.ordinary, name, kind=OWN)
     over = difference(found.ordinary, name, {"kind": OWN}, {"kind": SHUFFLED})
     random = estimate(found.random, name, step=LAST_OF_G)
-    verdict = judged(over, 0.0)
+    verdict = verdict_above(over, 0.0)
     signed = estimate(found.ordinary, f"directions_signed_{method}", kind=OWN)
     agreement = Claim(
         f"2. T's maps of both directions agree, {method}",
         READ,
-        f"correlation of sizes {own.said()}; with signs: {signed.said()}; over shuffled pairs: {over.said()} more; "
-        f"random weights: {random.said()}",
+        f"correlation of sizes {own.text()}; with signs: {signed.text()}; over shuffled pairs: {over.text()} more; "
+        f"random weights: {random.text()}",
         "they agree more than the directions of two different pairs, in the whole interval of the difference",
         verdict + (strength(own) if verdict != OPEN else ""),
         "symmetry, pairs",
@@ -125,12 +125,14 @@ def symmetric(found: Measured, method: str) -> list[Claim]:
     with_mm = rank_correlation_over(pairs, column(rows, name), column(rows, "disagreement_mm"))
     return [
         agreement,
-        told(f"2. Asymmetric maps go with lost inverse consistency, {method}", "a failure signature", with_mm, -1),
-        told(f"2. Asymmetric maps go with registration error, {method}", "implied", tells, -1),
+        correlation_claim(
+            f"2. Asymmetric maps go with lost inverse consistency, {method}", "a failure signature", with_mm, -1
+        ),
+        correlation_claim(f"2. Asymmetric maps go with registration error, {method}", "implied", tells, -1),
     ]
 
 
-def consistent(found: Measured) -> list[Claim]:
+def consistency_claims(found: Measurements) -> list[Claim]:
     exact = estimate(found.ordinary, "inverse_consistency_mm", kind=OWN)
     orders = estimate(found.ordinary, "two_orders_mm", kind=OWN)
     rows = found.degraded
@@ -138,9 +140,9 @@ def consistent(found: Measured) -> list[Claim]:
         Claim(
             "2. The transformation is inverse consistent",
             "a penalty",
-            f"{exact.said(' mm')} by construction; {orders.said(' mm')} of T's two orders taken as two registrations",
+            f"{exact.text(' mm')} by construction; {orders.text(' mm')} of T's two orders taken as two registrations",
             f"at most {CONSISTENT_MM:g} mm on average, in the whole interval",
-            judged(below(exact, CONSISTENT_MM), 0.0),
+            verdict_above(below(exact, CONSISTENT_MM), 0.0),
             "inverse-consistency",
         )
     ]
@@ -149,20 +151,20 @@ def consistent(found: Measured) -> list[Claim]:
         words = (
             "disagreement of T's two orders" if name == "disagreement_mm" else "inverse consistency error of T's orders"
         )
-        made.append(told(f"2. The {words} goes with registration error", "a failure signature", tells, 1))
+        made.append(correlation_claim(f"2. The {words} goes with registration error", "a failure signature", tells, 1))
     return made
 
 
-def homogeneous(found: Measured, method: str) -> list[Claim]:
+def homogeneity_claims(found: Measurements, method: str) -> list[Claim]:
     name = f"divergence_{method}"
     own = estimate(found.ordinary, name, kind=OWN)
     less = difference(found.ordinary, name, {"kind": SHUFFLED}, {"kind": OWN})
     alike = Claim(
         f"3. D's maps of real and synthesised images are homogeneous, {method}",
         READ,
-        f"divergence {own.said()}; real images of two heads: {less.said()} more",
+        f"divergence {own.text()}; real images of two heads: {less.text()} more",
         "they are more alike than D's maps of two heads' real images, in the whole interval of the difference",
-        judged(less, 0.0),
+        verdict_above(less, 0.0),
         "homogeneity, pairs",
     )
     grows = correlated(found.syntheses, name, "step")["within pairs"]
@@ -171,25 +173,27 @@ def homogeneous(found: Measured, method: str) -> list[Claim]:
     inputs = rank_correlation_over(column(rows, "pair"), column(rows, name), column(rows, "error_mm"))
     return [
         alike,
-        told(
+        correlation_claim(
             f"3. Worse syntheses have less homogeneous maps, {method}",
             "a failure signature",
             grows,
             1,
             "synthesis-correlations",
         ),
-        told(
+        correlation_claim(
             f"3. Less homogeneous maps go with registration error by that synthesis, {method}",
             "implied",
             tells,
             1,
             "synthesis-correlations",
         ),
-        told(f"3. Less homogeneous maps go with registration error of worse pairs, {method}", "implied", inputs, 1),
+        correlation_claim(
+            f"3. Less homogeneous maps go with registration error of worse pairs, {method}", "implied", inputs, 1
+        ),
     ]
 
 
-def faithful(found: Measured, method: str) -> list[Claim]:
+def faithfulness_claims(found: Measurements, method: str) -> list[Claim]:
     made = []
     for kind in ("deletion", "insertion"):
         for over in (RANDOM, EDGES):
@@ -198,20 +202,20 @@ def faithful(found: Measured, method: str) -> list[Claim]:
                 Claim(
                     f"4. {kind.capitalize()} finds what counts sooner than {RIVALS[over]}, {method}",
                     OURS,
-                    f"area gained {better.said()}",
+                    f"area gained {better.text()}",
                     "the gain is above 0, in the whole interval",
-                    judged(better, 0.0),
+                    verdict_above(better, 0.0),
                     "gains",
                 )
             )
-    kept = still_alike(found.random, method)
+    kept = randomisation_similarity(found.random, method)
     made.append(
         Claim(
             f"4. Maps come from what was learnt, {method}",
             OURS,
-            f"|correlation| with the maps of a network whose G and T are random: {kept.said()}",
+            f"|correlation| with the maps of a network whose G and T are random: {kept.text()}",
             f"below {GONE:g}, in the whole interval",
-            judged(below(kept, GONE), 0.0),
+            verdict_above(below(kept, GONE), 0.0),
             "random-weights-summary",
         )
     )
@@ -220,22 +224,22 @@ def faithful(found: Measured, method: str) -> list[Claim]:
         Claim(
             f"4. Maps are stable under noise, {method}",
             OURS,
-            f"correlation with the maps without noise: {stable.said()}",
+            f"correlation with the maps without noise: {stable.text()}",
             f"at least {STABLE:g} at a noise of {STABLE_NOISE:g} of the brightest, in the whole interval",
-            judged(above(stable, STABLE), 0.0),
+            verdict_above(above(stable, STABLE), 0.0),
             "degraded",
         )
     )
-    return [*made, *(pointed(found, method, looked) for looked in (ITSELF, DIFFERENCE))]
+    return [*made, *(pointing_claim(found, method, looked) for looked in (ITSELF, DIFFERENCE))]
 
 
-def still_alike(random: list[Row], method: str) -> Estimate:
+def randomisation_similarity(random: list[Row], method: str) -> Estimate:
     """With G and T random; a map of the opposite sign shows the same places, so signs do not count."""
     rows = [row for row in random if row["step"] == LAST_OF_G]
     return mean_of([sum(abs(row[f"kept_{method} {stage}"]) for stage in STAGES) / len(STAGES) for row in rows])
 
 
-def pointed(found: Measured, method: str, looked_at: str) -> Claim:
+def pointing_claim(found: Measurements, method: str, looked_at: str) -> Claim:
     by_stage = {stage: hits(found.bumps, method, stage, looked_at) for stage in STAGES}
     answer = hits(found.bumps, ANSWER, "", looked_at)
     trusted = [stage for stage, one in by_stage.items() if one.value >= TRUSTED]
@@ -254,22 +258,22 @@ def pointed(found: Measured, method: str, looked_at: str) -> Claim:
     )
 
 
-def told(claim: str, paper: str, found: Estimate, sign: int, table: str = "correlations") -> Claim:
+def correlation_claim(claim: str, paper: str, found: Estimate, sign: int, table: str = "correlations") -> Claim:
     """That a rank correlation has this sign."""
     expected = "above" if sign > 0 else "below"
     turned = found if sign > 0 else Estimate(-found.value, -found.high, -found.low, found.pairs)
-    verdict = judged(turned, 0.0)
+    verdict = verdict_above(turned, 0.0)
     return Claim(
         claim,
         paper,
-        f"rank correlation {found.said()}",
+        f"rank correlation {found.text()}",
         f"{expected} 0, in the whole interval over the pairs",
         verdict + (strength(found) if verdict != OPEN else ""),
         table,
     )
 
 
-def judged(found: Estimate, threshold: float) -> str:
+def verdict_above(found: Estimate, threshold: float) -> str:
     """Whether a value is above the threshold."""
     if found.pairs < FEWEST or isnan(found.value):
         return OPEN

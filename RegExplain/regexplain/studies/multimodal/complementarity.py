@@ -8,18 +8,18 @@ from contextlib import ExitStack, contextmanager
 import torch
 from torch import Tensor
 
-from ...torch_backend.networks.fire import DESCRIPTORS, FireNetwork, learnt
+from ...torch_backend.networks.fire import DESCRIPTORS, FireNetwork, without_descriptors
 from ..charts import intervals
 from ..measures import TOP, Estimate
 from ..sections import Row, Section
+from .observations import ENCODER, METHODS, map_correlations, observe
 from .ordinary import ONE_MODALITY, OWN, SHUFFLED
 from .randomisation import CASCADE
 from .run import Run, column, difference, estimate
-from .observations import ENCODER, METHODS, changed, seen
 
 KINDS = {OWN: "T1 and FLAIR", ONE_MODALITY: "one modality", SHUFFLED: "shuffled pairs"}
 GROUPS = 4
-HANDED_ON = "self-similarity"
+SELF_SIMILARITY = "self-similarity"
 TEXT = (
     "Correlation and Dice of the top fifths of the sizes |map| of G's two maps (mean displacement over the "
     "tissue), moving's carried to fixed by T's answer, in the fixed image's tissue. Sizes, as T is antisymmetric "
@@ -46,9 +46,9 @@ def complementarity(run: Run, rows: list[Row], random: list[Row]) -> tuple[list[
                 {
                     "method": method,
                     "maps": name,
-                    **measured[0].named("correlation_of_sizes"),
-                    **measured[1].named("top_fifth_dice"),
-                    **measured[2].named("signed_correlation"),
+                    **measured[0].columns("correlation_of_sizes"),
+                    **measured[1].columns("top_fifth_dice"),
+                    **measured[2].columns("signed_correlation"),
                     "pairs": measured[0].pairs,
                 }
             )
@@ -79,23 +79,24 @@ def gain_over_one_modality(rows: list[Row], column_name: str) -> Estimate:
 def ablation(run: Run) -> tuple[list[Row], Section]:
     """A row a pair and part of G that is switched off."""
     rows: list[Row] = []
-    for pair in run.each("Switching parts of G off", run.probed):
-        before = seen(run.network, pair)
+    for pair in run.each("Switching parts of G off", run.subset):
+        before = observe(run.network, pair)
         error = pair.error_mm(before.output.displacement)
-        for part in parts(run.network):
+        for part in encoder_parts(run.network):
             with switched_off(run.network, part):
-                found = seen(run.network, pair)
+                found = observe(run.network, pair)
             worse = pair.error_mm(found.output.displacement) - error
             rows.append(
-                {"pair": pair.name, "off": part, "error_more_mm": worse} | changed(before, found, pair, ENCODER)
+                {"pair": pair.name, "off": part, "error_more_mm": worse}
+                | map_correlations(before, found, pair, ENCODER)
             )
     run.write_table("ablation-pairs", rows)
-    names = parts(run.network)
+    names = encoder_parts(run.network)
     table = [
         {
             "off": part,
-            **estimate(rows, "error_more_mm", off=part).named("error_more_mm"),
-            **{k: v for m in METHODS for k, v in estimate(rows, f"kept_{m}", off=part).named(f"kept_{m}").items()},
+            **estimate(rows, "error_more_mm", off=part).columns("error_more_mm"),
+            **{k: v for m in METHODS for k, v in estimate(rows, f"kept_{m}", off=part).columns(f"kept_{m}").items()},
             "pairs": len(column(rows, "error_more_mm", off=part)),
         }
         for part in names
@@ -113,10 +114,10 @@ def ablation(run: Run) -> tuple[list[Row], Section]:
     )
 
 
-def parts(network: FireNetwork) -> list[str]:
+def encoder_parts(network: FireNetwork) -> list[str]:
     """Levels, the finest first, groups of channels of the finest features, and what is handed on as it is."""
     levels = [f"level {number}" for number in range(1, len(network.encoder.down) + 1)]
-    return [*levels, *(f"channels {number} of {GROUPS}" for number in range(1, GROUPS + 1)), HANDED_ON]
+    return [*levels, *(f"channels {number} of {GROUPS}" for number in range(1, GROUPS + 1)), SELF_SIMILARITY]
 
 
 @contextmanager
@@ -129,15 +130,15 @@ def switched_off(network: FireNetwork, part: str) -> Iterator[None]:
 
 
 def _hooks(network: FireNetwork, part: str) -> list:
-    if part == HANDED_ON:
-        return _handed_on(network)
+    if part == SELF_SIMILARITY:
+        return _self_similarity(network)
     kind, number = part.split()[0], int(part.split()[1]) - 1
     return _level(network, number) if kind == "level" else _channels(network, number)
 
 
-def _handed_on(network: FireNetwork) -> list:
+def _self_similarity(network: FireNetwork) -> list:
     def off(module, arguments, output: list[Tensor]) -> list[Tensor]:
-        return [torch.cat([learnt(level), 0 * level[:, -DESCRIPTORS:]], 1) for level in output]
+        return [torch.cat([without_descriptors(level), 0 * level[:, -DESCRIPTORS:]], 1) for level in output]
 
     return [network.encoder.register_forward_hook(off)]
 

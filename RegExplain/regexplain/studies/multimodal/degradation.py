@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from ...torch_backend.networks.fire import FireNetwork
-from ...torch_backend.training.multimodal.fields import smoothed
+from ...torch_backend.training.multimodal.fields import smooth
 from ..sections import Row
+from .observations import indicators, map_correlations, observe
 from .pairs import Pair
 from .run import Run
-from .observations import changed, indicators, seen
 
 INTACT = "intact"
 UNITS = {"noise": "of the brightest", "blur": "mm", "slab": "mm missing", "weights": "of each layer's spread"}
@@ -56,14 +56,14 @@ def degraded(run: Run) -> list[Row]:
 
 
 def _rows(run: Run) -> Iterator[Row]:
-    tasks = [(n, pair, step) for n, pair in enumerate(run.probed) for step in steps()]
+    tasks = [(n, pair, step) for n, pair in enumerate(run.subset) for step in steps()]
     for seed, pair, step in run.each("Making pairs and weights worse", tasks):
         network, worse = step.network(run.network, seed), step.image(pair, seed)
-        found = seen(network, worse)
+        found = observe(network, worse)
         if step.kind == INTACT:
             before = found
         names = {"pair": pair.name, "kind": step.kind, "step": step.number, "strength": step.strength}
-        yield names | indicators(network, worse, found) | changed(before, found, pair)
+        yield names | indicators(network, worse, found) | map_correlations(before, found, pair)
 
 
 def noisy(pair: Pair, sd: float, seed: int) -> Tensor:
@@ -76,7 +76,7 @@ def blurred(pair: Pair, sd_mm: float, seed: int = 0) -> Tensor:
 
 
 def blur(image: Tensor, sd_mm: float, spacing) -> Tensor:
-    return smoothed(image.cpu(), sd_mm / (sum(spacing) / 3)).to(image)
+    return smooth(image.cpu(), sd_mm / (sum(spacing) / 3)).to(image)
 
 
 def without_slab(pair: Pair, thickness_mm: float, seed: int = 0) -> Tensor:

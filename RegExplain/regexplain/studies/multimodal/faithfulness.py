@@ -14,15 +14,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ...torch_backend.attribution.attribution import Attribution
-from ...torch_backend.attribution.target import motion_question
 from ...torch_backend.attribution.scalars import mean_magnitude
+from ...torch_backend.attribution.target import motion_target
 from ..charts import intervals, stepwise
 from ..measures import Estimate, area, mean_of
 from ..sections import Row, Section
 from .degradation import blur
+from .observations import ENCODER, METHODS, observe, register
 from .pairs import Pair
 from .run import Run, column, difference, estimate
-from .observations import ENCODER, METHODS, answer, seen
 
 BLUR_MM = 12.0
 CELL = 2
@@ -46,9 +46,9 @@ def faithfulness(run: Run) -> tuple[list[Row], Section]:
     """(a row a pair and ordering with its areas, the page's part)."""
     points: list[Row] = []
     areas: list[Row] = []
-    for number, pair in enumerate(run.each("Deleting and inserting", run.probed)):
-        curves = Curves(lambda fixed, moving: answer(run.network, fixed, moving).displacement, pair)
-        for name, order in orders(run, pair, number).items():
+    for number, pair in enumerate(run.each("Deleting and inserting", run.subset)):
+        curves = Curves(lambda fixed, moving: register(run.network, fixed, moving).displacement, pair)
+        for name, order in orderings(run, pair, number).items():
             names: Row = {"pair": pair.name, "ordering": name}
             made: Row = dict(names)
             for kind in ("deletion", "insertion"):
@@ -69,7 +69,7 @@ def section(run: Run, points: list[Row], areas: list[Row]) -> Section:
     for ordering in names:
         row: Row = {"ordering": ordering, "pairs": len(column(areas, columns[0], ordering=ordering))}
         for name in columns:
-            row |= estimate(areas, name, ordering=ordering).named(name)
+            row |= estimate(areas, name, ordering=ordering).columns(name)
         table.append(row)
     panels = {
         kind: {
@@ -89,23 +89,23 @@ def section(run: Run, points: list[Row], areas: list[Row]) -> Section:
     )
 
 
-def orders(run: Run, pair: Pair, seed: int) -> Orders:
+def orderings(run: Run, pair: Pair, seed: int) -> Orders:
     """By name: numbers on the cells (d, h, w) of the fixed and of the moving image, the highest first."""
-    found = seen(run.network, pair)
+    found = observe(run.network, pair)
     made: Orders = {name: _cells(*(found.maps[name][stage] for stage in ENCODER)) for name in METHODS}
     if seed < INTEGRATED_PAIRS and find_spec("captum"):
-        made[INTEGRATED] = _cells(*integrated(run, pair))
+        made[INTEGRATED] = _cells(*integrated_gradients(run, pair))
     made[EDGES] = _cells(*(edges(image[0, 0]) for image in (pair.fixed, pair.moving)))
     generator = torch.Generator().manual_seed(seed)
     blind = [torch.rand(made[EDGES][0].shape, generator=generator).to(pair.fixed) for _ in range(2)]
     return made | {RANDOM: (blind[0], blind[1])}
 
 
-def integrated(run: Run, pair: Pair) -> list[Tensor]:
+def integrated_gradients(run: Run, pair: Pair) -> list[Tensor]:
     from ...torch_backend.attribution.methods.integrated_gradients import IntegratedGradients
 
     method: Attribution = IntegratedGradients(INTEGRATED_STEPS)
-    question = motion_question(run.network, pair.fixed, pair.moving, "magnitude", pair.inside, pair.spacing)
+    question = motion_target(run.network, pair.fixed, pair.moving, "magnitude", pair.inside, pair.spacing)
     return [one.values for one in method.maps(question)]
 
 
@@ -162,7 +162,7 @@ def gain(areas: list[Row], method: str, over: str, name: str) -> Estimate:
     return difference(areas, name, first, second)
 
 
-def compared_orders(run: Run, areas: list[Row]) -> Section:
+def compare_orderings(run: Run, areas: list[Row]) -> Section:
     """The gains that the claims are judged by."""
     table, groups = [], {}
     names = [f"{kind}, against {over}" for kind in ("deletion", "insertion") for over in (RANDOM, EDGES)]
@@ -173,7 +173,7 @@ def compared_orders(run: Run, areas: list[Row]) -> Section:
             for over in (RANDOM, EDGES)
         ]
         groups[method] = [one[:3] for one in found]
-        table += [{"method": method, "compared": n, **one.named("gain")} for n, one in zip(names, found, strict=True)]
+        table += [{"method": method, "compared": n, **one.columns("gain")} for n, one in zip(names, found, strict=True)]
     figure = intervals(groups, names, "area gained (above 0: better than the other ordering)")
     return Section(
         "4. Faithfulness: against other orderings",

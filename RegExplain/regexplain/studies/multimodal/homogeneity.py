@@ -10,11 +10,11 @@ from ..charts import intervals, stepwise
 from ..measures import Estimate, rank_correlation_over, rank_correlation_within
 from ..sections import Row, Section
 from .degradation import blur
+from .observations import METHODS, compare_discriminator_maps, register
 from .ordinary import ONE_MODALITY, OWN, SHUFFLED
 from .pairs import Pair
 from .randomisation import LAST
 from .run import Run, column, estimate
-from .observations import METHODS, answer, compared
 
 BLUR_MM, NOISE_SD = 6.0, 0.3
 SHARES = {"blur": (0.25, 0.5, 0.75, 1.0), "noise": (0.1, 0.2, 0.4, 0.8)}
@@ -40,7 +40,7 @@ def homogeneity(run: Run, rows: list[Row], random: list[Row]) -> tuple[list[Row]
         found = [estimate(rows, name, kind=kind) for kind in names[:3]] + [estimate(random, name, step=LAST)]
         groups[method] = [one[:3] for one in found]
         for maps, one in zip(names, found, strict=True):
-            table.append({"method": method, "images": maps, **one.named("divergence"), "pairs": one.pairs})
+            table.append({"method": method, "images": maps, **one.columns("divergence"), "pairs": one.pairs})
     figure = intervals(groups, names, "divergence of D's maps of real and synthesised")
     return table, Section(
         "3. Homogeneity: D's maps of real and synthesised images",
@@ -53,14 +53,14 @@ def homogeneity(run: Run, rows: list[Row], random: list[Row]) -> tuple[list[Row]
 def worse_syntheses(run: Run) -> tuple[list[Row], Section]:
     """A row a pair and step."""
     rows: list[Row] = []
-    for seed, pair in enumerate(run.each("Making syntheses worse", run.probed)):
+    for seed, pair in enumerate(run.each("Making syntheses worse", run.subset)):
         modality = pair.modalities[0]
         real = warp(pair.fixed, pair.undo, padding="zeros")
         region = warp(pair.inside[None, None], pair.undo, padding="zeros")[0, 0]
         for kind, step, image in syntheses(run, pair, seed):
-            error = pair.error_mm(answer(run.network, pair.fixed, image).displacement)
+            error = pair.error_mm(register(run.network, pair.fixed, image).displacement)
             named = {"pair": pair.name, "kind": kind, "step": step, "error_mm": error}
-            rows.append(named | compared(run.network, modality, real, image, region))
+            rows.append(named | compare_discriminator_maps(run.network, modality, real, image, region))
     run.write_table("synthesis-steps", rows)
     kinds = tuple(SHARES)
     first = f"divergence_{next(iter(METHODS))}"
@@ -72,7 +72,7 @@ def worse_syntheses(run: Run) -> tuple[list[Row], Section]:
     for name in (*(f"divergence_{m}" for m in METHODS), "logit_difference"):
         for against in ("step", "error_mm"):
             for scope, one in correlated(rows, name, against).items():
-                summary.append({"of": name, "with": against, "rows": scope, **one.named("correlation")})
+                summary.append({"of": name, "with": against, "rows": scope, **one.columns("correlation")})
     figure = stepwise(panels, "step", "mean over the pairs")
     return rows, Section(
         "3. Homogeneity: syntheses made worse",
@@ -90,7 +90,7 @@ def correlated(rows: list[Row], name: str, against: str) -> dict[str, Estimate]:
 @torch.no_grad()
 def syntheses(run: Run, pair: Pair, seed: int) -> list[tuple[str, int, Tensor]]:
     """(kind, step, moving as the fixed image's modality), F's own first."""
-    made, _ = run.network.synthesised(run.network.encoder(pair.moving)[-1], pair.modalities[0])
+    made, _ = run.network.synthesise(run.network.encoder(pair.moving)[-1], pair.modalities[0])
     noise = torch.randn(made.shape, generator=torch.Generator().manual_seed(seed)).to(made) * NOISE_SD
     towards = {"blur": blur(made, BLUR_MM, pair.spacing), "noise": (made + noise).clamp(0, 1)}
     steps = [(INTACT, 0, made)]

@@ -12,9 +12,9 @@ from ...torch_backend.attribution.attribution import StageAttribution
 from ...torch_backend.attribution.methods import grad_cam, hirescam
 from ...torch_backend.attribution.scalars import mean_logit, motion_scalar
 from ...torch_backend.losses.consistency import inverse_consistency_error
-from ...torch_backend.networks.fire import FireNetwork, each_order, half_way
+from ...torch_backend.networks.fire import FireNetwork, midpoint_displacements, one_sided_displacements
 from ...torch_backend.networks.latent import RegistrationOutput
-from ...torch_backend.spatial.warp import compose, grown, resized, warp
+from ...torch_backend.spatial.warp import compose, resize, resize_displacement, warp
 from ..measures import correlation, divergence, top_overlap
 from .pairs import Pair
 
@@ -25,7 +25,7 @@ Maps = dict[str, dict[str, Tensor]]  # method → stage → (D, H, W) on the can
 
 
 @dataclass(eq=False)
-class Seen:
+class Observation:
     """features: G's finest of fixed and moving. half: (D, H, W), the tissue half the way between the two."""
 
     output: RegistrationOutput
@@ -34,14 +34,14 @@ class Seen:
     half: Tensor
 
 
-def seen(network: FireNetwork, pair: Pair) -> Seen:
+def observe(network: FireNetwork, pair: Pair) -> Observation:
     """The maps of the mean displacement over the tissue; T's backward map, of the inverse over where it lies."""
     shape = pair.fixed.shape[2:]
     with torch.no_grad():
         features = list(network.encoder(torch.cat([pair.fixed, pair.moving])))
     features[-1] = features[-1].detach().requires_grad_()
     with torch.enable_grad():
-        output = network.registered(features, shape)
+        output = network.register(features, shape)
         measure = motion_scalar("magnitude")
         there = measure(output.displacement, pair.inside, pair.spacing)
         carried = warp(pair.inside[None, None], output.inverse.detach(), padding="zeros")[0, 0]
@@ -52,14 +52,14 @@ def seen(network: FireNetwork, pair: Pair) -> Seen:
     maps: Maps = {}
     for name, method in METHODS.items():
         cells = [method.cells(output.stages[s].detach(), g) for s, g in zip(STAGES, gradients, strict=True)]
-        maps[name] = {s: grown(c[None, None], shape)[0, 0] for s, c in zip(STAGES, cells, strict=True)}
+        maps[name] = {s: resize(c[None, None], shape)[0, 0] for s, c in zip(STAGES, cells, strict=True)}
     with torch.no_grad():
-        _, halfway = half_way(output)
-    half = warp(pair.inside[None, None], resized(halfway, shape), padding="zeros")[0, 0]
-    return Seen(without_graph(output), tuple(features[-1].detach().chunk(2)), maps, half)
+        _, halfway = midpoint_displacements(output)
+    half = warp(pair.inside[None, None], resize_displacement(halfway, shape), padding="zeros")[0, 0]
+    return Observation(detached(output), tuple(features[-1].detach().chunk(2)), maps, half)
 
 
-def without_graph(output: RegistrationOutput) -> RegistrationOutput:
+def detached(output: RegistrationOutput) -> RegistrationOutput:
     assert output.disagreement is not None
     return RegistrationOutput(
         output.displacement.detach(),
@@ -70,29 +70,29 @@ def without_graph(output: RegistrationOutput) -> RegistrationOutput:
 
 
 @torch.no_grad()
-def answer(network: FireNetwork, fixed: Tensor, moving: Tensor) -> RegistrationOutput:
+def register(network: FireNetwork, fixed: Tensor, moving: Tensor) -> RegistrationOutput:
     return network(fixed, moving)
 
 
-def on_fixed(found: Seen, method: str) -> tuple[Tensor, Tensor]:
+def encoder_maps_on_fixed(found: Observation, method: str) -> tuple[Tensor, Tensor]:
     """G's maps of fixed and of moving, the latter carried to the fixed image by T's answer."""
     of_fixed, of_moving = (found.maps[method][stage] for stage in ENCODER)
     return of_fixed, warp(of_moving[None, None], found.output.displacement)[0, 0]
 
 
-def indicators(network: FireNetwork, pair: Pair, found: Seen) -> dict[str, float]:
+def indicators(network: FireNetwork, pair: Pair, found: Observation) -> dict[str, float]:
     """Columns of a table: the error, and what a user who does not know it could look at."""
     made = {"error_mm": pair.error_mm(found.output.displacement)}
     made |= {"moved_mm": pair.mean_mm(found.output.displacement)}
     for method in METHODS:
-        streams = on_fixed(found, method)
-        made |= of_streams(method, *streams, pair.inside)
+        streams = encoder_maps_on_fixed(found, method)
+        made |= compare_streams(method, *streams, pair.inside)
         there, back = (found.maps[method][stage] for stage in TRANSFORMATION)
-        made |= of_directions(method, there, back, found.half)
+        made |= compare_directions(method, there, back, found.half)
     return made | consistency(pair, found) | homogeneity(network, pair, found)
 
 
-def of_streams(method: str, a: Tensor, b: Tensor, inside: Tensor) -> dict[str, float]:
+def compare_streams(method: str, a: Tensor, b: Tensor, inside: Tensor) -> dict[str, float]:
     """Of G's two maps. signed: their correlation; complementarity and top_overlap: how far their sizes agree.
 
     T is antisymmetric in the two images, so streams that say the same have maps of opposite signs.
@@ -104,7 +104,7 @@ def of_streams(method: str, a: Tensor, b: Tensor, inside: Tensor) -> dict[str, f
     }
 
 
-def of_directions(method: str, there: Tensor, back: Tensor, half: Tensor) -> dict[str, float]:
+def compare_directions(method: str, there: Tensor, back: Tensor, half: Tensor) -> dict[str, float]:
     """Of T's two maps, in the same way."""
     return {
         f"symmetry_{method}": correlation(there.abs(), back.abs(), half),
@@ -112,14 +112,14 @@ def of_directions(method: str, there: Tensor, back: Tensor, half: Tensor) -> dic
     }
 
 
-def consistency(pair: Pair, found: Seen) -> dict[str, float]:
+def consistency(pair: Pair, found: Observation) -> dict[str, float]:
     """disagreement: of T's two orders. two_orders: the inverse consistency error of the two taken as two registrations,
     which is the papers'. inverse_consistency: of what the model gives, small by construction."""
     output, shape = found.output, pair.fixed.shape[2:]
     assert output.disagreement is not None
-    there, back = (resized(order, shape) for order in each_order(output))
+    there, back = (resize_displacement(order, shape) for order in one_sided_displacements(output))
     exact = inverse_consistency_error(output.displacement, output.inverse, pair.spacing)[0]
-    full = grown(output.disagreement, shape)  # canvas voxels on any grid
+    full = resize(output.disagreement, shape)  # canvas voxels on any grid
     return {
         "disagreement_mm": pair.mean_mm(full, found.half),
         "two_orders_mm": pair.mean_mm(compose(back, there)),
@@ -127,26 +127,30 @@ def consistency(pair: Pair, found: Seen) -> dict[str, float]:
     }
 
 
-def homogeneity(network: FireNetwork, pair: Pair, found: Seen) -> dict[str, float]:
+def homogeneity(network: FireNetwork, pair: Pair, found: Observation) -> dict[str, float]:
     """How far D's maps of a real image are from those of its synthesis from the other one, mean of the two images."""
     moves = found.output.displacement, found.output.inverse
     regions = pair.inside, warp(pair.inside[None, None], found.output.inverse, padding="zeros")[0, 0]
     rows = []
     for k, real in enumerate((pair.fixed, pair.moving)):
         with torch.no_grad():
-            synthetic, _ = network.synthesised(found.features[1 - k], pair.modalities[k], moves[k])
-        rows.append(compared(network, pair.modalities[k], real, synthetic, regions[k]))
+            synthetic, _ = network.synthesise(found.features[1 - k], pair.modalities[k], moves[k])
+        rows.append(compare_discriminator_maps(network, pair.modalities[k], real, synthetic, regions[k]))
     return {name: (rows[0][name] + rows[1][name]) / 2 for name in rows[0]}
 
 
-def compared(network: FireNetwork, modality: str, real: Tensor, other: Tensor, region: Tensor) -> dict[str, float]:
+def compare_discriminator_maps(
+    network: FireNetwork, modality: str, real: Tensor, other: Tensor, region: Tensor
+) -> dict[str, float]:
     """D's maps of two images of one modality at the same place: divergence by method, and mean |Δ patch logit|."""
-    logits, maps = zip(*(realness(network, modality, image, region) for image in (real, other)), strict=True)
+    logits, maps = zip(*(discriminator_map(network, modality, image, region) for image in (real, other)), strict=True)
     made = {f"divergence_{m}": divergence(maps[0][m], maps[1][m], region) for m in METHODS}
     return made | {"logit_difference": float(mean_logit((logits[0] - logits[1]).abs(), region))}
 
 
-def realness(network: FireNetwork, modality: str, image: Tensor, region: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+def discriminator_map(
+    network: FireNetwork, modality: str, image: Tensor, region: Tensor
+) -> tuple[Tensor, dict[str, Tensor]]:
     """(D's patch logits, its map of the mean of them over the region by method)."""
     with torch.enable_grad():
         logits, activation = network.discriminators[modality](image.detach().requires_grad_())
@@ -154,11 +158,13 @@ def realness(network: FireNetwork, modality: str, image: Tensor, region: Tensor)
     made = {}
     for name, method in METHODS.items():
         cells = method.cells(activation.detach(), gradient)
-        made[name] = grown(cells[None, None], image.shape[2:])[0, 0]
+        made[name] = resize(cells[None, None], image.shape[2:])[0, 0]
     return logits.detach(), made
 
 
-def changed(before: Seen, after: Seen, pair: Pair, stages: Sequence[str] = STAGES) -> dict[str, float]:
+def map_correlations(
+    before: Observation, after: Observation, pair: Pair, stages: Sequence[str] = STAGES
+) -> dict[str, float]:
     """kept_METHOD: the mean over the stages of the correlation of each map with what it was."""
     made = {}
     for method in METHODS:

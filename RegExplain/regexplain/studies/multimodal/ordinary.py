@@ -12,9 +12,19 @@ from torch import Tensor
 
 from ..measures import divergence
 from ..sections import Row, Section
+from .observations import (
+    METHODS,
+    TRANSFORMATION,
+    Observation,
+    compare_directions,
+    compare_streams,
+    discriminator_map,
+    encoder_maps_on_fixed,
+    indicators,
+    observe,
+)
 from .pairs import ALIGNED, LABELS, NATIVE, RMS_MM, WIDTH_MM, Pair
 from .run import Run, column, estimate
-from .observations import METHODS, TRANSFORMATION, Seen, indicators, of_directions, of_streams, on_fixed, realness, seen
 
 OWN, ONE_MODALITY, SHUFFLED, IDENTICAL = "ordinary", "one modality", "shuffled", "identical"
 TEXT = (
@@ -31,15 +41,15 @@ def ordinary(run: Run) -> tuple[list[Row], Section]:
     """(a row a pair and kind with the columns of `indicators`, of which shuffled pairs have those that compare maps;
     the page's part)."""
     rows: list[Row] = []
-    before: tuple[Pair, Seen] | None = None
+    before: tuple[Pair, Observation] | None = None
     for number, pair in enumerate(run.each("Ordinary pairs", run.pairs)):
-        found = seen(run.network, pair)
+        found = observe(run.network, pair)
         rows.append(_row(run, pair, OWN, found))
         one = pair.of_one_modality()
-        rows.append(_row(run, one, ONE_MODALITY, seen(run.network, one)))
-        if number < len(run.probed):
+        rows.append(_row(run, one, ONE_MODALITY, observe(run.network, one)))
+        if number < len(run.subset):
             same = pair.identical()
-            rows.append(_row(run, same, IDENTICAL, seen(run.network, same)))
+            rows.append(_row(run, same, IDENTICAL, observe(run.network, same)))
         if before:
             rows.append(
                 _names(pair, SHUFFLED) | {"error_before_mm": float("nan")} | _shuffled(run, pair, found, *before)
@@ -56,12 +66,12 @@ def section(run: Run, rows: list[Row]) -> Section:
     for source in dict.fromkeys(column(rows, "source")):
         row: Row = {"source": source, "pairs": len(column(rows, "pair", source=source))}
         for name in ("error_before_mm", "error_mm", "moved_mm"):
-            row |= estimate(rows, name, source=source).named(name)
+            row |= estimate(rows, name, source=source).columns(name)
         table.append(row)
     return Section("The pairs", TEXT, {}, {run.write_table("pairs-summary", table): "Mean over the pairs."})
 
 
-def _row(run: Run, pair: Pair, kind: str, found: Seen) -> Row:
+def _row(run: Run, pair: Pair, kind: str, found: Observation) -> Row:
     largest = max(float(m.abs().max()) for maps in found.maps.values() for m in maps.values())
     start = {"error_before_mm": pair.mean_mm(pair.undo), "largest_map": largest}
     return _names(pair, kind) | start | indicators(run.network, pair, found)
@@ -71,28 +81,28 @@ def _names(pair: Pair, kind: str) -> Row:
     return {"pair": pair.name, "source": pair.source, "kind": kind}
 
 
-def _shuffled(run: Run, pair: Pair, found: Seen, other: Pair, others: Seen) -> dict[str, float]:
+def _shuffled(run: Run, pair: Pair, found: Observation, other: Pair, others: Observation) -> dict[str, float]:
     made: dict[str, float] = {}
-    inside = pair.inside * laid_on(other.inside, pair.inside)
-    half = found.half * laid_on(others.half, found.half)
+    inside = pair.inside * crop_or_pad(other.inside, pair.inside)
+    half = found.half * crop_or_pad(others.half, found.half)
     for method in METHODS:
         t1, flair = by_modality(pair, found, method)["T1"], by_modality(other, others, method)["FLAIR"]
-        made |= of_streams(method, t1, laid_on(flair, t1), inside)
+        made |= compare_streams(method, t1, crop_or_pad(flair, t1), inside)
         there, back = found.maps[method][TRANSFORMATION[0]], others.maps[method][TRANSFORMATION[1]]
-        made |= of_directions(method, there, laid_on(back, there), half)
+        made |= compare_directions(method, there, crop_or_pad(back, there), half)
     modality = pair.modalities[0]
     same = other.fixed if other.modalities[0] == modality else other.moving
-    _, own = realness(run.network, modality, pair.fixed, pair.inside)
-    _, its = realness(run.network, modality, same, other.inside)
-    return made | {f"divergence_{m}": divergence(own[m], laid_on(its[m], own[m]), inside) for m in METHODS}
+    _, own = discriminator_map(run.network, modality, pair.fixed, pair.inside)
+    _, its = discriminator_map(run.network, modality, same, other.inside)
+    return made | {f"divergence_{m}": divergence(own[m], crop_or_pad(its[m], own[m]), inside) for m in METHODS}
 
 
-def laid_on(values: Tensor, like: Tensor) -> Tensor:
+def crop_or_pad(values: Tensor, like: Tensor) -> Tensor:
     """(D, H, W) `values` on the cells of `like`, middle on middle, cut or filled up with 0: canvases fit their head."""
     lacking = [(want - have) // 2 for want, have in zip(like.shape, values.shape, strict=True)]
     return F.pad(values, [n for n in reversed(lacking) for _ in range(2)])
 
 
-def by_modality(pair: Pair, found: Seen, method: str) -> dict[str, Tensor]:
+def by_modality(pair: Pair, found: Observation, method: str) -> dict[str, Tensor]:
     """G's map of each modality's stream, on the fixed image."""
-    return dict(zip(pair.modalities, on_fixed(found, method), strict=True))
+    return dict(zip(pair.modalities, encoder_maps_on_fixed(found, method), strict=True))

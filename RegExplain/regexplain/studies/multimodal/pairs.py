@@ -17,7 +17,7 @@ from torch import Tensor
 from ...errors import BadInputError
 from ...progress import Progress
 from ...torch_backend.inference.model import Model
-from ...torch_backend.spatial.warp import compose, resized, warp
+from ...torch_backend.spatial.warp import compose, resize_displacement, warp
 from ...torch_backend.training.multimodal.anatomies import CELL_MM, Anatomy, read_anatomies
 from ...torch_backend.training.multimodal.fields import smooth_noise
 from ...torch_backend.training.multimodal.pairs import same_subject
@@ -161,7 +161,7 @@ def made_head(model: Model, anatomy: Anatomy) -> Maker:
             drawn += 1
         shape = made.fixed.shape[1:]
         images = [image[None].to(model.device) for image in (made.fixed, made.moving, made.aligned_other)]
-        undo = resized(made.inverse[None], shape).to(model.device)
+        undo = resize_displacement(made.inverse[None], shape).to(model.device)
         inside = torch.nn.functional.interpolate(made.weight[None], size=tuple(shape))[0, 0].to(model.device)
         names = MODALITIES[first], MODALITIES[1 - first]
         title = f"{LABELS} {anatomy.number}, {names[0]} fixed, motion {seed + 1}"
@@ -183,7 +183,7 @@ def smooth_motion(inside: Tensor, spacing, seed: int) -> Tensor:
     shape = [n // 2 for n in inside.shape]
     half_mm = 2 * float(sum(spacing)) / 3
     noise = smooth_noise(3, shape, WIDTH_MM / half_mm, torch.Generator().manual_seed(seed))
-    field = resized(noise, inside.shape).to(inside.device)
+    field = resize_displacement(noise, inside.shape).to(inside.device)
     millimetres = field.new_tensor(spacing).view(1, 3, 1, 1, 1)
     lengths = (field * millimetres).square().sum(1)[0]
     return field * (RMS_MM / lengths[inside > 0.5].mean().sqrt())

@@ -17,9 +17,9 @@ from ...torch_backend.spatial.warp import warp
 from ..charts import intervals
 from ..measures import Estimate
 from ..sections import Row, Section
+from .observations import METHODS, STAGES, Observation, observe
 from .pairs import Pair
 from .run import Run, column, estimate
-from .observations import METHODS, STAGES, Seen, seen
 
 BUMP_SD_MM, BUMP_MM = 8.0, 4.0  # its width, and how far it moves tissue at most, there
 HIT_MM = 12.0  # where it moves most, and one of G's cells (4 mm) more
@@ -57,13 +57,13 @@ def pointing(run: Run) -> tuple[list[Row], Section]:
 
 def of_head(run: Run, pair: Pair, seed: int) -> Iterator[Row]:
     still = replace(pair, moving=pair.still, undo=torch.zeros_like(pair.undo))
-    without = seen(run.network, still)
+    without = observe(run.network, still)
     for centre in places(pair, seed):
         away = distance_mm(pair, centre)
         bumped = replace(still, moving=warp(pair.still, bump(pair, centre), padding="zeros"))
-        found = seen(run.network, bumped)
+        found = observe(run.network, bumped)
         names = {"pair": pair.name, "place": ", ".join(str(n) for n in centre.tolist())}
-        for method, stage, looked, values in _looks(found, without, pair):
+        for method, stage, looked, values in _candidate_maps(found, without, pair):
             far = float(away.flatten()[(values.abs() * pair.inside).argmax()])
             yield names | _row(method, stage, looked, far, float(far <= HIT_MM))
         guess = float((away[pair.inside > 0.5] <= HIT_MM).float().mean())
@@ -74,7 +74,7 @@ def _row(method: str, stage: str, looked_at: str, distance: float, hit: float) -
     return {"method": method, "stage": stage, "looked_at": looked_at, "distance_mm": distance, "hit": hit}
 
 
-def _looks(found: Seen, without: Seen, pair: Pair) -> Iterator[tuple[str, str, str, Tensor]]:
+def _candidate_maps(found: Observation, without: Observation, pair: Pair) -> Iterator[tuple[str, str, str, Tensor]]:
     for method in METHODS:
         for stage in STAGES:
             now, before = found.maps[method][stage], without.maps[method][stage]
@@ -93,7 +93,7 @@ def rates(rows: list[Row]) -> list[Row]:
         far = sorted(column(rows, "distance_mm", **chosen))
         trusted = "—" if key[0] in (ANSWER, BLIND) else "yes" if hits.value >= TRUSTED else "no"
         median = {"median_distance_mm": far[len(far) // 2], "bumps": len(far), "to_be_trusted": trusted}
-        table.append(chosen | hits.named("hits") | median)
+        table.append(chosen | hits.columns("hits") | median)
     return table
 
 

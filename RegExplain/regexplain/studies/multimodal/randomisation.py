@@ -10,8 +10,8 @@ import torch
 from ...torch_backend.networks.fire import FireNetwork
 from ..charts import stepwise
 from ..sections import Row, Section
+from .observations import METHODS, STAGES, indicators, map_correlations, observe
 from .run import Run, estimate
-from .observations import METHODS, STAGES, changed, indicators, seen
 
 CASCADE = {  # what is made random, beside all before it
     "T's answer": ("transformation.part",),
@@ -32,15 +32,15 @@ TEXT = (
 def randomised(run: Run) -> tuple[list[Row], Section]:
     """A row a pair and step: every indicator, and how far the maps are still those of the trained network."""
     rows: list[Row] = []
-    for seed, pair in enumerate(run.each("Random weights, layer by layer", run.probed)):
-        before = seen(run.network, pair)
+    for seed, pair in enumerate(run.each("Random weights, layer by layer", run.subset)):
+        before = observe(run.network, pair)
         network = run.network
         for step, paths in CASCADE.items():
-            network = with_random(network, paths, seed)
-            found = seen(network, pair)
-            changes = {f"{key} {s}": v for s in STAGES for key, v in changed(before, found, pair, [s]).items()}
+            network = randomise_weights(network, paths, seed)
+            found = observe(network, pair)
+            changes = {f"{key} {s}": v for s in STAGES for key, v in map_correlations(before, found, pair, [s]).items()}
             named = {"pair": pair.name, "step": step}
-            rows.append(named | indicators(network, pair, found) | changed(before, found, pair) | changes)
+            rows.append(named | indicators(network, pair, found) | map_correlations(before, found, pair) | changes)
     run.write_table("random-weights", rows)
     return rows, section(run, rows)
 
@@ -53,7 +53,7 @@ def section(run: Run, rows: list[Row]) -> Section:
             found = [estimate(rows, f"kept_{method} {stage}", step=step) for step in CASCADE]
             panels.setdefault(stage, {})[method] = (range(1, len(found) + 1), found)
             for step, one in zip(CASCADE, found, strict=True):
-                table.append({"method": method, "stage": stage, "random_up_to": step, **one.named("kept")})
+                table.append({"method": method, "stage": stage, "random_up_to": step, **one.columns("kept")})
     figure = stepwise(panels, "steps of the cascade", "kept (correlation)")
     return Section(
         "Random weights, layer by layer",
@@ -64,7 +64,7 @@ def section(run: Run, rows: list[Row]) -> Section:
 
 
 @torch.no_grad()
-def with_random(network: FireNetwork, paths: tuple[str, ...], seed: int) -> FireNetwork:
+def randomise_weights(network: FireNetwork, paths: tuple[str, ...], seed: int) -> FireNetwork:
     made, generator = deepcopy(network), torch.Generator().manual_seed(seed)
     for path in paths:
         for weight in made.get_submodule(path).parameters():

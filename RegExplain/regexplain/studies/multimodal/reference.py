@@ -8,7 +8,7 @@ import numpy as np
 
 from ...results.trust import KEYS
 from ...torch_backend.attribution.fire_targets import FirePair
-from ...torch_backend.inference.trust import Indicators, head
+from ...torch_backend.inference.trust import Indicators, head_mask
 from ..sections import Row, Section, centred_canvas
 from .pairs import Pair
 from .run import Run
@@ -21,22 +21,22 @@ TEXT = (
 
 def reference(run: Run) -> tuple[dict[str, dict[str, float]], Section]:
     rows: list[Row] = [
-        {"pair": pair.name, "source": pair.source, **measured(run, pair)}
+        {"pair": pair.name, "source": pair.source, **measure_indicators(run, pair)}
         for pair in run.each("Reference ranges", run.pairs)
     ]
     run.write_table("indicators", rows)
-    ranges = {key: spread([row[key] for row in rows]) for key in KEYS.values()}
+    ranges = {key: reference_range([row[key] for row in rows]) for key in KEYS.values()}
     table = [{"indicator": key, **found} for key, found in ranges.items()]
     return ranges, Section(
         "Reference ranges", TEXT, {}, {run.write_table("reference", table): f"Over {len(rows)} pairs."}
     )
 
 
-def measured(run: Run, pair: Pair) -> dict[str, float]:
+def measure_indicators(run: Run, pair: Pair) -> dict[str, float]:
     d, h, w = pair.fixed.shape[2:]
     canvas = centred_canvas([w, h, d], pair.spacing)
     nothing: Any = None  # the pair is on the canvas already, there are no images to read it from
-    seen = FirePair(run.model, nothing, canvas, head(pair.fixed))
+    seen = FirePair(run.model, nothing, canvas, head_mask(pair.fixed))
     seen.volumes = (pair.fixed, pair.moving)
     found = Indicators(seen)
     values = (found.symmetry()[0], found.complementarity()[0], found.homogeneity()[0])
@@ -44,7 +44,7 @@ def measured(run: Run, pair: Pair) -> dict[str, float]:
     return {KEYS[name]: float("nan") if value is None else value for name, value in zip(names, values, strict=True)}
 
 
-def spread(values: list[float]) -> dict[str, float]:
+def reference_range(values: list[float]) -> dict[str, float]:
     known = np.array([value for value in values if np.isfinite(value)])
     median, low, high = np.percentile(known, (50, 5, 95)) if len(known) else (float("nan"),) * 3
     return {"median": float(median), "p5": float(low), "p95": float(high)}

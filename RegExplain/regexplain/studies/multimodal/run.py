@@ -11,7 +11,7 @@ from ...progress import Progress
 from ...torch_backend.inference.model import Model
 from ...torch_backend.networks.fire import FireNetwork
 from ..measures import Estimate, mean_of
-from ..sections import Row, Written
+from ..sections import Row, StudyOutput
 from .pairs import Pair
 
 FEWEST = 5  # pairs, to say anything
@@ -19,7 +19,7 @@ Item = TypeVar("Item")
 
 
 @dataclass(eq=False)
-class Run(Written):
+class Run(StudyOutput):
     """pairs: ordinary ones, the heads in turn."""
 
     model: Model
@@ -32,7 +32,7 @@ class Run(Written):
         return self.model.network
 
     @property
-    def probed(self) -> list[Pair]:
+    def subset(self) -> list[Pair]:
         """Those of the experiments that take many passes each."""
         return self.pairs[:FEWEST]
 

@@ -19,10 +19,10 @@ from ...volumes.threads import trouble_said, use_threads
 from ..claim import Claim
 from ..page import render_study
 from ..sections import Section
-from .claims import Measured, all_claims
+from .claims import Measurements, all_claims
 from .complementarity import ablation, complementarity
 from .degradation import degraded
-from .faithfulness import compared_orders, faithfulness
+from .faithfulness import compare_orderings, faithfulness
 from .homogeneity import homogeneity, worse_syntheses
 from .ordinary import ordinary
 from .pairs import ordinary_pairs
@@ -83,9 +83,9 @@ def experiments(run: Run) -> Found:
     _, homogeneity_section = homogeneity(run, rows, random)
     syntheses, synthesis_section = worse_syntheses(run)
     areas, faithfulness_section = faithfulness(run)
-    gains_section = compared_orders(run, areas)
+    gains_section = compare_orderings(run, areas)
     bumps, pointing_section = pointing(run)
-    claims = all_claims(Measured(rows, worse, random, off, syntheses, areas, bumps))
+    claims = all_claims(Measurements(rows, worse, random, off, syntheses, areas, bumps))
     sections = [
         pairs_section,
         complementarity_section,
@@ -110,7 +110,7 @@ def _facts(run: Run, device: str, threads: int) -> dict[str, Any]:
         "model": run.model.card.name,
         "weights": f"SHA-256 {run.model.card.weights_sha256}",
         "pairs": len(run.pairs),
-        "pairs_probed_further": len(run.probed),
+        "pairs_probed_further": len(run.subset),
         "heads": ", ".join(dict.fromkeys(pair.head for pair in run.pairs)),
         "device": device,
         "threads": threads,

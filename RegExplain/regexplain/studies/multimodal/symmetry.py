@@ -6,10 +6,10 @@ from ..charts import intervals, scatters, stepwise
 from ..measures import Estimate, mean_of, rank_correlation_over, rank_correlation_within
 from ..sections import Row, Section
 from .degradation import INTACT, UNITS
+from .observations import METHODS
 from .ordinary import IDENTICAL, ONE_MODALITY, OWN, SHUFFLED
 from .randomisation import CASCADE
 from .run import Run, column, estimate
-from .observations import METHODS
 
 TEXT = (
     "T's forward map is of the mean displacement over the fixed image's tissue, its backward map of the inverse "
@@ -50,10 +50,10 @@ def symmetry(run: Run, rows: list[Row], random: list[Row]) -> Section:
         signed = [estimate(rows, name, kind=kind) for kind in kinds]
         signed += [estimate(random, name, step=step) for step in list(CASCADE)[:-1]]
         for maps, one, other in zip(names, found, signed, strict=True):
-            sizes = one.named("correlation_of_sizes") | other.named("signed_correlation")
+            sizes = one.columns("correlation_of_sizes") | other.columns("signed_correlation")
             table.append({"method": method, "maps": maps, **sizes, "pairs": one.pairs})
     lengths = [
-        {"length": name, "pairs of": kind, **estimate(rows, name, kind=kind).named("mm")}
+        {"length": name, "pairs of": kind, **estimate(rows, name, kind=kind).columns("mm")}
         for name in ("disagreement_mm", "two_orders_mm", "inverse_consistency_mm")
         for kind in (OWN, ONE_MODALITY, IDENTICAL)
     ]
@@ -75,11 +75,11 @@ def correlations(run: Run, rows: list[Row], worse: list[Row]) -> tuple[list[Row]
     table = []
     for name in INDICATORS:
         for scope, one in _scopes(name, ordinary, worse).items():
-            table.append({"indicator": name, "rows": scope, **one.named("correlation"), "pairs": one.pairs})
+            table.append({"indicator": name, "rows": scope, **one.columns("correlation"), "pairs": one.pairs})
     asymmetric = [with_disagreement(worse, method) for method in METHODS]
     for method, one in zip(METHODS, asymmetric, strict=True):
         title = f"symmetry_{method} with disagreement_mm"
-        table.append({"indicator": title, "rows": "all", **one.named("correlation"), "pairs": one.pairs})
+        table.append({"indicator": title, "rows": "all", **one.columns("correlation"), "pairs": one.pairs})
     panels = {
         INDICATORS[name]: {
             kind: (column(worse, name, kind=kind), column(worse, "error_mm", kind=kind)) for kind in KINDS

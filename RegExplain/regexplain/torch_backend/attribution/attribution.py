@@ -15,9 +15,9 @@ from torch import Tensor
 
 from ...errors import BadInputError
 from ...progress import Progress
-from ..spatial.warp import grown
-from .modules import divided, module_of, outputs_of, parts
-from .target import Question
+from ..spatial.warp import resize
+from .modules import find_module, record_outputs, split_calls, stages_of_module
+from .target import Target
 
 IMAGES = {"fixed": "fixed", "moving": "moving"}  # the stages of a method that explains the two images themselves
 
@@ -31,10 +31,10 @@ class StageMap(NamedTuple):
 
 
 class Attribution(ABC):
-    """A way to say what made a scalar as large as it is."""
+    """A method that attributes a scalar to activations or voxels."""
 
     @abstractmethod
-    def maps(self, question: Question, stages: Sequence[str] = (), progress: Progress | None = None) -> list[StageMap]:
+    def maps(self, target: Target, stages: Sequence[str] = (), progress: Progress | None = None) -> list[StageMap]:
         """One a stage, all that there are by default. Raises BadInputError for a stage that there is not."""
 
 
@@ -45,40 +45,40 @@ class StageAttribution(Attribution):
     def cells(self, activation: Tensor, gradient: Tensor) -> Tensor:
         """(B, C, d, h, w) twice to (d, h, w): the sum over passes and channels of what each contributes."""
 
-    def maps(self, question: Question, stages: Sequence[str] = (), progress: Progress | None = None) -> list[StageMap]:
-        stages, grids = list(stages) or list(question.grids), question.grids
-        paths = {s: module_of(s, question.network, grids) for s in stages if s not in grids}
+    def maps(self, target: Target, stages: Sequence[str] = (), progress: Progress | None = None) -> list[StageMap]:
+        stages, grids = list(stages) or list(target.grids), target.grids
+        paths = {s: find_module(s, target.network, grids) for s in stages if s not in grids}
         made = []
-        for stage, both in traced(question, stages, paths).items():
-            names = parts(paths[stage], grids) if stage in paths else {stage: grids[stage]}
-            shares = (divided(tensors, len(names)) for tensors in both)  # of activations, of gradients
+        for stage, both in activations_and_gradients(target, stages, paths).items():
+            names = stages_of_module(paths[stage], grids) if stage in paths else {stage: grids[stage]}
+            shares = (split_calls(tensors, len(names)) for tensors in both)  # of activations, of gradients
             for (name, grid), a, g in zip(names.items(), *shares, strict=True):
                 if stage in (name, paths.get(stage)):
-                    made.append(StageMap(name, grid, self._on_canvas(a, g, question.fixed.shape[2:])))
+                    made.append(StageMap(name, grid, self._on_canvas(a, g, target.fixed.shape[2:])))
         return made
 
     def _on_canvas(self, activations: list[Tensor], gradients: list[Tensor], shape) -> Tensor:
         """Cells span the canvas and are centred in it, so a cell-centred interpolation puts them in place."""
         pairs = zip(activations, gradients, strict=True)
-        return sum(grown(self.cells(a.detach(), g)[None, None], shape)[0, 0] for a, g in pairs)  # type: ignore[return-value]
+        return sum(resize(self.cells(a.detach(), g)[None, None], shape)[0, 0] for a, g in pairs)  # type: ignore[return-value]
 
 
-def traced(
-    question: Question, stages: Sequence[str], paths: dict[str, str]
+def activations_and_gradients(
+    target: Target, stages: Sequence[str], paths: dict[str, str]
 ) -> dict[str, tuple[list[Tensor], list[Tensor]]]:
     """By stage: its activations, one a call, and the scalar's gradients by them. paths: of stages that are modules.
 
-    Volumes with gradients may share their pass with other questions; a module is heard in a pass of its own.
+    Volumes with gradients may share a forward pass with other targets; a module is recorded in a pass of its own.
     """
-    with torch.enable_grad(), outputs_of(question.network, paths.values()) as calls:
-        volumes = (question.fixed, question.moving)
-        value, named = question.answer(*(v if v.requires_grad and not paths else _leaf(v) for v in volumes))
-        activations = {s: heard(paths[s], calls) if s in paths else [named[s]] for s in stages}
+    with torch.enable_grad(), record_outputs(target.network, paths.values()) as calls:
+        volumes = (target.fixed, target.moving)
+        value, named = target.forward(*(v if v.requires_grad and not paths else _leaf(v) for v in volumes))
+        activations = {s: recorded_activations(paths[s], calls) if s in paths else [named[s]] for s in stages}
         flat = [a for several in activations.values() for a in several]
         found = iter(torch.autograd.grad(value, flat, allow_unused=True, retain_graph=True))
     gradients = {stage: [next(found) for _ in several] for stage, several in activations.items()}
     for stage, several in gradients.items():
-        if any(gradient is None for gradient in several):  # a map of zeros would look like an answer
+        if any(gradient is None for gradient in several):  # a map of zeros would look like a result
             raise BadInputError(f"The stage {stage!r} has no part in what is explained; choose another.")
     return {stage: (activations[stage], gradients[stage]) for stage in activations}
 
@@ -87,8 +87,8 @@ def _leaf(volume: Tensor) -> Tensor:
     return volume.detach().requires_grad_()
 
 
-def heard(path: str, calls: dict[str, list[Tensor]]) -> list[Tensor]:
-    """What a module returned, if these are volumes of features."""
+def recorded_activations(path: str, calls: dict[str, list[Tensor]]) -> list[Tensor]:
+    """The outputs of a module. Raises BadInputError where they are not feature volumes (B, C, d, h, w)."""
     if not calls[path] or not all(isinstance(call, Tensor) and call.dim() == 5 for call in calls[path]):
         raise BadInputError(
             f"The module {path!r} gives no single volume of features here; name one inside or beside it."
@@ -97,17 +97,17 @@ def heard(path: str, calls: dict[str, list[Tensor]]) -> list[Tensor]:
 
 
 class ImageAttribution(Attribution):
-    """Of the voxels of the two images, by asking the network again and again about changed ones."""
+    """Of the voxels of the two images, by repeated passes of the network with perturbed images."""
 
     @abstractmethod
-    def images(self, question: Question, progress: Progress) -> list[Tensor]:
+    def images(self, target: Target, progress: Progress) -> list[Tensor]:
         """The maps (D, H, W) of the fixed and of the moving volume."""
 
-    def maps(self, question: Question, stages: Sequence[str] = (), progress: Progress | None = None) -> list[StageMap]:
+    def maps(self, target: Target, stages: Sequence[str] = (), progress: Progress | None = None) -> list[StageMap]:
         for stage in stages:
             if stage not in IMAGES:
                 raise BadInputError(
                     f"There is no stage {stage!r}: this method explains the images {' and '.join(IMAGES)}."
                 )
-        both = dict(zip(IMAGES, self.images(question, progress or Progress()), strict=True))
+        both = dict(zip(IMAGES, self.images(target, progress or Progress()), strict=True))
         return [StageMap(stage, IMAGES[stage], both[stage]) for stage in stages or IMAGES]

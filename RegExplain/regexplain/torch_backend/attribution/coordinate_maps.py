@@ -17,8 +17,8 @@ from ...latent.components import LatentComponents
 from ...results.explanations import Heatmap
 from ...results.registration_result import RegistrationResult
 from ..inference.model import Model
-from ..spatial.warp import grown
-from .resampling import in_place
+from ..spatial.warp import resize
+from .resampling import resample_to_image
 
 
 @torch.inference_mode()
@@ -35,7 +35,7 @@ def coordinate_maps(model: Model, result: RegistrationResult, component: int) ->
     maps = []
     for grid, volume in volumes.items():
         cells = contributions(model.network.encode(volume), model.components, component - 1)
-        image = in_place(shared_out(cells, volume.shape[2:]).cpu().numpy(), canvas, grid, result)
+        image = resample_to_image(distribute(cells, volume.shape[2:]).cpu().numpy(), canvas, grid, result)
         maps.append(Heatmap(coordinate_stage(component, grid), grid, image, "whole image"))
     return maps
 
@@ -46,7 +46,7 @@ def contributions(latent: Tensor, components: LatentComponents, index: int) -> T
     return ((latent - mean) * row).sum((0, 1)) / float(components.sd[index])
 
 
-def shared_out(cells: Tensor, shape) -> Tensor:
+def distribute(cells: Tensor, shape) -> Tensor:
     """(d, h, w) to (D, H, W) of the same sum; cells span the canvas, each a whole number of its voxels."""
     voxels_a_cell = torch.Size(shape).numel() / cells.numel()
-    return grown(cells[None, None], shape)[0, 0] / voxels_a_cell
+    return resize(cells[None, None], shape)[0, 0] / voxels_a_cell

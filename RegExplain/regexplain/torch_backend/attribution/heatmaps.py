@@ -18,10 +18,10 @@ from ..inference.model import Model
 from ..networks.fire import FireNetwork
 from .attribution import IMAGES, ImageAttribution, StageMap
 from .fire_targets import FirePair
-from .methods import attribution
-from .modules import no_stage
-from .resampling import Asked, in_place
-from .target import motion_question
+from .methods import attribution_method
+from .modules import unknown_stage
+from .resampling import PlacedTarget, resample_to_image
+from .target import motion_target
 
 
 def heatmaps(
@@ -44,38 +44,40 @@ def heatmaps(
         raise BadInputError(
             "The region lies outside the part of the fixed image that the model sees; choose another region."
         )
-    asked, found = questions(model, result, canvas, weights, scalar), attribution(method)
-    if isinstance(found, ImageAttribution):
-        asked, plan = asked[:1], [list(stages) or list(IMAGES)]
+    placed, attribution = targets(model, result, canvas, weights, scalar), attribution_method(method)
+    if isinstance(attribution, ImageAttribution):
+        placed, plan = placed[:1], [list(stages) or list(IMAGES)]
     else:
-        plan = planned(asked, stages)
+        plan = assign_stages(placed, stages)
     made = []
-    for number, (one, wanted) in enumerate((one, wanted) for one, wanted in zip(asked, plan, strict=True) if wanted):
+    for number, (one, wanted) in enumerate((one, wanted) for one, wanted in zip(placed, plan, strict=True) if wanted):
         if progress is not None and number:
             progress.report(f"Explaining the {stage_words(wanted[0])}", number, sum(map(bool, plan)))
-        made += [(one, m, one.place(m)) for m in found.maps(one.ask(), wanted, progress)]
+        made += [(one, m, one.place(m)) for m in attribution.maps(one.make(), wanted, progress)]
     return [Heatmap(m.stage, m.grid, image, region_words, region_label, method, one.scalar) for one, m, image in made]
 
 
-def planned(asked: Sequence[Asked], stages: Sequence[str]) -> list[list[str]]:
-    """The stages that each question is asked about. Raises BadInputError for one that is none's."""
-    every = [stage for one in asked for stage in one.stages]
-    plan = [one.wanted(stages or every) for one in asked]
+def assign_stages(placed: Sequence[PlacedTarget], stages: Sequence[str]) -> list[list[str]]:
+    """The stages that each target explains. Raises BadInputError for a stage that no target explains."""
+    every = [stage for one in placed for stage in one.stages]
+    plan = [one.stages_within(stages or every) for one in placed]
     for stage in stages:
-        if not any(one.wanted([stage]) for one in asked):
-            raise no_stage(stage, every)
+        if not any(one.stages_within([stage]) for one in placed):
+            raise unknown_stage(stage, every)
     return plan
 
 
-def questions(model: Model, result: RegistrationResult, canvas: Grid, region: torch.Tensor, scalar: str) -> list[Asked]:
-    """All that can be asked of the network, the motion of the region first."""
+def targets(
+    model: Model, result: RegistrationResult, canvas: Grid, region: torch.Tensor, scalar: str
+) -> list[PlacedTarget]:
+    """All targets of the network, the motion of the region first."""
     if isinstance(model.network, FireNetwork):
-        return list(FirePair(model, result, canvas, region).questions(scalar))
+        return list(FirePair(model, result, canvas, region).targets(scalar))
     volumes = model.volume(result.fixed, canvas), model.volume(result.moving, canvas, result.transform.alignment)
 
-    def place(found: StageMap) -> sitk.Image:
-        return in_place(found.values.cpu().numpy(), canvas, found.grid, result)
+    def place(stage_map: StageMap) -> sitk.Image:
+        return resample_to_image(stage_map.values.cpu().numpy(), canvas, stage_map.grid, result)
 
-    question = motion_question(model.network, *volumes, scalar, region, canvas.spacing)
-    tops = [stage.partition("-")[0] for stage in question.grids]
-    return [Asked(lambda: question, place, scalar, list(question.grids), lambda: tops)]
+    target = motion_target(model.network, *volumes, scalar, region, canvas.spacing)
+    tops = [stage.partition("-")[0] for stage in target.grids]
+    return [PlacedTarget(lambda: target, place, scalar, list(target.grids), lambda: tops)]

@@ -11,8 +11,8 @@ from ...errors import BadInputError
 
 
 @contextmanager
-def outputs_of(network: nn.Module, paths: Iterable[str]) -> Iterator[dict[str, list[Tensor]]]:
-    """What these modules return while it is open, call by call; its hooks are gone after it, whatever happens."""
+def record_outputs(network: nn.Module, paths: Iterable[str]) -> Iterator[dict[str, list[Tensor]]]:
+    """Record the outputs of these modules, one a call, while the context is open. Forward hooks are always removed."""
     kept: dict[str, list[Tensor]] = {path: [] for path in paths}
     with ExitStack() as hooks:
         for path, outputs in kept.items():
@@ -24,17 +24,17 @@ def outputs_of(network: nn.Module, paths: Iterable[str]) -> Iterator[dict[str, l
         yield kept
 
 
-def module_of(stage: str, network: nn.Module, grids: Mapping[str, str]) -> str:
-    """The path that a stage means: a module's, or one part's of it (`encoder.refine.1-fixed`). Raises BadInputError."""
+def find_module(stage: str, network: nn.Module, grids: Mapping[str, str]) -> str:
+    """The path of the module of a stage, such as `encoder.refine.1-fixed`. Raises BadInputError."""
     known = dict(network.named_modules())
     for path in (stage, stage.partition("-")[0]):
-        of_it = parts(path, grids) if path in known else {}
+        of_it = stages_of_module(path, grids) if path in known else {}
         if of_it and stage in (path, *of_it):
             return path
-    raise no_stage(stage, grids)
+    raise unknown_stage(stage, grids)
 
 
-def no_stage(stage: str, stages: Iterable[str]) -> BadInputError:
+def unknown_stage(stage: str, stages: Iterable[str]) -> BadInputError:
     inside = " and ".join(dict.fromkeys(name.partition("-")[0] for name in stages))
     return BadInputError(
         f"There is no stage {stage!r}; the network has {', '.join(stages)}, and the paths of the modules in its "
@@ -42,9 +42,11 @@ def no_stage(stage: str, stages: Iterable[str]) -> BadInputError:
     )
 
 
-def parts(path: str, grids: Mapping[str, str]) -> dict[str, str]:
-    """The maps that a module gives, each with its grid: as many as there are stages of the part of the network that it
-    lies in. The encoder sees both images, so `encoder.refine.1` gives `encoder.refine.1-fixed` and `-moving`."""
+def stages_of_module(path: str, grids: Mapping[str, str]) -> dict[str, str]:
+    """The maps of a module, each with its grid: one for each stage of the part of the network that contains it.
+
+    The encoder processes both images, so `encoder.refine.1` gives `encoder.refine.1-fixed` and `-moving`.
+    """
     top, found = path.partition(".")[0], {}
     for stage, grid in grids.items():
         part, dash, which = stage.partition("-")
@@ -53,8 +55,8 @@ def parts(path: str, grids: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
-def divided(calls: list[Tensor], count: int) -> list[list[Tensor]]:
-    """The calls of a module among `count` parts: by the batch where each call holds all parts, else by turns."""
+def split_calls(calls: list[Tensor], count: int) -> list[list[Tensor]]:
+    """Split the outputs of a module among `count` images: along the batch where it can be split, else call by call."""
     if all(len(call) % count == 0 for call in calls):
         return [list(part) for part in zip(*(call.chunk(count) for call in calls), strict=True)]
     each, left = divmod(len(calls), count)

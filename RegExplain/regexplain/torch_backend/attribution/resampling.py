@@ -1,4 +1,4 @@
-"""From a map on the canvas to the grid of the image that it explains."""
+"""Resampling a map from the canvas to the grid of the image that it explains."""
 
 from __future__ import annotations
 
@@ -11,33 +11,35 @@ import SimpleITK as sitk
 from ...results.registration_result import RegistrationResult
 from ...volumes.geometry import Grid
 from .attribution import StageMap
-from .modules import parts
-from .target import Question
+from .modules import stages_of_module
+from .target import Target
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A question (`ask` makes it, once it is needed), how its maps are placed on the images' grids, the name of its
-    scalar, which stages it is for, and the paths of the modules within which it is for others."""
+class PlacedTarget:
+    """A target (`make` computes it when it is needed), and how its maps are resampled to the grids of the images.
 
-    ask: Callable[[], Question]
+    scalar: its name. stages: those that it explains. modules: paths of the modules whose submodules it explains too.
+    """
+
+    make: Callable[[], Target]
     place: Callable[[StageMap], sitk.Image]
     scalar: str
     stages: Sequence[str]
     modules: Callable[[], Sequence[str]]
 
-    def wanted(self, stages: Sequence[str]) -> list[str]:
-        """Those of `stages` that it is for; a module by its parts (see `modules.parts`)."""
+    def stages_within(self, stages: Sequence[str]) -> list[str]:
+        """Those of `stages` that it explains; a module by its stages (see `stages_of_module`)."""
         return [name for stage in stages for name in ([stage] if stage in self.stages else self._parts(stage))]
 
     def _parts(self, stage: str) -> list[str]:
         path = stage.partition("-")[0]
         if not any(f"{path}.".startswith(f"{module}.") for module in self.modules()):
             return []
-        return [name for name in parts(path, dict.fromkeys(self.stages, "")) if stage in (path, name)]
+        return [name for name in stages_of_module(path, dict.fromkeys(self.stages, "")) if stage in (path, name)]
 
 
-def in_place(cells: np.ndarray, canvas: Grid, grid: str, result: RegistrationResult) -> sitk.Image:
+def resample_to_image(cells: np.ndarray, canvas: Grid, grid: str, result: RegistrationResult) -> sitk.Image:
     """A map (z, y, x) on the canvas about the fixed image, on the fixed grid or, by the alignment, the moving one."""
     image = canvas.image(cells.astype(np.float32))
     if grid == "fixed":

@@ -1,4 +1,4 @@
-"""What an attribution explains: one number that a network gives for two volumes, and the activations on the way."""
+"""What an attribution explains: one scalar that a network computes from two volumes, and the activations before it."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from .scalars import motion_scalar
 
 
 @dataclass(frozen=True)
-class Question:
-    """`answer` takes the two volumes, (1, 1, D, H, W) each, to (the scalar, activations by stage).
+class Target:
+    """`forward` takes the two volumes, (1, 1, D, H, W) each, to (the scalar, activations by stage).
 
     The activations are (B, C, d, h, w) on cell-centred grids that span the canvas. `grids`: stage → the image that it
     explains, "fixed" or "moving"; stages of one module stand in the order in which its batch holds them.
@@ -23,11 +23,11 @@ class Question:
     network: nn.Module
     fixed: Tensor
     moving: Tensor
-    answer: Callable[[Tensor, Tensor], tuple[Tensor, Mapping[str, Tensor]]]
+    forward: Callable[[Tensor, Tensor], tuple[Tensor, Mapping[str, Tensor]]]
     grids: Mapping[str, str]
 
 
-def motion_question(
+def motion_target(
     network: Any,
     fixed: Tensor,
     moving: Tensor,
@@ -35,17 +35,17 @@ def motion_question(
     region: Tensor,
     spacing,
     inverse: bool = False,
-    registered: Callable[[Tensor, Tensor], RegistrationOutput] | None = None,
-) -> Question:
+    register: Callable[[Tensor, Tensor], RegistrationOutput] | None = None,
+) -> Target:
     """Why a network moves the region (D, H, W) as it does. network: takes two volumes to a RegistrationOutput and names
     its `STAGES`, as LatentNetwork does; scalar: see `motion_scalar`.
 
-    inverse: of the displacement of moving → fixed, on the same canvas. registered: the network itself by default.
+    inverse: of the displacement of moving → fixed, on the same canvas. register: the network itself by default.
     """
     measure = motion_scalar(scalar)
 
-    def answer(fixed: Tensor, moving: Tensor) -> tuple[Tensor, Mapping[str, Tensor]]:
-        output = (registered or network)(fixed, moving)
+    def forward(fixed: Tensor, moving: Tensor) -> tuple[Tensor, Mapping[str, Tensor]]:
+        output = (register or network)(fixed, moving)
         return measure(output.inverse if inverse else output.displacement, region, spacing), output.stages
 
-    return Question(network, fixed, moving, answer, network.STAGES)
+    return Target(network, fixed, moving, forward, network.STAGES)

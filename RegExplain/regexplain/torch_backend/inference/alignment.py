@@ -13,9 +13,9 @@ from ...transforms.alignment import in_world
 from ...transforms.itk import affine, affine_matrix
 from ...volumes.geometry import Grid, anatomical, centred_grid
 from ...volumes.intensities import TISSUE
-from ..networks.affine import estimated, fitted
-from ..spatial.warp import identity
-from .model import Model, Seen
+from ..networks.affine import estimate_affine, fit_affine
+from ..spatial.warp import identity_grid
+from .model import EncodedImage, Model
 
 NO_LANDMARKS = (
     "The model {name} does not find the same structures in both images; only the middles of their tissue were laid on "
@@ -27,18 +27,18 @@ NO_LANDMARKS = (
 def align(model: Model, fixed: sitk.Image, moving: sitk.Image, warn: Callable[[str], None]) -> sitk.AffineTransform:
     """Fixed-space to moving-space points, LPS mm, by the model's network.
 
-    Each image is seen in its own axes about its own tissue, so headers play no part. `warn` is told where the landmarks
-    make no sense; then the middles of the tissue are laid on each other.
+    Each image is encoded in its own axes about its own tissue, so headers play no part. `warn` is told where the
+    landmarks make no sense; then the middles of the tissue are laid on each other.
     """
     here, there = landmark_grid(model, fixed), landmark_grid(model, moving)
-    matrix = estimated(model.network.affine, model.volume(fixed, here), model.volume(moving, there))
+    matrix = estimate_affine(model.network.affine, model.volume(fixed, here), model.volume(moving, there))
     local = matrix[0].double().cpu().numpy()
     if not plausible(local):
         warn(NO_LANDMARKS.format(name=model.card.name))
         local = np.eye(4)
     coarse = in_world(local, here, there)
-    seen = model.seen(fixed)
-    rest = in_world(still_moved(model, seen, moving, coarse), seen.canvas, seen.canvas)
+    encoded = model.encode(fixed)
+    rest = in_world(residual_affine(model, encoded, moving, coarse), encoded.canvas, encoded.canvas)
     both = affine_matrix(coarse) @ affine_matrix(rest)
     return affine(both[:3, :3], both[:3, 3])
 
@@ -56,15 +56,17 @@ def landmark_grid(model: Model, image: sitk.Image) -> Grid:
     return centred_grid(model.centre(image), size, spacing, anatomical(Grid.of(image)).direction)
 
 
-def still_moved(model: Model, fixed: Seen, moving: sitk.Image, alignment: sitk.AffineTransform) -> np.ndarray:
+def residual_affine(
+    model: Model, fixed: EncodedImage, moving: sitk.Image, alignment: sitk.AffineTransform
+) -> np.ndarray:
     """(4, 4), mm about the canvas' middle: the affine part, over the fixed image's tissue, of T's answer after an
     alignment. Landmarks are few and a few mm off; T sees everything, but not far."""
-    features = fixed.beside(model.network.encoder(model.volume(moving, fixed.canvas, alignment)))
+    features = fixed.stack_with(model.network.encoder(model.volume(moving, fixed.canvas, alignment)))
     velocity = model.network.coarse_velocity(features)
     shape = velocity.shape[2:]
     spacing = velocity.new_tensor(fixed.canvas.spacing)
-    points = (identity(shape, velocity) * velocity.new_tensor(fixed.canvas.extent) / 2).reshape(1, -1, 3)
+    points = (identity_grid(shape, velocity) * velocity.new_tensor(fixed.canvas.extent) / 2).reshape(1, -1, 3)
     moves = (velocity[0].flatten(1).T * spacing)[None]
     tissue = (F.interpolate(fixed.volume, shape, mode="area") > TISSUE).flatten(1).float()
-    generator = fitted(points, points + moves, tissue) - torch.eye(4, device=points.device)
+    generator = fit_affine(points, points + moves, tissue) - torch.eye(4, device=points.device)
     return torch.linalg.matrix_exp(generator)[0].double().cpu().numpy()

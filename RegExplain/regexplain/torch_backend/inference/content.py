@@ -1,4 +1,4 @@
-"""Whether an image shows what a model was made for, as far as its own network tells: the organ, then the contrast."""
+"""Whether an image shows what a model was made for, as far as its own network can judge: the organ, then the contrast."""
 
 from __future__ import annotations
 
@@ -48,9 +48,11 @@ def misfit(points: np.ndarray, template: np.ndarray) -> float:
 
 def _fluid(model: Model, image: sitk.Image, content: dict[str, Any]) -> str | None:
     """Fluid in the ventricles is darker than white matter, in FLAIR much so; in T2, PD and CT it is not."""
-    seen, network = model.seen(image), model.network
-    volume = seen.volume[0, 0]
-    structures = F.interpolate(network.read_out(seen.features[-1]).sigmoid(), seen.volume.shape[2:], mode="trilinear")
+    encoded, network = model.encoded(image), model.network
+    volume = encoded.volume[0, 0]
+    structures = F.interpolate(
+        network.read_out(encoded.features[-1]).sigmoid(), encoded.volume.shape[2:], mode="trilinear"
+    )
     white, cortex, fluid = (
         volume[sum(structures[0, label - 1] for label in content[name]) > SURE].cpu().numpy()
         for name in ("white_matter", "cortex", "ventricles")

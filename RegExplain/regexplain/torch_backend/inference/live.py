@@ -1,6 +1,6 @@
 """A latent slider: from coordinates along the components to what they move, many times a second on one processor core.
 
-The answer is the network's own D(z), with its exact antisymmetry (z = 0 moves nothing), and only the work that a slider
+The result is the network's own D(z), with its exact antisymmetry (z = 0 moves nothing), and only the work that a slider
 does not need is left out: the opposite direction, and any image. The convolutions run in the memory layout that suits
 them and, where the processor gains by it, in bfloat16; velocities and their integration stay in float32, at half the
 canvas' resolution. `benchmarks/live_decoder.py` measures frames a second and how far bfloat16 is off.
@@ -18,7 +18,7 @@ from torch import Tensor
 from ...latent.components import LatentComponents
 from ..networks.latent import Decoder
 from ..spatial.transformation import FORWARD
-from ..spatial.warp import resized, warp
+from ..spatial.warp import resize_displacement, warp
 from .model import Model
 
 PRECISIONS = (torch.float32, torch.bfloat16)
@@ -52,7 +52,7 @@ class LiveDecoder:
 
         Pull-back, components in the order x, y, z; `displacement_image` of inference/model.py makes it LPS mm.
         """
-        return resized(self._forward(self._decoder(self._z(coordinates))[0], 2), self.shape)
+        return resize_displacement(self._forward(self._decoder(self._z(coordinates))[0], 2), self.shape)
 
     @torch.inference_mode()
     def warped(self, segmentation: Tensor, coordinates: Sequence[float]) -> Tensor:

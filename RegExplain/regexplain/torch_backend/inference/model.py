@@ -20,7 +20,7 @@ from ...latent.components import LatentComponents
 from ...volumes.geometry import Grid, anatomical, canvas_about, common_field, filling_canvas, on_canvas
 from ...volumes.intensities import SCALINGS, scaled_by, tissue_box
 from ...volumes.memory import physical_memory
-from ..networks.fire import FireNetwork
+from ..networks.fire import FireNetwork, current_options
 from ..networks.latent import LatentNetwork
 from ..networks.weights import load_weights
 
@@ -32,15 +32,15 @@ FINEST = 1.0  # voxels of the finer image: a canvas that fits the pair has no sm
 BYTES_PER_CANVAS_VOXEL = 600  # activations of the shipped widths, both directions
 
 
-class Seen(NamedTuple):
-    """A fixed image as a network sees it: its canvas, the volume on it, the encoder's features, coarsest first."""
+class EncodedImage(NamedTuple):
+    """A fixed image on its canvas, and the features of the encoder, coarsest first."""
 
     canvas: Grid
     volume: Tensor
     features: list[Tensor]
 
-    def beside(self, features: Sequence[Tensor]) -> list[Tensor]:
-        """Its features and those of a moving volume, stacked in this order."""
+    def stack_with(self, features: Sequence[Tensor]) -> list[Tensor]:
+        """Features of fixed and moving, stacked along the batch in this order."""
         return [torch.cat(pair) for pair in zip(self.features, features, strict=True)]
 
 
@@ -50,8 +50,10 @@ class Model:
     network: Any  # of NETWORKS; torch hides what a module's own methods take and give
     device: torch.device
     _scaled: list[tuple[sitk.Image, sitk.Image]] = field(default_factory=list, repr=False)
-    _known: dict[str, sitk.Image] = field(default_factory=dict, repr=False)  # scaled ones by `content`, oldest first
-    _seen: tuple[sitk.Image, Seen] | None = field(default=None, repr=False)
+    _known: dict[str, sitk.Image] = field(
+        default_factory=dict, repr=False
+    )  # scaled ones by `image_digest`, oldest first
+    _encoded: tuple[sitk.Image, EncodedImage] | None = field(default=None, repr=False)
 
     @classmethod
     def load(cls, card: ModelCard, device: str = "auto", threads: int | None = None) -> Model:
@@ -61,9 +63,9 @@ class Model:
         """
         if threads is not None:
             torch.set_num_threads(threads)
-        chosen = chosen_device(device)
+        chosen = select_device(device)
         path = card.verified_file(WEIGHTS)
-        options = dict(card.values["network"])
+        options = current_options(card.values["network"])
         try:
             network = NETWORKS[options.pop("type")](**options)
             load_weights(network, path)
@@ -131,22 +133,22 @@ class Model:
         """(1, 1, D, H, W): the scaled image on the canvas, 0 (its darkest) outside."""
         return torch.from_numpy(on_canvas(self.scaled(image), canvas, alignment))[None, None].to(self.device)
 
-    def seen(
+    def encode(
         self, fixed: sitk.Image, moving: sitk.Image | None = None, alignment: sitk.Transform | None = None
-    ) -> Seen:
-        """That of the last image is kept, where it does not depend on the pair: it is aligned and then registered."""
-        if self._seen is None or self._seen[0] is not fixed or self.card.canvas_fits_pair:
+    ) -> EncodedImage:
+        """The last one is cached where it does not depend on the pair: an alignment and a registration share it."""
+        if self._encoded is None or self._encoded[0] is not fixed or self.card.canvas_fits_pair:
             canvas = self.canvas(fixed, moving, alignment)
             volume = self.volume(fixed, canvas)
-            self._seen = fixed, Seen(canvas, volume, self.network.encoder(volume))
-        return self._seen[1]
+            self._encoded = fixed, EncodedImage(canvas, volume, self.network.encoder(volume))
+        return self._encoded[1]
 
     def scaled(self, image: sitk.Image) -> sitk.Image:
         """`image` in the intensities that the network was trained on; those of one pair are kept, for it takes long."""
         for original, kept in self._scaled:
             if original is image:
                 return kept
-        key = f"{self.card.intensities} {content(image)}"
+        key = f"{self.card.intensities} {image_digest(image)}"
         made = self._known.pop(key, None)
         if made is None:
             made = scaled_by(SCALINGS[self.card.intensities], image)
@@ -160,14 +162,14 @@ class Model:
 _last = threading.local()
 
 
-def loaded(card: ModelCard, device: str = "auto", threads: int | None = None) -> Model:
+def load_cached(card: ModelCard, device: str = "auto", threads: int | None = None) -> Model:
     """As `Model.load`, but the last network, and what images were scaled for it, serve again while its files are the
     same.
 
     Only the last is kept, and two images. These are known by their content, as an image may change between two calls.
     """
     last = getattr(_last, "model", None)
-    if last is None or (last.card, last.device) != (card, chosen_device(device)):
+    if last is None or (last.card, last.device) != (card, select_device(device)):
         _last.model = None  # not two at once
         _last.model = last = Model.load(card, device)
     card.verified_file(WEIGHTS)
@@ -176,14 +178,14 @@ def loaded(card: ModelCard, device: str = "auto", threads: int | None = None) ->
     return replace(last)
 
 
-def content(image: sitk.Image) -> str:
+def image_digest(image: sitk.Image) -> str:
     """A checksum of an image's voxels and of where they lie."""
     digest = hashlib.sha256(repr((Grid.of(image), image.GetPixelID())).encode())
     digest.update(sitk.GetArrayViewFromImage(image).data)
     return digest.hexdigest()
 
 
-def chosen_device(name: str) -> torch.device:
+def select_device(name: str) -> torch.device:
     """auto: CUDA, then Apple's MPS, then the CPU, whichever is there first."""
     there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if name == "auto":

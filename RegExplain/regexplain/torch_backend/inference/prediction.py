@@ -15,7 +15,7 @@ from ...progress import Progress
 from ...results.explanations import ComponentMotion
 from ...volumes.geometry import Grid
 from .model import Model, displacement_image
-from .refinement import refined
+from .refinement import refine_pair
 from .regions import regions
 
 Masks = tuple[sitk.Image | None, sitk.Image | None]
@@ -24,8 +24,8 @@ Masks = tuple[sitk.Image | None, sitk.Image | None]
 class Prediction(NamedTuple):
     """The displacement of fixed → moving and the one that undoes it: fixed space, on the canvas, LPS mm, float64.
 
-    encodings: of the "fixed" and the "moving" volume, (n,) float64. regions: what the network takes the fixed image to
-    show, a label map on the canvas; None where it names nothing.
+    encodings: of the "fixed" and the "moving" volume, (n,) float64. regions: the network's
+    segmentation of the fixed image, a label map on the canvas; None where it predicts none.
     """
 
     displacement: sitk.Image
@@ -44,25 +44,25 @@ def predict(
     progress: Progress | None = None,
     masks: Masks = (None, None),
 ) -> Prediction:
-    """refine: steps of optimisation of this pair after the network's answer.
+    """refine: steps of instance optimisation after the network's prediction.
 
-    masks: of fixed and of moving, each on its image's grid: refining compares nothing outside. The network sees the
+    masks: of fixed and of moving, each on its image's grid: refining compares nothing outside. The network gets the
     images as they are given (`images.within` darkens what lies outside).
     """
-    seen = model.seen(fixed, moving, alignment)
-    canvas, network, volume = seen.canvas, model.network, model.volume(moving, seen.canvas, alignment)
+    encoded = model.encode(fixed, moving, alignment)
+    canvas, network, volume = encoded.canvas, model.network, model.volume(moving, encoded.canvas, alignment)
     if refine:
-        counted = counted_on(canvas, masks, alignment)
-        output = refined(
+        mask = masks_on(canvas, masks, alignment)
+        output = refine_pair(
             network,
-            seen.volume,
+            encoded.volume,
             volume,
             refine,
             progress=progress,
-            counted=None if counted is None else counted.to(volume.device),
+            mask=None if mask is None else mask.to(volume.device),
         )
     else:
-        output = network.registered(seen.beside(network.encoder(volume)), volume.shape[2:])
+        output = network.register(encoded.stack_with(network.encoder(volume)), volume.shape[2:])
     encodings = {
         stage.removeprefix("encoder-"): activation.flatten().double().cpu().numpy()
         for stage, activation in output.stages.items()
@@ -72,11 +72,11 @@ def predict(
         displacement_image(output.displacement, canvas),
         displacement_image(output.inverse, canvas),
         encodings,
-        regions(model, seen),
+        regions(model, encoded),
     )
 
 
-def counted_on(canvas: Grid, masks: Masks, alignment: sitk.Transform) -> Tensor | None:
+def masks_on(canvas: Grid, masks: Masks, alignment: sitk.Transform) -> Tensor | None:
     """(2, 1, D, H, W): 1 within the masks of fixed and of moving; None without any."""
     if masks == (None, None):
         return None

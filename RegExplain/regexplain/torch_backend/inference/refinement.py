@@ -1,8 +1,8 @@
-"""Optimisation of one pair's velocity (or gradients), from the network's answer on; no segmentation is given.
+"""Instance optimisation: one pair's velocity (or gradients), from the network's prediction on, without segmentations.
 
-What is sought, both directions: local correlation of the images where they are of one contrast; mutual information and
-like self-similarity (MIND) where they may not be; overlap of the segmentations that the network reads out of each
-volume by itself where it has learnt to; and smoothness.
+The loss, in both directions: local correlation of images of one contrast; mutual information and self-similarity (MIND)
+of images of any contrast; overlap of the segmentations that the network predicts from each volume alone, if it does;
+and smoothness.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from ..losses.similarity import local_ncc_loss, mutual_information_loss
 from ..networks.fire import FireNetwork
 from ..networks.latent import LatentNetwork, RegistrationOutput
 from ..spatial.self_similarity import mind_ssc
-from ..spatial.warp import resized, warp
+from ..spatial.warp import resize_displacement, warp
 
 AIR = 0.02
-REACH = 3  # voxels that MIND looks at about one
+REACH = 3  # voxels: the radius of MIND's neighbourhood
 
 
 @dataclass(frozen=True)
-class Refinement:
+class RefinementSettings:
     """Adam with steps of `rate` canvas voxels; the weights of the terms."""
 
     rate: float = 0.1
@@ -42,57 +42,59 @@ class Refinement:
 
 
 SETTINGS = {
-    LatentNetwork: Refinement(similarity=0.3),
-    FireNetwork: Refinement(overlap=0.0, mutual_information=1.0, self_similarity=10.0, smoothness=0.0, bending=120.0),
+    LatentNetwork: RefinementSettings(similarity=0.3),
+    FireNetwork: RefinementSettings(
+        overlap=0.0, mutual_information=1.0, self_similarity=10.0, smoothness=0.0, bending=120.0
+    ),
 }
 
 
-def refined(
+def refine_pair(
     network: LatentNetwork | FireNetwork,
     fixed: Tensor,
     moving: Tensor,
     steps: int,
-    settings: Refinement | None = None,
+    settings: RefinementSettings | None = None,
     progress: Progress | None = None,
-    counted: Tensor | None = None,
+    mask: Tensor | None = None,
 ) -> RegistrationOutput:
     """The network's output for fixed and moving (1, 1, D, H, W) after `steps` of optimisation of its `raw`.
 
-    counted: (2, 1, D, H, W) in [0, 1], where fixed and where moving is compared at all; everywhere by default.
+    mask: (2, 1, D, H, W) in [0, 1], where fixed and where moving is compared; everywhere by default.
     """
     settings = settings or SETTINGS[type(network)]
     with torch.inference_mode(False), torch.enable_grad():
         volumes, shape = torch.cat([fixed, moving]), fixed.shape[2:]
         with torch.no_grad():
             features = network.encoder(volumes)
-            output = network.registered(features, shape)
-            evidence = Evidence.of(network, volumes, features, settings, counted)
+            output = network.register(features, shape)
+            objective = RefinementLoss.of(network, volumes, features, settings, mask)
         raw = output.raw.clone().requires_grad_()
         optimiser = torch.optim.Adam([raw], lr=settings.rate)
         for step in range(steps):
             if progress is not None:
                 progress.report("Refining", step, steps)
             optimiser.zero_grad()
-            moved = network.integrated(raw, raw.shape[2:], {})
-            evidence.loss(torch.cat([moved.displacement, moved.inverse]), settings).backward()
+            moved = network.integrate_output(raw, raw.shape[2:], {})
+            objective(torch.cat([moved.displacement, moved.inverse]), settings).backward()
             optimiser.step()
         with torch.no_grad():
-            return network.integrated(raw.detach(), shape, output.stages)
+            return network.integrate_output(raw.detach(), shape, output.stages)
 
 
-class Evidence(NamedTuple):
-    """What is compared, of fixed and then moving, stacked.
+class RefinementLoss(NamedTuple):
+    """The loss of a displacement, and what it compares: fixed and moving, stacked along the batch.
 
     volumes: (2, 1, D, H, W); tissue: where they are not air, and one voxel about it; maps: the network's own soft
-    segmentations; descriptors: MIND, at half the resolution; counted: where each is compared at all, None for
-    everywhere, and `inside` the same at half the resolution, without what MIND sees across its border.
+    segmentations; descriptors: MIND, at half the resolution; mask: where each is compared, None for
+    everywhere; inside: the same at half the resolution, less the border within reach of MIND.
     """
 
     volumes: Tensor
     tissue: Tensor | None
     maps: Tensor | None
     descriptors: Tensor | None
-    counted: Tensor | None = None
+    mask: Tensor | None = None
     inside: Tensor | None = None
 
     @classmethod
@@ -101,28 +103,28 @@ class Evidence(NamedTuple):
         network,
         volumes: Tensor,
         features: Sequence[Tensor],
-        settings: Refinement,
-        counted: Tensor | None = None,
-    ) -> Evidence:
+        settings: RefinementSettings,
+        mask: Tensor | None = None,
+    ) -> RefinementLoss:
         tissue = maps = descriptors = None
         if settings.overlap:
-            told = network.told(features)
-            maps = None if told is None else told.sigmoid()
+            logits = network.segmentation_logits(features)
+            maps = None if logits is None else logits.sigmoid()
         if settings.self_similarity:
             descriptors = F.avg_pool3d(mind_ssc(volumes), 2)
         if settings.mutual_information:
             tissue = F.max_pool3d((volumes > AIR).float(), 3, 1, 1) > 0
-        if counted is None:
+        if mask is None:
             return cls(volumes, tissue, maps, descriptors)
-        sure = counted > 0.5
-        inside = F.avg_pool3d(1 - F.max_pool3d(1 - counted, 2 * REACH + 1, 1, REACH), 2)
-        return cls(volumes, None if tissue is None else tissue & sure, maps, descriptors, sure, inside)
+        inside_mask = mask > 0.5
+        inside = F.avg_pool3d(1 - F.max_pool3d(1 - mask, 2 * REACH + 1, 1, REACH), 2)
+        return cls(volumes, None if tissue is None else tissue & inside_mask, maps, descriptors, inside_mask, inside)
 
-    def loss(self, displacement: Tensor, settings: Refinement) -> Tensor:
+    def __call__(self, displacement: Tensor, settings: RefinementSettings) -> Tensor:
         """displacement: there and back, stacked, at half the resolution of the volumes."""
         loss = settings.smoothness * smoothness_loss(displacement) + settings.bending * bending_loss(displacement)
         if settings.similarity or self.tissue is not None:
-            warped = warp(self.volumes.flip(0), resized(displacement, self.volumes.shape[2:]))
+            warped = warp(self.volumes.flip(0), resize_displacement(displacement, self.volumes.shape[2:]))
         if settings.similarity:
             loss = loss + settings.similarity * local_ncc_loss(warped, self.volumes)
         if self.tissue is not None:
@@ -135,6 +137,6 @@ class Evidence(NamedTuple):
                 difference = difference * self.inside * warp(self.inside.flip(0), displacement)
             loss = loss + settings.self_similarity * difference.mean()
         if self.maps is not None:
-            moved = resized(displacement, self.maps.shape[2:])
+            moved = resize_displacement(displacement, self.maps.shape[2:])
             loss = loss + settings.overlap * soft_dice_loss(warp(self.maps.flip(0), moved), self.maps)
         return loss

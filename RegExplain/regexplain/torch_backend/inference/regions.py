@@ -5,17 +5,17 @@ from __future__ import annotations
 import SimpleITK as sitk
 import torch
 
-from ..spatial.warp import grown
-from .model import Model, Seen
+from ..spatial.warp import resize
+from .model import EncodedImage, Model
 
 
 @torch.inference_mode()
-def regions(model: Model, seen: Seen) -> sitk.Image | None:
+def regions(model: Model, encoded: EncodedImage) -> sitk.Image | None:
     """A label map (uint8) on the canvas, numbered as the card's `"segments"`: of each voxel the structure that the
     network's read-out holds likeliest there, 0 where it holds none likely. None where it was not taught any by name."""
     names = model.card.structures
-    logits = model.network.told(seen.features) if names else None
+    logits = model.network.segmentation_logits(encoded.features) if names else None
     if logits is None or logits.shape[1] != len(names):
         return None
-    likeliest, number = grown(logits, seen.volume.shape[2:])[0].max(0)
-    return seen.canvas.image(torch.where(likeliest > 0, number + 1, 0).byte().cpu().numpy())
+    likeliest, number = resize(logits, encoded.volume.shape[2:])[0].max(0)
+    return encoded.canvas.image(torch.where(likeliest > 0, number + 1, 0).byte().cpu().numpy())

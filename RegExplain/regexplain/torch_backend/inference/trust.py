@@ -1,6 +1,6 @@
 """The three indicators of a FireNetwork's registration, measured on the canvas (indicators.py says what they are).
 
-They are of the network's own answer; optimising a pair (`--refine`) does not change them.
+They are computed from the prediction of the network; optimising a pair (`--refine`) does not change them.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from ...results.registration_result import RegistrationResult
 from ...results.trust import KEYS, Indicator, Modality, Trust, TrustMap, direction_words
 from ...volumes.intensities import TISSUE
 from ..attribution.fire_targets import IMAGES, FirePair
-from ..attribution.methods import attribution
-from ..attribution.resampling import in_place
+from ..attribution.methods import attribution_method
+from ..attribution.resampling import resample_to_image
 from ..attribution.scalars import mean_over, millimetres
-from ..networks.fire import half_way
-from ..spatial.warp import grown, resized, warp
+from ..networks.fire import midpoint_displacements
+from ..spatial.warp import resize, resize_displacement, warp
 from .model import Model
 
 Measure = tuple[float | None, float | None, float | None, str]  # value, 95th percentile, worst, its place in words
 
 
-def measured_trust(model: Model, result: RegistrationResult) -> Trust:
+def measure_trust(model: Model, result: RegistrationResult) -> Trust:
     """model: of a FireNetwork, the one that made the result."""
     canvas = model.canvas(result.fixed)
-    region = head(model.volume(result.fixed, canvas))
+    region = head_mask(model.volume(result.fixed, canvas))
     found = Indicators(FirePair(model, result, canvas, region))
     reference = model.card.values.get("ordinary") or {}
     measures = [found.symmetry(), found.complementarity(), found.homogeneity()]
@@ -40,17 +40,17 @@ def measured_trust(model: Model, result: RegistrationResult) -> Trust:
         for (name, key), measure in zip(KEYS.items(), measures, strict=True)
     ]
     cells = {"symmetry": found.symmetry_map} | {
-        f"homogeneity-{image}": grown(gaps[None, None], region.shape)[0, 0]
-        for image, gaps in zip(IMAGES, found.patch_gaps, strict=True)
+        f"homogeneity-{image}": resize(gaps[None, None], region.shape)[0, 0]
+        for image, gaps in zip(IMAGES, found.logit_differences, strict=True)
     }
     maps = []
     for name, values in cells.items():
         grid = "moving" if name.endswith("moving") else "fixed"
-        maps.append(TrustMap(name, grid, in_place(values.cpu().numpy(), canvas, grid, result)))
+        maps.append(TrustMap(name, grid, resample_to_image(values.cpu().numpy(), canvas, grid, result)))
     return Trust(indicators, found.modalities, maps)
 
 
-def head(volume: Tensor) -> Tensor:
+def head_mask(volume: Tensor) -> Tensor:
     """(D, H, W), 1 where a volume (1, 1, D, H, W) shows tissue. Raises BadInputError where it shows none."""
     found = (volume[0, 0] > TISSUE).float()
     if not found.any():
@@ -67,12 +67,12 @@ class Indicators:
     @cached_property
     @torch.no_grad()
     def symmetry_map(self) -> Tensor:
-        """(D, H, W) mm on the fixed image's canvas: what T's two orders disagree about, carried from half the way."""
-        output, shape = self.pair.seen[1], self.pair.region.shape
+        """(D, H, W) mm on the fixed image's canvas: the disagreement of T's two orders, warped from the midpoint."""
+        output, shape = self.pair.output, self.pair.region.shape
         assert output.disagreement is not None
         lengths = millimetres(output.disagreement, self.pair.canvas.spacing).norm(dim=0)
-        half, _ = half_way(output)
-        return warp(grown(lengths[None, None], shape), resized(half, shape))[0, 0]
+        half, _ = midpoint_displacements(output)
+        return warp(resize(lengths[None, None], shape), resize_displacement(half, shape))[0, 0]
 
     def symmetry(self) -> Measure:
         inside = self.pair.region > 0.5
@@ -82,7 +82,7 @@ class Indicators:
         return float(values.mean()), float(np.percentile(values, 95)), float(values.max()), self.place(0, worst)
 
     def complementarity(self) -> Measure:
-        """Correlation of the sizes of G's two maps of the head's mean motion, moving's brought to the fixed image.
+        """Correlation of the sizes of G's two maps of the head's mean motion, the moving one warped to the fixed image.
 
         T is antisymmetric, so the signs of the two streams are opposite where they say the same.
         """
@@ -94,22 +94,22 @@ class Indicators:
     def encoder_maps(self) -> tuple[Tensor, Tensor]:
         """(D, H, W) each, HiResCAM, both on the fixed image's canvas."""
         pair = self.pair
-        question = pair.motion("magnitude", pair.region)
-        fixed, moving = attribution("hirescam").maps(question, ["encoder-fixed", "encoder-moving"])
+        target = pair.motion("magnitude", pair.region)
+        fixed, moving = attribution_method("hirescam").maps(target, ["encoder-fixed", "encoder-moving"])
         with torch.no_grad():
-            return fixed.values, warp(moving.values[None, None], pair.seen[1].displacement)[0, 0]
+            return fixed.values, warp(moving.values[None, None], pair.output.displacement)[0, 0]
 
     @cached_property
     @torch.no_grad()
-    def patch_gaps(self) -> list[Tensor]:
+    def logit_differences(self) -> list[Tensor]:
         """Of the fixed and the moving image: |D(real) − D(made from the other)|, (d, h, w), a cell a patch."""
         pair, network = self.pair, self.pair.network
-        features, output = pair.seen
+        features, output = pair.features, pair.output
         sources = features[-1].chunk(2)[::-1]
         moves = output.displacement, output.inverse
         gaps = []
         for real, source, move, modality in zip(pair.volumes, sources, moves, pair.modalities, strict=True):
-            made, _ = network.synthesised(source, modality, move)
+            made, _ = network.synthesise(source, modality, move)
             discriminator = network.discriminators[modality]
             gaps.append((discriminator(real)[0] - discriminator(made)[0]).abs()[0, 0])
         return gaps
@@ -117,7 +117,7 @@ class Indicators:
     def homogeneity(self) -> Measure:
         """Of both images together; places only where most of the patch is head."""
         found = []
-        for region, gaps in zip((self.pair.region, self.pair.moving_region), self.patch_gaps, strict=True):
+        for region, gaps in zip((self.pair.region, self.pair.moving_region), self.logit_differences, strict=True):
             share = F.interpolate(region[None, None], gaps.shape, mode="area")[0, 0]
             inside = torch.where(share >= share.max() / 2, gaps, -1.0)
             found.append((float(mean_over(gaps, share)), inside))
@@ -131,7 +131,7 @@ class Indicators:
     @cached_property
     @torch.no_grad()
     def modalities(self) -> dict[str, Modality]:
-        names, certainties = self.pair.judged
+        names, certainties = self.pair.recognised_modalities
         return {image: Modality(*one) for image, one in zip(IMAGES, zip(names, certainties, strict=True), strict=True)}
 
     def place(self, k: int, index) -> str:
@@ -152,7 +152,7 @@ class Indicators:
     @torch.no_grad()
     def _segments(self) -> Tensor | None:
         """(2, L, d, h, w) logits of the structures in both images; None where the network knows none."""
-        return self.pair.network.told(self.pair.seen[0])
+        return self.pair.network.segmentation_logits(self.pair.features)
 
     def _position(self, k: int, index) -> list[float]:
         """(L, P, S) from the middle of the head, ±1 at its borders."""

@@ -15,6 +15,6 @@ def soft_dice_loss(warped: Tensor, target: Tensor, eps: float = 1.0) -> Tensor:
     return 1 - (both / each).mean()
 
 
-def read_out_loss(logits: Tensor, target: Tensor) -> Tensor:
-    """Cross-entropy plus soft Dice of the encoder's own segmentation; logits and target (in [0, 1]) of one shape."""
+def dice_cross_entropy_loss(logits: Tensor, target: Tensor) -> Tensor:
+    """Cross-entropy plus soft Dice (MONAI's DiceCELoss); logits and target (in [0, 1]) of one shape."""
     return F.binary_cross_entropy_with_logits(logits, target) + soft_dice_loss(logits.sigmoid(), target)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from ..spatial.warp import grown, resized, warp
+from ..spatial.warp import resize, resize_displacement, warp
 from .weighting import weighted_mean
 
 
@@ -48,14 +48,14 @@ def alignment_loss(
 
     displacement: (B, 3, D, H, W), pull-back fixed → moving in voxels of any grid over the same box.
     """
-    warped = [warp(level.float(), resized(displacement, level.shape[2:])) for level in moving]
+    warped = [warp(level.float(), resize_displacement(displacement, level.shape[2:])) for level in moving]
     return feature_loss(warped, fixed, weight, power)
 
 
 def _distance(a: Tensor, b: Tensor, weight: Tensor | None, power: int, eps: float = 1e-12) -> Tensor:
     """One level. eps, of the variance: below what 32-bit features of ordinary size can tell apart from a constant."""
     a, b = a.float(), b.float()
-    counts = a.new_ones(len(a), 1, *a.shape[2:]) if weight is None else grown(weight.float(), a.shape[2:])
+    counts = a.new_ones(len(a), 1, *a.shape[2:]) if weight is None else resize(weight.float(), a.shape[2:])
     total = (2 * counts.sum()).clamp_min(1e-6)
 
     def mean(x: Tensor, y: Tensor) -> Tensor:

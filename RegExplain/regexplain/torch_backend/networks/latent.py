@@ -1,10 +1,12 @@
-"""Registration networks whose encoder sees each volume alone (Estienne et al. 2021), with and without skip connections.
+"""Registration networks whose encoder encodes each volume alone (Estienne et al. 2021), with and without skip
+connections.
 
-The decoder sees only differences of encodings. Without skips that is z = E(moving) − E(fixed), the latent difference;
-with skips also the differences of the encoder's finer features. Ours: no normalisation of the latent or after it (it
-erases the size of z); the decoder's output made antisymmetric, D(z) − D(−z), so that an identical pair stays exactly
-where it is and swapping the pair swaps the two directions; every decoder level adds its part of the answer, coarse to
-fine; and where skips bring finer features, each side is first moved half the way to the other by the answer so far.
+The input of the decoder is only differences of encodings. Without skips that is z = E(moving) − E(fixed), the latent
+difference; with skips also the differences of the encoder's finer features. Ours: no normalisation of the latent or
+after it (it erases the size of z); the decoder's output made antisymmetric, D(z) − D(−z), so that an identical pair
+stays exactly where it is and swapping the pair swaps the two directions; every decoder level adds its part of the
+field, coarse to fine; and where skips bring finer features, both sides are first warped to their midpoint by the field
+so far.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..spatial.transformation import TRANSFORMATIONS
-from ..spatial.warp import grown, resized, warp
+from ..spatial.warp import resize, resize_displacement, warp
 
 SLOPE = 0.01
 
@@ -37,11 +39,11 @@ class RegistrationOutput:
     inverse: Tensor
     raw: Tensor
     stages: dict[str, Tensor] = field(default_factory=dict)
-    disagreement: Tensor | None = None  # like `raw`, of a network that answers both orders by themselves
-    answers: list[Tensor] = field(default_factory=list)  # what `raw` was on the way, on ever finer grids
+    disagreement: Tensor | None = None  # like `raw`, of a network that predicts both orders by themselves
+    predictions: list[Tensor] = field(default_factory=list)  # `raw` after each iteration, on ever finer grids
 
 
-class Residual(nn.Module):
+class ResidualBlock(nn.Module):
     """Two 3×3×3 convolutions around a shortcut: (B, C, D, H, W) → the same."""
 
     def __init__(self, channels: int, normalised: bool = False):
@@ -69,14 +71,16 @@ def convolution(inputs: int, outputs: int, normalised: bool, **options) -> nn.Mo
     return nn.Sequential(made, nn.GroupNorm(outputs, outputs)) if normalised else made
 
 
-def doubling(inputs: int, outputs: int) -> nn.Module:
+def upsampling_convolution(inputs: int, outputs: int) -> nn.Module:
     """A transposed convolution to twice the resolution."""
     return nn.ConvTranspose3d(inputs, outputs, 4, stride=2, padding=1)
 
 
 class Encoder(nn.Module):
     """(B, C, D, H, W) → features, coarsest first: the latent (B, widths[-1], D/2^n, …) and, with skips, every finer
-    level up to half the canvas' resolution, each with the coarser ones added so that all see far. C = `channels`."""
+    level up to half the canvas' resolution, each with the coarser ones added, for a large receptive field. C =
+    `channels`.
+    """
 
     def __init__(self, widths: Sequence[int], blocks: Sequence[int], skips: bool, normalised: bool, channels: int = 1):
         super().__init__()
@@ -87,12 +91,12 @@ class Encoder(nn.Module):
             convolution(i, o, norm, kernel_size=4, stride=2) for i, o, norm in zip(inputs, widths, norms, strict=True)
         )
         self.refine = nn.ModuleList(
-            nn.Sequential(*(Residual(o, norm) for _ in range(n)))
+            nn.Sequential(*(ResidualBlock(o, norm) for _ in range(n)))
             for o, n, norm in zip(widths, blocks, norms, strict=True)
         )
         finer = list(pairwise(reversed(widths))) if skips else []
-        self.up = nn.ModuleList(doubling(i, o) for i, o in finer)
-        self.join = nn.ModuleList(Residual(o, normalised) for _, o in finer)
+        self.up = nn.ModuleList(upsampling_convolution(i, o) for i, o in finer)
+        self.join = nn.ModuleList(ResidualBlock(o, normalised) for _, o in finer)
 
     def forward(self, x: Tensor) -> list[Tensor]:
         levels = []
@@ -112,8 +116,8 @@ class Decoder(nn.Module):
         super().__init__()
         self.integrate, outputs = TRANSFORMATIONS[transformation]
         widths = list(reversed(widths))
-        self.refine = nn.ModuleList(Residual(w) for w in widths)
-        self.up = nn.ModuleList(doubling(i, o) for i, o in pairwise(widths))
+        self.refine = nn.ModuleList(ResidualBlock(w) for w in widths)
+        self.up = nn.ModuleList(upsampling_convolution(i, o) for i, o in pairwise(widths))
         self.join = nn.ModuleList(nn.Conv3d(2 * w, w, 1) for w in widths[1:] if skips)
         self.part = nn.ModuleList(nn.Conv3d(w, outputs, 3, padding=1) for w in widths)
         for weight in (p for p in self.part.parameters() if p.dim() == 5):
@@ -133,7 +137,7 @@ class Decoder(nn.Module):
                 difference = self._difference(raw, level, *finer[level]) if finer else torch.zeros_like(x[: len(z)])
                 x = self.join[level](torch.cat([x, torch.cat([difference, -difference])], 1))
             x = refine(x)
-            raw = grown(raw, x.shape[2:]) + self._part(level + 1, x)
+            raw = resize(raw, x.shape[2:]) + self._part(level + 1, x)
         return raw, first
 
     def _part(self, level: int, x: Tensor) -> Tensor:
@@ -141,14 +145,14 @@ class Decoder(nn.Module):
         return (positive - negative) / 2
 
     def _difference(self, raw: Tensor, level: int, moving: Tensor, fixed: Tensor) -> Tensor:
-        """Of features that meet half-way: moving's carried half of the motion, fixed's back the other half."""
+        """Of features at the midpoint: moving's warped by half of the motion, fixed's by the other half."""
         halves = self.integrate(raw / 2, 2 ** (len(self.refine) - level))
-        forward, backward = (resized(half, moving.shape[2:]) for half in halves)
+        forward, backward = (resize_displacement(half, moving.shape[2:]) for half in halves)
         return warp(moving.float(), forward) - warp(fixed.float(), backward)
 
 
-class ReadOut(nn.Module):
-    """(B, C, d, h, w) → logits (B, L, d·s, h·s, w·s): every cell tells its s³ sub-cells, by one linear map."""
+class SubpixelConvolution(nn.Module):
+    """(B, C, d, h, w) → logits (B, L, d·s, h·s, w·s): a linear map of each cell to its s³ sub-cells (pixel shuffle)."""
 
     def __init__(self, channels: int, segments: int, scale: int):
         super().__init__()
@@ -163,7 +167,7 @@ class ReadOut(nn.Module):
 
 
 class RegistrationNetwork(nn.Module):
-    """What the families of networks have in common. `encoder` gives features, coarsest level first; `read_out` may be
+    """The base of all networks. `encoder` gives features, coarsest level first; `read_out` may be
     None; `integrate`: see `spatial.transformation`."""
 
     encoder: Any  # torch hides what a part of a module takes and gives
@@ -173,29 +177,31 @@ class RegistrationNetwork(nn.Module):
     def forward(self, fixed: Tensor, moving: Tensor, shape=None) -> RegistrationOutput:
         """Both (B, 1, D, H, W), intensities in [0, 1]; the displacements on a grid of `shape`, by default theirs."""
         features = self.encoder(torch.cat([fixed, moving]))
-        output = self.registered(features, shape or fixed.shape[2:])
+        output = self.register(features, shape or fixed.shape[2:])
         return output
 
-    def told(self, features: Sequence[Tensor]) -> Tensor | None:
-        """Logits (B, L, D, H, W) of the segments that the network sees in each volume by itself, on a grid of its own
-        over the canvas; None where it has learnt none. features: the encoder's, coarsest level first."""
+    def segmentation_logits(self, features: Sequence[Tensor]) -> Tensor | None:
+        """Logits (B, L, D, H, W) of the segmentation that the network predicts from each volume alone, on a grid of its
+        own over the canvas; None where it has no segments. features: the encoder's, coarsest level first."""
         return None if self.read_out is None else self.read_out(features[-1])
 
-    def registered(self, features: Sequence[Tensor], shape) -> RegistrationOutput:
+    def register(self, features: Sequence[Tensor], shape) -> RegistrationOutput:
         """From the encoder's features of fixed and moving, stacked in this order, coarsest level first."""
         raise NotImplementedError
 
-    def integrated(self, raw: Tensor, shape, stages: dict[str, Tensor]) -> RegistrationOutput:
+    def integrate_output(self, raw: Tensor, shape, stages: dict[str, Tensor]) -> RegistrationOutput:
         """The registration of a raw output at half the canvas' resolution, on a grid of `shape` (D, H, W) over it."""
         forward, backward = self.integrate(raw, 2)
-        return RegistrationOutput(resized(forward, shape), resized(backward, shape), raw, stages)
+        return RegistrationOutput(
+            resize_displacement(forward, shape), resize_displacement(backward, shape), raw, stages
+        )
 
 
 class LatentNetwork(RegistrationNetwork):
     """widths: channels of each level, so the latent grid is 2^len(widths) times coarser than the canvas.
 
     blocks: residual blocks of each level of the encoder; one each by default.
-    segments: number of labels that a linear read-out of the encoder's finest feature must tell (of the latent itself,
+    segments: number of labels that a linear layer predicts from the encoder's finest feature (from the latent itself,
     without skips); 0 for none. It teaches the encoder anatomy in training; registration does not use it.
     STAGES: those of its output → the image that each explains; stages of one module in the order of its batch.
     """
@@ -216,7 +222,7 @@ class LatentNetwork(RegistrationNetwork):
         self.encoder = Encoder(widths, blocks, skips, normalised)
         self.decoder = Decoder(widths, transformation, skips)
         channels, scale = (widths[0], 2) if skips else (widths[-1], 2 ** (len(widths) - 1))
-        self.read_out = ReadOut(channels, segments, scale) if segments else None
+        self.read_out = SubpixelConvolution(channels, segments, scale) if segments else None
 
     def encode(self, volume: Tensor) -> Tensor:
         """(B, 1, D, H, W), intensities in [0, 1], to the latent (B, C, d, h, w)."""
@@ -228,13 +234,13 @@ class LatentNetwork(RegistrationNetwork):
         finer: the (moving, fixed) features of a network with skips, coarsest first; none for a difference of 0.
         """
         raw, activation = self.decoder(z, finer)
-        return self.integrated(raw, shape, {"decoder": activation})
+        return self.integrate_output(raw, shape, {"decoder": activation})
 
     @property
     def integrate(self) -> Any:
         return self.decoder.integrate
 
-    def registered(self, features: Sequence[Tensor], shape) -> RegistrationOutput:
+    def register(self, features: Sequence[Tensor], shape) -> RegistrationOutput:
         (encoded_fixed, encoded_moving), *finer = (level.chunk(2) for level in features)
         output = self.decode(encoded_moving - encoded_fixed, shape, [(m, f) for f, m in finer])
         output.stages |= {"encoder-fixed": encoded_fixed, "encoder-moving": encoded_moving}

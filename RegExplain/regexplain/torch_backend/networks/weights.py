@@ -8,9 +8,9 @@ from torch import nn
 from ...cards.quantization import read
 
 
-def load_weights(network: nn.Module, path: Path, of_more: bool = False) -> None:
-    """Raises RuntimeError where they are another network's. of_more: the file may hold parts that this one has not."""
+def load_weights(network: nn.Module, path: Path, allow_extra: bool = False) -> None:
+    """Raises RuntimeError for weights of another network. allow_extra: the file may hold more than the network has."""
     weights = {name: torch.from_numpy(values) for name, values in read(path).items()}
-    if of_more:
+    if allow_extra:
         weights = {name: weights[name] for name in network.state_dict() if name in weights}
     network.load_state_dict(weights)

@@ -30,8 +30,8 @@ def mind_ssc(image: Tensor, radius: int = 1, dilation: int = 2, floor: float = 0
 
 
 def _plane(padded: Tensor, a: int, b: int, radius: int, dilation: int) -> list[Tensor]:
-    """Distances of the pairs (+a, +b), (−a, −b), (+a, −b), (−a, +b). Two of them compare the same two cubes, seen from
-    another voxel: four pairs are two differences, each looked up twice."""
+    """Distances of the pairs (+a, +b), (−a, −b), (+a, −b), (−a, +b). Two of them compare the same two cubes, about
+    another voxel: four pairs are two differences, each read twice."""
     d = dilation
     rest = ({2, 3, 4} - {a, b}).pop()
     size = {axis: padded.shape[axis] - 2 * (radius + d) for axis in (2, 3, 4)}
@@ -41,12 +41,12 @@ def _plane(padded: Tensor, a: int, b: int, radius: int, dilation: int) -> list[T
         """Shifts of 0 or d, cut to where both of two images with such shifts lie."""
         return flat.narrow(a, along_a, flat.shape[a] - d).narrow(b, along_b, flat.shape[b] - d)
 
-    def seen(distances: Tensor, along_a: int, along_b: int) -> Tensor:
+    def crop(distances: Tensor, along_a: int, along_b: int) -> Tensor:
         return distances.narrow(a, along_a, size[a]).narrow(b, along_b, size[b])
 
     falling = box_mean((shifted(d, 0) - shifted(0, d)).square(), radius)  # cubes at (d, 0) and (0, d)
     rising = box_mean((shifted(d, d) - shifted(0, 0)).square(), radius)  # cubes at (d, d) and (0, 0)
-    return [seen(falling, d, d), seen(falling, 0, 0), seen(rising, d, 0), seen(rising, 0, d)]
+    return [crop(falling, d, d), crop(falling, 0, 0), crop(rising, d, 0), crop(rising, 0, d)]
 
 
 def box_mean(image: Tensor, radius: int) -> Tensor:

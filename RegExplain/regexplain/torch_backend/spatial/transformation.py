@@ -15,32 +15,32 @@ from .warp import compose
 SQUARINGS = 6
 
 
-def velocity(raw: Tensor, cell: float = 1) -> tuple[Tensor, Tensor]:
+def exponentiate_velocity(raw: Tensor, cell: float = 1) -> tuple[Tensor, Tensor]:
     """exp(v) and exp(-v) of a stationary velocity field by scaling and squaring: inverse to each other by construction.
 
     C = 3, canvas voxels per unit time.
     """
-    forward, backward = _exponential(torch.cat([raw, -raw]), cell).chunk(2)
+    forward, backward = _exponentiate(torch.cat([raw, -raw]), cell).chunk(2)
     return forward, backward
 
 
-def _exponential(raw: Tensor, cell: float) -> Tensor:
+def _exponentiate(raw: Tensor, cell: float) -> Tensor:
     displacement = raw / (cell * 2**SQUARINGS)
     for _ in range(SQUARINGS):
         displacement = compose(displacement, displacement)
     return displacement
 
 
-def gradient(raw: Tensor, cell: float = 1) -> tuple[Tensor, Tensor]:
+def integrate_gradients(raw: Tensor, cell: float = 1) -> tuple[Tensor, Tensor]:
     """Positions as the cumulative sum of the positive gradients 2σ(g) (Estienne et al. 2021, section 2).
 
     C = 6: the gradient of each component along its own axis, and, ours, an offset (canvas voxels) whose mean along each
     line anchors the sum, so that the border can move too. The two directions are only nearly inverse to each other.
     """
-    return _summed(raw, cell), _summed(-raw, cell)
+    return _cumulative_displacement(raw, cell), _cumulative_displacement(-raw, cell)
 
 
-def _summed(raw: Tensor, cell: float) -> Tensor:
+def _cumulative_displacement(raw: Tensor, cell: float) -> Tensor:
     components = []
     for component, axis in enumerate((4, 3, 2)):
         step = 2 * torch.sigmoid(raw[:, component : component + 1]) - 1
@@ -50,5 +50,8 @@ def _summed(raw: Tensor, cell: float) -> Tensor:
     return torch.cat(components, 1)
 
 
-TRANSFORMATIONS = {"velocity": (velocity, 3), "gradient": (gradient, 6)}
-FORWARD = {velocity: _exponential, gradient: _summed}  # fixed → moving alone, in half the time
+TRANSFORMATIONS = {"velocity": (exponentiate_velocity, 3), "gradient": (integrate_gradients, 6)}
+FORWARD = {
+    exponentiate_velocity: _exponentiate,
+    integrate_gradients: _cumulative_displacement,
+}  # fixed → moving alone, in half the time

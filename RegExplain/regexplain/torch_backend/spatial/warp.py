@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def identity(shape, like: Tensor) -> Tensor:
+def identity_grid(shape, like: Tensor) -> Tensor:
     """(1, D, H, W, 3) normalised coordinates (x, y, z in [-1, 1]) of the cell centres of `shape` (D, H, W)."""
     axes = [(torch.arange(n, dtype=like.dtype, device=like.device) * 2 + 1) / n - 1 for n in shape]
     z, y, x = torch.meshgrid(*axes, indexing="ij")
@@ -29,7 +29,7 @@ def warp(image: Tensor, displacement: Tensor, mode: str = "bilinear", padding: s
 
     The two grids may differ in resolution; both span the same box.
     """
-    points = identity(displacement.shape[2:], displacement) + normalised_units(displacement)
+    points = identity_grid(displacement.shape[2:], displacement) + normalised_units(displacement)
     return F.grid_sample(image, points, mode=mode, padding_mode=padding, align_corners=False)
 
 
@@ -38,14 +38,16 @@ def compose(outer: Tensor, inner: Tensor) -> Tensor:
     return inner + warp(outer, inner)
 
 
-def resized(displacement: Tensor, shape) -> Tensor:
+def resize_displacement(displacement: Tensor, shape) -> Tensor:
     """The same displacement on a grid of `shape` (D, H, W), in voxels of that grid."""
     scale = displacement.new_tensor(
         [new / old for new, old in zip(reversed(shape), reversed(displacement.shape[2:]), strict=True)]
     )
-    return grown(displacement, shape) * scale.view(1, 3, 1, 1, 1)
+    return resize(displacement, shape) * scale.view(1, 3, 1, 1, 1)
 
 
-def grown(field: Tensor, shape) -> Tensor:
-    """(B, C, d, h, w) interpolated on a grid of `shape` (D, H, W) that spans the same box; values as they are."""
+def resize(field: Tensor, shape) -> Tensor:
+    """(B, C, d, h, w), linearly interpolated on a grid of `shape` (D, H, W) that spans the same box; values as they
+    are.
+    """
     return F.interpolate(field, size=tuple(shape), mode="trilinear", align_corners=False)

@@ -1,8 +1,8 @@
 """What a training run keeps on disk, each file whole or absent.
 
-`state.safetensors`: all that the next step depends on. `weights.safetensors`: the averaged network that registered the
-held-out cases best (the last where none are held out), in 8 bits as it ships. `last.safetensors`: the averaged network
-of the last look.
+`state.safetensors`: all that the next step depends on. `weights.safetensors`: the averaged network with the best
+validation metric (the last where none are held out), in 8 bits as it ships. `last.safetensors`: the averaged network of
+the last validation.
 """
 
 from __future__ import annotations

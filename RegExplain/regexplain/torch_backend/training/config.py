@@ -62,10 +62,10 @@ def read_values(path: str | Path) -> dict[str, Any]:
     except (json.JSONDecodeError, TypeError, ValueError) as error:
         raise BadInputError(f"{path} is not a training configuration ({error}).") from error
     base = values.pop("based_on", None)
-    return values if base is None else overlaid(read_values(path.parent / base), values)
+    return values if base is None else merge(read_values(path.parent / base), values)
 
 
-def overlaid(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+def merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
     """`above` over `below`, objects key by key."""
     both = {key: (below[key], value) for key, value in above.items() if isinstance(value, dict) and key in below}
-    return below | above | {key: overlaid(*pair) for key, pair in both.items()}
+    return below | above | {key: merge(*pair) for key, pair in both.items()}

@@ -12,17 +12,17 @@ from .trainer import LOG
 
 PICTURE = "training.png"
 HELD_OUT = "held_out"  # what the names of the figures on held-out cases begin with
-PAUSE_S = 600  # a longer gap between two looks is a stopped run, not work
+PAUSE_S = 600  # a longer gap between two validations is a stopped run, not work
 
 
 def read(folder: Path) -> list[dict[str, Any]]:
-    """A row a look, ascending; of a look that was taken twice, as after a crash, the later one."""
+    """A row a validation, ascending; of one that was repeated, as after a crash, the later one."""
     rows = [json.loads(line) for line in (folder / LOG).read_text(encoding="utf-8").splitlines()]
     return list({row["step"]: row for row in sorted(rows, key=lambda row: (row["step"], row["time"]))}.values())
 
 
 def hours(rows: list[dict[str, Any]]) -> float:
-    """Time at work between the first look and the last."""
+    """Time at work between the first validation and the last."""
     gaps = np.diff([row["time"] for row in rows])
     return round(float(gaps[gaps < PAUSE_S].sum()) / 3600, 2)
 

@@ -13,7 +13,7 @@ import torch.distributed as dist
 from torch import nn
 
 from ...errors import BadInputError
-from ..inference.model import chosen_device
+from ..inference.model import select_device
 
 Result = TypeVar("Result")
 
@@ -38,7 +38,7 @@ class Workers:
             )
         return range(self.rank, batch, self.size)
 
-    def together(self, network: nn.Module) -> nn.Module:
+    def distribute(self, network: nn.Module) -> nn.Module:
         """`network` with gradients averaged over all processes."""
         return network if self.size == 1 else nn.parallel.DistributedDataParallel(network)
 
@@ -47,18 +47,18 @@ class Workers:
             dist.barrier()
 
 
-ALONE = Workers()
+SINGLE_PROCESS = Workers()
 
 
-def in_workers(device: str, work: Callable[[Workers, torch.device], Result]) -> Result:
-    """What `work` makes of its place among the processes that torchrun started, or of being alone, and of its device.
+def run_distributed(device: str, work: Callable[[Workers, torch.device], Result]) -> Result:
+    """The result of `work` in this process, one of those that torchrun started or the only one, on its device.
 
     What averages gradients has to be gone before the processes part: its threads end a process that leaves with them.
     """
     size, rank = int(os.environ.get("WORLD_SIZE", 1)), int(os.environ.get("RANK", 0))
-    chosen = chosen_device(device)
+    chosen = select_device(device)
     if size == 1:
-        return work(ALONE, chosen)
+        return work(SINGLE_PROCESS, chosen)
     if chosen.type == "cuda":
         chosen = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
         torch.cuda.set_device(chosen)

@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 from ...errors import BadInputError
 from .config import TrainingConfig, read_values
 from .latent.config import LatentConfig
-from .latent.packaging import packaged as latent_packaged
+from .latent.packaging import package as latent_packaged
 from .latent.task import LatentTask
 from .multimodal.any_task import AnyContrastTask
 from .multimodal.config import AnyContrastConfig, FireConfig
-from .multimodal.packaging import any_packaged
-from .multimodal.packaging import packaged as fire_packaged
+from .multimodal.packaging import package as fire_packaged
+from .multimodal.packaging import package_any_contrast
 from .multimodal.task import FireTask
 from .trainer import Task, Trainer
 
@@ -22,13 +22,13 @@ from .trainer import Task, Trainer
 class Kind(NamedTuple):
     config: type[TrainingConfig]
     task: Callable[[Any], Task]
-    packaged: Callable[[Trainer[Any]], Path]
+    package: Callable[[Trainer[Any]], Path]
 
 
 KINDS = {
     "latent": Kind(LatentConfig, LatentTask, latent_packaged),
     "fire": Kind(FireConfig, FireTask, fire_packaged),
-    "any-contrast": Kind(AnyContrastConfig, AnyContrastTask, any_packaged),
+    "any-contrast": Kind(AnyContrastConfig, AnyContrastTask, package_any_contrast),
 }
 
 
@@ -38,4 +38,4 @@ def read_task(path: str | Path) -> tuple[Task, Callable[[Trainer[Any]], Path]]:
     if name not in KINDS:
         raise BadInputError(f"{path} names the kind {name!r}; there are {', '.join(KINDS)}.")
     kind = KINDS[name]
-    return kind.task(kind.config.read(path)), kind.packaged
+    return kind.task(kind.config.read(path)), kind.package

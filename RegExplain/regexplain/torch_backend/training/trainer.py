@@ -1,4 +1,4 @@
-"""Training of a network, whatever it is trained for: a task says that."""
+"""The training loop of any network; a task says what is trained and how."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from ...progress import Progress
 from ..networks.weights import load_weights
 from . import checkpoints
 from .config import TrainingConfig
-from .distributed import ALONE, Workers
+from .distributed import SINGLE_PROCESS, Workers
 
 WARM_UP_STEPS = 200
 AVERAGE_DECAY = 0.998
-LOOK_EVERY = 250
+VALIDATE_EVERY = 250
 LOG = "log.jsonl"
 
 
 class Task(Protocol):
-    """What is trained: the network, its batches, what it is to make small, and how good it is on what is held out."""
+    """What is trained: the network, its batches, its losses, and its metrics on the held-out data."""
 
     @property
     def config(self) -> TrainingConfig: ...
@@ -37,13 +37,13 @@ class Task(Protocol):
         """A new one."""
 
     def objective(self, network: nn.Module) -> nn.Module:
-        """Of a batch, the losses by name; "total" is what is made small, the others are for the log."""
+        """A module from a batch to the losses by name; "total" is minimised, the others are for the log."""
 
     def batch(self, step: int, indices: range) -> Any:
-        """Of one item an index, each made from seed, step and index alone: a resumed run sees the same."""
+        """Of one item an index, each made from seed, step and index alone: a resumed run gets the same."""
 
-    def look(self, average: nn.Module, device: torch.device) -> dict[str, float]:
-        """Figures of what is held out, by names that begin with "held_out": in the first, larger is better."""
+    def validate(self, average: nn.Module, device: torch.device) -> dict[str, float]:
+        """Metrics of the held-out data, by names that begin with "held_out": in the first, larger is better."""
 
 
 AnyTask = TypeVar("AnyTask", bound=Task)
@@ -57,16 +57,16 @@ class Trainer(Generic[AnyTask]):
         task: AnyTask,
         progress: Progress,
         device: torch.device | str = "cpu",
-        workers: Workers = ALONE,
+        workers: Workers = SINGLE_PROCESS,
     ):
         self.task, self.config, self.progress, self.workers = task, task.config, progress, workers
         torch.manual_seed(self.config.seed)
         self.device, self.step, self.best = torch.device(device), 0, -math.inf
         self.folder = self.config.path(self.config.output)
         self.share = workers.share(self.config.batch)
-        self.network = started(task.network(), self.config).to(self.device)
+        self.network = initialise(task.network(), self.config).to(self.device)
         self.average = copy.deepcopy(self.network).requires_grad_(False).eval()
-        self.together = workers.together(task.objective(self.network))
+        self.objective = workers.distribute(task.objective(self.network))
         self.optimiser = torch.optim.Adam(self.network.parameters(), lr=self.config.learning_rate)
 
     def run(self) -> Path:
@@ -76,9 +76,9 @@ class Trainer(Generic[AnyTask]):
         if resumed:
             self.step, self.best = resumed
         for batch in self._batches():
-            numbers = self.train_step(on_device(batch, self.device))
-            if self.step % LOOK_EVERY == 0 or self.step == self.config.steps:
-                self._look(numbers)
+            numbers = self.train_step(move_to_device(batch, self.device))
+            if self.step % VALIDATE_EVERY == 0 or self.step == self.config.steps:
+                self._validate(numbers)
             shown = {"loss": numbers["total"]} | ({"best held out": self.best} if math.isfinite(self.best) else {})
             self.progress.report("Training", self.step, self.config.steps, shown)
         load_weights(self.average, self.folder / WEIGHTS)
@@ -99,7 +99,7 @@ class Trainer(Generic[AnyTask]):
 
     def backward(self, batch: Any) -> dict[str, Tensor]:
         """Losses of this process' items; the gradients of all processes' mean are in the parameters afterwards."""
-        terms = self.together(batch)
+        terms = self.objective(batch)
         terms["total"].backward()
         return terms
 
@@ -122,10 +122,10 @@ class Trainer(Generic[AnyTask]):
         warm = min(1.0, (self.step + 1) / WARM_UP_STEPS)
         return warm * 0.5 * (1 + math.cos(math.pi * self.step / self.config.steps))
 
-    def _look(self, numbers: dict[str, float]) -> None:
-        """Measure what is held out, log, keep the state and the best; the other processes wait."""
+    def _validate(self, numbers: dict[str, float]) -> None:
+        """Validate, log, save the state and the best weights; the other processes wait."""
         if self.workers.first:
-            figures = self.task.look(self.average, self.device)
+            figures = self.task.validate(self.average, self.device)
             row = {"step": self.step, "time": round(time.time(), 1)} | figures | numbers
             with open(self.folder / LOG, "a", encoding="utf-8") as log:
                 log.write(json.dumps(row) + "\n")
@@ -137,22 +137,22 @@ class Trainer(Generic[AnyTask]):
         self.workers.wait()
 
 
-def started(network: nn.Module, config: TrainingConfig) -> nn.Module:
-    """`network` with what the configuration takes from earlier runs, and what it freezes frozen."""
+def initialise(network: nn.Module, config: TrainingConfig) -> nn.Module:
+    """`network` with the pretrained weights and the frozen modules of the configuration."""
     if config.start_from:
-        load_weights(network, config.path(config.start_from), of_more=True)
+        load_weights(network, config.path(config.start_from), allow_extra=True)
     for part in config.frozen:
         network.get_submodule(part).requires_grad_(False)
     return network
 
 
-def on_device(batch: Any, device: torch.device) -> Any:
+def move_to_device(batch: Any, device: torch.device) -> Any:
     """Tensors, in tuples (named ones too), dictionaries or alone, moved to the device."""
     if isinstance(batch, Tensor):
         return batch.to(device, non_blocking=True)
     if isinstance(batch, dict):
-        return {key: on_device(part, device) for key, part in batch.items()}
+        return {key: move_to_device(part, device) for key, part in batch.items()}
     if isinstance(batch, tuple):
-        parts = [on_device(part, device) for part in batch]
+        parts = [move_to_device(part, device) for part in batch]
         return type(batch)(*parts) if hasattr(batch, "_fields") else tuple(parts)
     return batch

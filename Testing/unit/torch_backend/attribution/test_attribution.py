@@ -11,12 +11,11 @@ from regexplain.cards.heatmap_names import METHODS, SCALARS
 from regexplain.errors import BadInputError
 from regexplain.torch_backend.attribution import heatmaps as heatmaps_module
 from regexplain.torch_backend.attribution.attribution import StageAttribution
-from regexplain.torch_backend.attribution.heatmaps import heatmaps, in_place
-from regexplain.torch_backend.attribution.methods import attribution, occlusion
+from regexplain.torch_backend.attribution.heatmaps import heatmaps, resample_to_image
+from regexplain.torch_backend.attribution.methods import attribution_method, occlusion
 from regexplain.torch_backend.attribution.methods.integrated_gradients import IntegratedGradients
 from regexplain.torch_backend.attribution.methods.occlusion import Occlusion
-from regexplain.torch_backend.attribution.modules import divided
-from regexplain.torch_backend.attribution.target import Question, motion_question
+from regexplain.torch_backend.attribution.modules import split_calls
 from regexplain.torch_backend.attribution.scalars import (
     AXES,
     EPS_MM,
@@ -25,6 +24,7 @@ from regexplain.torch_backend.attribution.scalars import (
     mean_magnitude,
     synthesis_agreement,
 )
+from regexplain.torch_backend.attribution.target import Target, motion_target
 from regexplain.torch_backend.networks.latent import LatentNetwork, RegistrationOutput
 from regexplain.volumes.geometry import Grid, canvas_about
 from spotted_scans import hot_place, spotted_result
@@ -91,9 +91,9 @@ class LinearNetwork(torch.nn.Module):
 
 @dataclass
 class LinearCase:
-    """A question about a LinearNetwork, and by hand ∂scalar/∂A (2, D, H, W) of the moving image; minus it of fixed."""
+    """A target about a LinearNetwork, and by hand ∂scalar/∂A (2, D, H, W) of the moving image; minus it of fixed."""
 
-    question: Question
+    target: Target
     gradient: torch.Tensor
 
     @classmethod
@@ -103,12 +103,12 @@ class LinearCase:
         moving[0, :2, :2, :2] = 0  # a black cube
         factor = {"left": 1 * SPACING[0], "posterior": 2 * SPACING[1], "superior": -3 * SPACING[2]}[scalar]
         network = LinearNetwork(weights, separately)
-        question = motion_question(network, fixed[None], moving[None], scalar, region[0], SPACING)
-        return cls(question, factor * weights * region / region.sum())
+        target = motion_target(network, fixed[None], moving[None], scalar, region[0], SPACING)
+        return cls(target, factor * weights * region / region.sum())
 
     def by_hand(self, method: str) -> dict[str, torch.Tensor]:
         found = {}
-        for name, volume, sign in (("fixed", self.question.fixed, -1), ("moving", self.question.moving, 1)):
+        for name, volume, sign in (("fixed", self.target.fixed, -1), ("moving", self.target.moving, 1)):
             v = volume[0, 0]
             activations, gradient = torch.stack([v, 1 - v]), sign * self.gradient
             voxels = (gradient[0] - gradient[1]) * v  # A changes with v by (1, −1)
@@ -134,7 +134,7 @@ def small_cubes(monkeypatch):
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_gives_the_map_worked_by_hand(small_cubes, method, scalar):
     case = LinearCase.make(scalar)
-    maps = {m.stage.removeprefix("encoder-"): m for m in attribution(method).maps(case.question)}
+    maps = {m.stage.removeprefix("encoder-"): m for m in attribution_method(method).maps(case.target)}
     expected = case.by_hand(method)
     assert {name: m.grid for name, m in maps.items()} == {"fixed": "fixed", "moving": "moving"}
     for name, m in maps.items():
@@ -144,13 +144,13 @@ def test_every_method_gives_the_map_worked_by_hand(small_cubes, method, scalar):
 
 def test_the_maps_of_the_inverse_explain_the_other_direction():
     case = LinearCase.make()
-    asked = case.question
+    asked = case.target
     region = torch.ones(asked.fixed.shape[2:])
     there, back = (
-        motion_question(asked.network, asked.fixed, asked.moving, "left", region, SPACING, inverse)
+        motion_target(asked.network, asked.fixed, asked.moving, "left", region, SPACING, inverse)
         for inverse in (False, True)
     )
-    for a, b in zip(*(attribution("hirescam").maps(q) for q in (there, back)), strict=True):
+    for a, b in zip(*(attribution_method("hirescam").maps(q) for q in (there, back)), strict=True):
         assert a.stage == b.stage and torch.equal(a.values, -b.values)
 
 
@@ -159,28 +159,28 @@ def test_the_maps_of_the_inverse_explain_the_other_direction():
 def test_a_module_gives_a_map_for_each_image_that_it_saw_together_or_one_by_one(method, separately):
     """A plain hook would keep the last call alone."""
     case = LinearCase.make(separately=separately)
-    maps = attribution(method).maps(case.question, ["encoder.0"])
+    maps = attribution_method(method).maps(case.target, ["encoder.0"])
     expected = case.by_hand(method)
     assert [(m.stage, m.grid) for m in maps] == [("encoder.0-fixed", "fixed"), ("encoder.0-moving", "moving")]
     assert all(torch.allclose(m.values, expected[m.grid], atol=1e-6) for m in maps)
-    [alone] = attribution(method).maps(case.question, ["encoder.0-moving"])
+    [alone] = attribution_method(method).maps(case.target, ["encoder.0-moving"])
     assert alone.stage == "encoder.0-moving" and torch.equal(alone.values, maps[1].values)
 
 
 def test_modules_and_named_stages_come_in_one_pass_in_the_order_asked():
     case = LinearCase.make()
     asked = ["encoder.0", "encoder-moving", "encoder.1-fixed"]
-    stages = [m.stage for m in attribution("grad-cam").maps(case.question, asked)]
+    stages = [m.stage for m in attribution_method("grad-cam").maps(case.target, asked)]
     assert stages == ["encoder.0-fixed", "encoder.0-moving", "encoder-moving", "encoder.1-fixed"]
 
 
 def test_calls_are_divided_by_batch_or_by_turns():
     both, one = torch.arange(2.0), torch.arange(1.0)
-    assert divided([both, both], 2) == [[torch.tensor([0.0])] * 2, [torch.tensor([1.0])] * 2]
+    assert split_calls([both, both], 2) == [[torch.tensor([0.0])] * 2, [torch.tensor([1.0])] * 2]
     first, second, third, fourth = (one + n for n in range(4))
-    assert divided([first, second, third, fourth], 2) == [[first, second], [third, fourth]]
+    assert split_calls([first, second, third, fourth], 2) == [[first, second], [third, fourth]]
     with pytest.raises(BadInputError, match="called 3 times cannot be shared among 2"):
-        divided([one, one, one], 2)
+        split_calls([one, one, one], 2)
 
 
 @pytest.mark.parametrize(
@@ -196,28 +196,28 @@ def test_calls_are_divided_by_batch_or_by_turns():
 )
 def test_a_stage_that_there_is_not_is_named(method, stage, complaint):
     with pytest.raises(BadInputError, match=complaint):
-        attribution(method).maps(LinearCase.make().question, [stage])
+        attribution_method(method).maps(LinearCase.make().target, [stage])
 
 
 def test_a_module_that_gives_no_features_is_named():
     network = LatentNetwork((4, 6)).requires_grad_(False)
-    question = motion_question(network, *torch.rand(2, 1, 1, 8, 8, 8), "magnitude", torch.ones(8, 8, 8), SPACING)
+    target = motion_target(network, *torch.rand(2, 1, 1, 8, 8, 8), "magnitude", torch.ones(8, 8, 8), SPACING)
     with pytest.raises(BadInputError, match="'encoder' gives no single volume of features"):
-        attribution("grad-cam").maps(question, ["encoder"])
+        attribution_method("grad-cam").maps(target, ["encoder"])
     with pytest.raises(BadInputError, match="no method 'guess'; there are grad-cam, hirescam"):
-        attribution("guess")
+        attribution_method("guess")
 
 
 def test_a_stage_beside_the_way_to_the_scalar_is_an_error_not_a_map_of_zeros():
     """A copy made of an activation after the network went on from it looks like it, and has no gradient."""
-    question = LinearCase.make().question
+    target = LinearCase.make().target
 
     def answer(fixed, moving):
-        value, stages = question.answer(fixed, moving)
+        value, stages = target.forward(fixed, moving)
         return value, {stage: activation * 1 for stage, activation in stages.items()}
 
     with pytest.raises(BadInputError, match="'encoder-fixed' has no part in what is explained"):
-        attribution("hirescam").maps(replace(question, answer=answer))
+        attribution_method("hirescam").maps(replace(target, forward=answer))
 
 
 def hooks_of(network: torch.nn.Module) -> list:
@@ -226,22 +226,22 @@ def hooks_of(network: torch.nn.Module) -> list:
 
 
 def test_no_hook_is_left_after_use():
-    question = LinearCase.make().question
-    attribution("grad-cam").maps(question, ["encoder.0", "encoder.1"])
-    assert hooks_of(question.network) == []
+    target = LinearCase.make().target
+    attribution_method("grad-cam").maps(target, ["encoder.0", "encoder.1"])
+    assert hooks_of(target.network) == []
 
 
 def test_no_hook_is_left_after_an_exception():
-    question, there = LinearCase.make().question, []
+    target, there = LinearCase.make().target, []
 
     def failing(fixed, moving):
-        question.network(fixed, moving)
-        there.extend(hooks_of(question.network))
+        target.network(fixed, moving)
+        there.extend(hooks_of(target.network))
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        attribution("hirescam").maps(replace(question, answer=failing), ["encoder.0", "encoder.1"])
-    assert len(there) == 2 and hooks_of(question.network) == []
+        attribution_method("hirescam").maps(replace(target, forward=failing), ["encoder.0", "encoder.1"])
+    assert len(there) == 2 and hooks_of(target.network) == []
 
 
 @pytest.fixture
@@ -253,15 +253,15 @@ def latent_network() -> LatentNetwork:
     return network
 
 
-def asked(network, fixed, moving, scalar="magnitude") -> Question:
-    return motion_question(network, fixed, moving, scalar, torch.ones(fixed.shape[2:]), SPACING)
+def asked(network, fixed, moving, scalar="magnitude") -> Target:
+    return motion_target(network, fixed, moving, scalar, torch.ones(fixed.shape[2:]), SPACING)
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_explaining_twice_gives_the_same_map_bit_for_bit_and_swapping_another(latent_network, method):
     fixed, moving = torch.rand(2, 1, 1, 16, 16, 16)
     pairs = (fixed, moving), (fixed, moving), (moving, fixed)
-    once, again, swapped = (attribution(method).maps(asked(latent_network, *pair)) for pair in pairs)
+    once, again, swapped = (attribution_method(method).maps(asked(latent_network, *pair)) for pair in pairs)
     for a, b, c in zip(once, again, swapped, strict=True):
         assert torch.equal(a.values, b.values)
         assert a.values.abs().max() > 0 and not torch.allclose(a.values, c.values)
@@ -271,29 +271,29 @@ def test_explaining_twice_gives_the_same_map_bit_for_bit_and_swapping_another(la
 @pytest.mark.parametrize("method", GRADIENT_METHODS)
 def test_an_identical_pair_has_maps_of_zeros(latent_network, method):
     volume = torch.rand(1, 1, 16, 16, 16)
-    for m in attribution(method).maps(asked(latent_network, volume, volume)):
+    for m in attribution_method(method).maps(asked(latent_network, volume, volume)):
         assert not m.values.any(), m.stage
 
 
 @pytest.mark.parametrize("method", GRADIENT_METHODS)
 def test_of_an_identical_pair_the_two_images_pull_a_direction_equally_and_against_each_other(latent_network, method):
     volume = torch.rand(1, 1, 16, 16, 16)
-    fixed, moving, *decoder = attribution(method).maps(asked(latent_network, volume, volume, "left"))
+    fixed, moving, *decoder = attribution_method(method).maps(asked(latent_network, volume, volume, "left"))
     assert fixed.values.abs().max() > 0 and torch.allclose(fixed.values, -moving.values, atol=1e-6)
     assert all(m.values.abs().max() < 1e-6 for m in decoder)
 
 
 def test_blackening_a_cube_of_one_of_two_identical_images_can_only_add_motion(latent_network, small_cubes):
     volume = torch.rand(1, 1, 8, 8, 8)
-    for m in attribution("occlusion").maps(asked(latent_network, volume, volume)):
+    for m in attribution_method("occlusion").maps(asked(latent_network, volume, volume)):
         assert (m.values <= 0).all() and m.values.any()
 
 
 def test_integrated_gradients_add_up_to_the_scalar_beyond_that_of_black_images(latent_network):
-    question = asked(latent_network, *torch.rand(2, 1, 1, 16, 16, 16))
-    black = torch.zeros_like(question.fixed)
-    whole, nothing = (question.answer(*v)[0].item() for v in ((question.fixed, question.moving), (black, black)))
-    found = sum(m.values.sum().item() for m in IntegratedGradients(steps=64).maps(question))
+    target = asked(latent_network, *torch.rand(2, 1, 1, 16, 16, 16))
+    black = torch.zeros_like(target.fixed)
+    whole, nothing = (target.forward(*v)[0].item() for v in ((target.fixed, target.moving), (black, black)))
+    found = sum(m.values.sum().item() for m in IntegratedGradients(steps=64).maps(target))
     assert abs(whole - nothing) > 1e-3
     assert found == pytest.approx(whole - nothing, rel=0.03)
 
@@ -304,7 +304,7 @@ def test_a_method_is_one_small_class():
             return gradient.sum((0, 1))
 
     case = LinearCase.make()
-    _, moving = Gradient().maps(case.question)
+    _, moving = Gradient().maps(case.target)
     assert torch.allclose(moving.values, case.gradient.sum(0))
 
 
@@ -376,7 +376,9 @@ def test_heat_lies_on_its_cause_in_both_scans(cell_cubes, method, scalar):
     ids=["one cell in z", "in y", "in x", "z flipped", "y flipped", "x flipped", "half a cell"],
 )
 def test_heat_in_a_wrong_place_is_noticed(cell_cubes, monkeypatch, method, wrong):
-    monkeypatch.setattr(heatmaps_module, "in_place", lambda cells, *where: in_place(wrong(cells), *where))
+    monkeypatch.setattr(
+        heatmaps_module, "resample_to_image", lambda cells, *where: resample_to_image(wrong(cells), *where)
+    )
     with pytest.raises(AssertionError):
         check_heat_lies_on_its_cause(method)
 
@@ -398,7 +400,7 @@ def test_a_map_is_the_activation_times_its_mean_gradient():
     """Everything moves, so the scalar, the mean of 2a, has gradient 2/64 in each of 64 cells: the map is a · 2/64."""
     fixed = torch.full((1, 1, 16, 16, 16), 0.5)
     fixed[..., :CELL, :CELL, :CELL] = 1.0
-    question = motion_question(OneCellNetwork(), fixed, fixed, "magnitude", torch.ones(16, 16, 16), (1.0, 1.0, 1.0))
-    [heat] = attribution("grad-cam").maps(question, ["encoder-fixed"])
+    target = motion_target(OneCellNetwork(), fixed, fixed, "magnitude", torch.ones(16, 16, 16), (1.0, 1.0, 1.0))
+    [heat] = attribution_method("grad-cam").maps(target, ["encoder-fixed"])
     assert heat.values[0, 0, 0].item() == pytest.approx(1.0 * 2 / 64, rel=1e-4)
     assert heat.values[-1, -1, -1].item() == pytest.approx(0.5 * 2 / 64, rel=1e-4)

@@ -23,7 +23,7 @@ from regexplain.errors import BadInputError
 from regexplain.latent.components import LatentComponents
 from regexplain.results.folder import ResultFolder
 from regexplain.torch_backend.attribution import coordinate_maps as maps_module
-from regexplain.torch_backend.attribution.coordinate_maps import contributions, coordinate_maps, shared_out
+from regexplain.torch_backend.attribution.coordinate_maps import contributions, coordinate_maps, distribute
 from regexplain.torch_backend.inference.model import Model
 from regexplain.torch_backend.spatial.warp import warp
 from regexplain.volumes.geometry import Grid, canvas_about
@@ -46,7 +46,7 @@ def test_the_cells_and_the_voxels_of_a_map_sum_to_the_coordinate(seed):
     coordinates = components.coordinates(latent.flatten().numpy())
     for index, coordinate in enumerate(coordinates):
         cells = contributions(latent, components, index)
-        voxels = shared_out(cells, [n * CELL for n in SHAPE])
+        voxels = distribute(cells, [n * CELL for n in SHAPE])
         assert cells.shape == SHAPE and voxels.shape == tuple(n * CELL for n in SHAPE)
         assert cells.sum().item() == pytest.approx(coordinate, abs=1e-9)
         assert voxels.sum().item() == pytest.approx(coordinate, abs=1e-9)
@@ -114,7 +114,7 @@ def test_heat_in_another_cell_is_noticed(monkeypatch, wrong):
 
 
 def test_heat_shifted_by_half_a_cell_is_noticed(monkeypatch):
-    monkeypatch.setattr(maps_module, "shared_out", lambda *a: shared_out(*a).roll(CELL // 2, 2))
+    monkeypatch.setattr(maps_module, "distribute", lambda *a: distribute(*a).roll(CELL // 2, 2))
     with pytest.raises(AssertionError):
         check_heat_lies_on_its_cause()
 
@@ -140,7 +140,7 @@ def test_the_shipped_models_maps_point_at_the_only_change(model):
             after = model.network.encode(warp(volume, u))
             for component in range(4):
                 change = [contributions(e, model.components, component) for e in (before, after)]
-                voxel = shared_out(change[1] - change[0], labels.shape).abs().argmax().item()
+                voxel = distribute(change[1] - change[0], labels.shape).abs().argmax().item()
                 hits.append(np.linalg.norm(np.unravel_index(voxel, labels.shape) - place) <= 8)
     assert np.mean(hits) > 0.45, f"{sum(hits)} of {len(hits)}; a blind guess in the segmentation hits about one in five"
 

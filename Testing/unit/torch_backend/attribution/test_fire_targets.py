@@ -19,11 +19,11 @@ from regexplain.errors import BadInputError
 from regexplain.torch_backend.attribution import fire_targets
 from regexplain.torch_backend.attribution.fire_targets import FirePair
 from regexplain.torch_backend.attribution.heatmaps import heatmaps
-from regexplain.torch_backend.attribution.resampling import in_place
+from regexplain.torch_backend.attribution.resampling import resample_to_image
 from regexplain.torch_backend.inference.model import NETWORKS
-from regexplain.torch_backend.networks.fire import FireNetwork, half_way
+from regexplain.torch_backend.networks.fire import FireNetwork, midpoint_displacements
 from regexplain.torch_backend.networks.latent import LatentNetwork
-from regexplain.torch_backend.spatial.warp import grown, warp
+from regexplain.torch_backend.spatial.warp import resize, warp
 from regexplain.volumes.geometry import Grid, canvas_about
 from spotted_scans import hot_place, spotted_result
 
@@ -81,7 +81,7 @@ class Draws(nn.Module):
     def forward(self, features):
         self.called.append(("synthesis", self.modality))
         activation = features * 1
-        return SLIGHTLY * grown(activation, [2 * n for n in activation.shape[2:]]) - 1, activation
+        return SLIGHTLY * resize(activation, [2 * n for n in activation.shape[2:]]) - 1, activation
 
 
 @dataclass(eq=False)
@@ -115,7 +115,7 @@ class HandMade(FireNetwork):
         return torch.tensor([[1.0, 0.0], [0.0, 1.0]])  # fixed T1, moving FLAIR
 
     def forward(self, fixed, moving, shape=None):
-        return self.registered(self.encoder(torch.cat([fixed, moving])), shape or fixed.shape[2:])
+        return self.register(self.encoder(torch.cat([fixed, moving])), shape or fixed.shape[2:])
 
     def registered(self, features, shape):
         fixed, moving = features[-1].chunk(2)
@@ -128,10 +128,10 @@ class HandMade(FireNetwork):
             "transformation-forward": warp(fixed, -half),  # both lie half the way between the images
             "transformation-backward": warp(moving, half),
         }
-        output = self.integrated(raw, shape, stages)
+        output = self.integrate_output(raw, shape, stages)
         more = SLIGHTLY * torch.cat([*stages.values()], 1).sum(1, keepdim=True)
-        output.displacement = output.displacement + grown(more, shape)
-        output.inverse = output.inverse - grown(more, shape)
+        output.displacement = output.displacement + resize(more, shape)
+        output.inverse = output.inverse - resize(more, shape)
         return output
 
 
@@ -173,13 +173,18 @@ def test_heat_lies_on_its_cause_at_every_stage(method):
 
 
 WRONGS = {
-    "T's maps are left half the way": (FirePair, "_placed_motion", FirePair._placed, "transformation-forward"),
+    "T's maps are left half the way": (FirePair, "_placed_motion", FirePair._resample, "transformation-forward"),
     "T's maps are carried the other way": (
-        *(fire_targets, "half_way", lambda output: half_way(output)[::-1]),
+        *(fire_targets, "half_way", lambda output: midpoint_displacements(output)[::-1]),
         "transformation-backward",
     ),
-    "x flipped": (fire_targets, "in_place", lambda c, *to: in_place(np.flip(c, 2), *to), "encoder-fixed"),
-    "half a cell off": (fire_targets, "in_place", lambda c, *to: in_place(np.roll(c, 1, 2), *to), "encoder-moving"),
+    "x flipped": (fire_targets, "in_place", lambda c, *to: resample_to_image(np.flip(c, 2), *to), "encoder-fixed"),
+    "half a cell off": (
+        fire_targets,
+        "in_place",
+        lambda c, *to: resample_to_image(np.roll(c, 1, 2), *to),
+        "encoder-moving",
+    ),
     "without the alignment": (
         *(fire_targets, "in_place"),
         lambda c, canvas, grid, result: Grid.of(result.moving).sample(canvas.image(c)),
@@ -194,7 +199,7 @@ WRONGS = {
 
 def synthesised_where_it_was(pair, k, volumes):
     features = pair.network.encoder(torch.cat(list(volumes)))
-    return pair.network.synthesised(features[-1].chunk(2)[1 - k], pair.modalities[k])
+    return pair.network.synthesise(features[-1].chunk(2)[1 - k], pair.modalities[k])
 
 
 @pytest.mark.parametrize("wrong", WRONGS)
@@ -240,11 +245,11 @@ def test_the_affine_parts_scalar_is_how_far_it_moves_the_region_in_millimetres()
     turn = torch.tensor([[1.0, 0.0, 0.0, 0.0], [0.0, 0.0, -1.0, 0.0], [0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0]])
     model.network.affine.forward = lambda *volumes: (turn[None], {})  # a quarter about x
     pair = FirePair(model, result, model.canvas(result.fixed), region)
-    [asked] = [one for one in pair.questions("magnitude") if "affine-fixed" in one.stages]
-    question = asked.ask()
+    [asked] = [one for one in pair.targets("magnitude") if "affine-fixed" in one.stages]
+    target = asked.make()
     z, y = torch.meshgrid(torch.arange(16) * 2.0 - 15, torch.arange(16) * 2.0 - 15, indexing="ij")
     expected = (2**0.5 * (y**2 + z**2).sqrt())[:4].mean()  # a chord of 90°
-    assert question.answer(question.fixed, question.moving)[0].item() == pytest.approx(expected.item(), rel=1e-4)
+    assert target.forward(target.fixed, target.moving)[0].item() == pytest.approx(expected.item(), rel=1e-4)
 
 
 def test_the_stages_known_by_name_are_those_of_the_networks():

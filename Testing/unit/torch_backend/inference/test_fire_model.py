@@ -84,17 +84,19 @@ def test_what_the_network_itself_sees_is_measured_region_by_region_where_it_lies
     card.values["segments"] = {"1": "left half", "2": "right half"}
     model = Model.load(card, "cpu", threads=1)
     scan = head("T1")[0]
-    seen = model.seen(scan)
-    d, h, w = (n // 2 for n in seen.volume.shape[2:])
+    encoded = model.encode(scan)
+    d, h, w = (n // 2 for n in encoded.volume.shape[2:])
     left = torch.where(torch.arange(w) >= w // 2, 1.0, -1.0).expand(1, 1, d, h, w)  # x of a canvas runs to the left
     below = torch.where(torch.arange(d) < d // 2, 1.0, -1.0)[:, None, None].expand(1, 1, d, h, w)
-    monkeypatch.setattr(model.network, "told", lambda features: torch.cat([left, -left], 1).minimum(below))
-    told = regions(model, seen)
+    monkeypatch.setattr(
+        model.network, "segmentation_logits", lambda features: torch.cat([left, -left], 1).minimum(below)
+    )
+    labelled = regions(model, encoded)
     on = Grid.of(scan)
-    labels = sitk.GetArrayFromImage(on.sample(told, nearest=True))
+    labels = sitk.GetArrayFromImage(on.sample(labelled, nearest=True))
     index = np.argwhere(labels >= 0)[:, ::-1]
-    away = (on.world(index) - seen.canvas.centre) @ seen.canvas.axes
-    clear = (np.abs(away) > seen.canvas.spacing).all(1) & (np.abs(away) < seen.canvas.extent / 2 - 4).all(1)
+    away = (on.world(index) - encoded.canvas.centre) @ encoded.canvas.axes
+    clear = (np.abs(away) > encoded.canvas.spacing).all(1) & (np.abs(away) < encoded.canvas.extent / 2 - 4).all(1)
     expected = np.where(away[:, 2] > 0, 0, np.where(away[:, 0] > 0, 1, 2))
     assert clear.sum() > 1000 and (labels.reshape(-1)[clear] == expected[clear]).all()
     millimetres = np.where(labels == 1, 3.0, 1.0)

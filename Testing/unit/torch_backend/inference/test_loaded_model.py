@@ -12,7 +12,7 @@ from regexplain.cards import registry
 from regexplain.cards.registry import WEIGHTS
 from regexplain.errors import BadInputError
 from regexplain.torch_backend.inference import model as kept
-from regexplain.torch_backend.inference.model import loaded
+from regexplain.torch_backend.inference.model import load_cached
 
 
 @pytest.fixture(autouse=True)
@@ -32,27 +32,27 @@ def scalings(monkeypatch):
 
 def test_the_same_weights_are_read_once_and_an_equal_image_is_scaled_once(fire_model, monkeypatch, scalings):
     card = registry.card(fire_model)
-    first = loaded(card, "cpu", 1)
+    first = load_cached(card, "cpu", 1)
     before = first.scaled(head("T1")[0])
     monkeypatch.setattr(kept, "load_weights", lambda *_: pytest.fail("The weights were read again."))
-    again = loaded(registry.card(fire_model), "cpu", 1)
+    again = load_cached(registry.card(fire_model), "cpu", 1)
     assert again.network is first.network
     assert again.scaled(head("T1")[0]) is before and len(scalings) == 1
 
 
 def test_an_image_that_was_changed_or_moved_is_scaled_anew(fire_model, scalings):
     scan = head("T1")[0]
-    loaded(registry.card(fire_model), "cpu", 1).scaled(scan)
+    load_cached(registry.card(fire_model), "cpu", 1).scaled(scan)
     scan[1, 1, 1] = 3000
-    bright = loaded(registry.card(fire_model), "cpu", 1).scaled(scan)
+    bright = load_cached(registry.card(fire_model), "cpu", 1).scaled(scan)
     assert bright[1, 1, 1] == 1
     scan.SetOrigin((1.0, 2.0, 3.0))
-    assert loaded(registry.card(fire_model), "cpu", 1).scaled(scan).GetOrigin() == (1.0, 2.0, 3.0)
+    assert load_cached(registry.card(fire_model), "cpu", 1).scaled(scan).GetOrigin() == (1.0, 2.0, 3.0)
     assert len(scalings) == 3
 
 
 def test_no_more_than_two_images_are_kept(fire_model):
-    model = loaded(registry.card(fire_model), "cpu", 1)
+    model = load_cached(registry.card(fire_model), "cpu", 1)
     for value in range(5):
         scan = head("T1")[0]
         scan[0, 0, 0] = value
@@ -62,7 +62,7 @@ def test_no_more_than_two_images_are_kept(fire_model):
 
 def test_other_weights_of_the_same_name_are_another_model(tmp_path):
     def first_weight() -> np.ndarray:
-        network = loaded(registry.card(folder), "cpu", 1).network
+        network = load_cached(registry.card(folder), "cpu", 1).network
         return next(network.parameters()).numpy().copy()
 
     folder = write_fire_model(tmp_path / "model")
@@ -73,10 +73,10 @@ def test_other_weights_of_the_same_name_are_another_model(tmp_path):
 
 def test_weights_damaged_since_are_noticed(tmp_path):
     folder = write_fire_model(tmp_path / "model")
-    loaded(registry.card(folder), "cpu", 1)
+    load_cached(registry.card(folder), "cpu", 1)
     Path(folder, WEIGHTS).write_bytes(b"damaged")
     with pytest.raises(BadInputError, match="damaged or was changed"):
-        loaded(registry.card(folder), "cpu", 1)
+        load_cached(registry.card(folder), "cpu", 1)
 
 
 def test_a_checksum_tells_voxels_types_and_places_apart():
@@ -85,5 +85,5 @@ def test_a_checksum_tells_voxels_types_and_places_apart():
     moved.SetSpacing((1.0, 1.0, 2.0))
     other[0, 0, 0] = 1
     images = [image, moved, other, sitk.Cast(image, sitk.sitkUInt16)]
-    assert len({kept.content(one) for one in images}) == 4
-    assert kept.content(image) == kept.content(sitk.Image(image))
+    assert len({kept.image_digest(one) for one in images}) == 4
+    assert kept.image_digest(image) == kept.image_digest(sitk.Image(image))

@@ -2,7 +2,7 @@
 
 import torch
 
-from regexplain.torch_backend.inference.refinement import Refinement, refined
+from regexplain.torch_backend.inference.refinement import RefinementSettings, refine_pair
 from regexplain.torch_backend.networks.latent import LatentNetwork
 from regexplain.torch_backend.spatial.warp import warp
 
@@ -22,7 +22,7 @@ def textured() -> torch.Tensor:
 def test_no_steps_are_the_networks_answer():
     fixed, moving = textured(), textured().roll(1, 3)
     made = network()
-    assert torch.equal(refined(made, fixed, moving, 0).displacement, made(fixed, moving).displacement)
+    assert torch.equal(refine_pair(made, fixed, moving, 0).displacement, made(fixed, moving).displacement)
 
 
 def test_a_known_shift_is_found():
@@ -31,7 +31,7 @@ def test_a_known_shift_is_found():
     shift = torch.zeros(1, 3, *SHAPE)
     shift[:, 1] = 1.5
     fixed = warp(moving, shift)
-    output = refined(network(skips=True), fixed, moving, 60, Refinement(rate=0.2, similarity=0.3))
+    output = refine_pair(network(skips=True), fixed, moving, 60, RefinementSettings(rate=0.2, similarity=0.3))
     inner = output.displacement[0, :, 4:-4, 6:-6, 4:-4]
     assert (inner[1].mean() - 1.5).abs() < 0.2
     assert inner[[0, 2]].mean((1, 2, 3)).abs().max() < 0.1
@@ -40,7 +40,7 @@ def test_a_known_shift_is_found():
 
 def test_an_identical_pair_stays_where_it_is():
     fixed = textured()
-    output = refined(network(segments=1), fixed, fixed, 10)
+    output = refine_pair(network(segments=1), fixed, fixed, 10)
     assert output.displacement.abs().max() < 0.05
 
 
@@ -48,8 +48,8 @@ def test_it_is_the_same_inside_inference_mode_and_twice():
     fixed, moving = textured(), textured().roll(1, 3)
     made = network(segments=2)
     with torch.inference_mode():
-        one = refined(made, fixed, moving, 3)
-    assert torch.equal(one.displacement, refined(made, fixed, moving, 3).displacement)
+        one = refine_pair(made, fixed, moving, 3)
+    assert torch.equal(one.displacement, refine_pair(made, fixed, moving, 3).displacement)
 
 
 def test_a_known_shift_is_found_across_contrasts():
@@ -58,8 +58,8 @@ def test_a_known_shift_is_found_across_contrasts():
     shift = torch.zeros(1, 3, *SHAPE)
     shift[:, 1] = 1.5
     fixed = (1 - warp(moving, shift)) ** 2
-    settings = Refinement(rate=0.2, overlap=0.0, mutual_information=1.0, smoothness=1.0)
-    output = refined(network(skips=True), fixed, moving, 60, settings)
+    settings = RefinementSettings(rate=0.2, overlap=0.0, mutual_information=1.0, smoothness=1.0)
+    output = refine_pair(network(skips=True), fixed, moving, 60, settings)
     inner = output.displacement[0, :, 4:-4, 6:-6, 4:-4]
     assert (inner[1].mean() - 1.5).abs() < 0.2
     assert inner[[0, 2]].mean((1, 2, 3)).abs().max() < 0.15

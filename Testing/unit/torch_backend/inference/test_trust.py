@@ -23,11 +23,11 @@ from regexplain.results.registration_result import RegistrationResult
 from regexplain.results.trust import CERTAIN, Indicator, Modality, Trust, TrustMap, contrast_warnings, direction_words
 from regexplain.torch_backend.attribution.fire_targets import FirePair
 from regexplain.torch_backend.inference.model import Model
-from regexplain.torch_backend.inference.trust import Indicators, correlation, measured_trust
+from regexplain.torch_backend.inference.trust import Indicators, correlation, measure_trust
 from regexplain.torch_backend.networks.fire import FireNetwork
 from regexplain.torch_backend.networks.latent import RegistrationOutput
-from regexplain.torch_backend.spatial.transformation import velocity
-from regexplain.torch_backend.spatial.warp import resized
+from regexplain.torch_backend.spatial.transformation import exponentiate_velocity
+from regexplain.torch_backend.spatial.warp import resize_displacement
 from regexplain.volumes.geometry import Grid
 from spotted_scans import spotted_result
 from synthetic_result import write_synthetic_result
@@ -135,13 +135,13 @@ class Toy(torch.nn.Module):
         fixed, moving = features[-1].chunk(2)
         x = self.moves + 0.01 * (moving - fixed)
         raw, nothing = torch.cat([x, 0 * x, 0 * x], 1), torch.zeros_like(x)
-        there, back = (resized(u, shape) for u in velocity(raw, 2))
+        there, back = (resize_displacement(u, shape) for u in exponentiate_velocity(raw, 2))
         stages = dict(zip(self.STAGES, (fixed, moving, fixed, moving), strict=True))
         disagreement = torch.cat([self.gain * F.relu(fixed - moving), nothing, nothing], 1)
         return RegistrationOutput(there, back, raw, stages, disagreement=disagreement)
 
     def forward(self, fixed, moving):
-        return self.registered(self.encoder(torch.cat([fixed, moving])), fixed.shape[2:])
+        return self.register(self.encoder(torch.cat([fixed, moving])), fixed.shape[2:])
 
     def modalities_of(self, volumes, features=None):
         return torch.tensor([[4.0, 0.0], [0.0, 4.0]]).softmax(1)
@@ -190,7 +190,7 @@ def test_a_disagreement_lies_where_it_was_placed_on_an_oblique_grid_and_in_milli
     network = Toy(gain=1.0)
     bright = toy_model(network).volume(result.fixed, toy_model(network).canvas(result.fixed))
     network.gain = 0.5 / float(F.avg_pool3d(bright, 2).max())
-    found = measured_trust(toy_model(network), result)
+    found = measure_trust(toy_model(network), result)
     assert Grid.of(map_of(found, "symmetry")) == Grid.of(result.fixed)
     assert np.linalg.norm(peak(map_of(found, "symmetry")) - spots["fixed"]) < 0.7
     symmetry = found.indicators[0]
@@ -211,7 +211,7 @@ def test_an_identical_pair_agrees_with_itself_and_is_ok():
     result, _ = spotted_result([8.5, 8.5, 8.5], [8.5, 8.5, 8.5])
     result.moving = result.fixed
     result.transform.alignment = sitk.AffineTransform(3)
-    found = measured_trust(toy_model(Toy(gain=1.0), ordinary={"symmetry_mm": USUAL}), result)
+    found = measure_trust(toy_model(Toy(gain=1.0), ordinary={"symmetry_mm": USUAL}), result)
     symmetry, complementarity, _ = found.indicators
     assert (symmetry.value, symmetry.worst, symmetry.state, symmetry.warning) == (0.0, 0.0, "ok", "")
     assert complementarity.value is None or abs(complementarity.value) <= 1
@@ -244,14 +244,16 @@ def test_homogeneity_is_the_mean_difference_of_patch_logits_of_both_images_where
     found = indicators_of(Toy(), result)
     fixed, moving = found.pair.volumes
     own = F.avg_pool3d(fixed, 4)[0, 0]
-    assert torch.allclose(found.patch_gaps[0], own)
+    assert torch.allclose(found.logit_differences[0], own)
     drawn = F.interpolate(F.avg_pool3d(fixed, 2), scale_factor=2, mode="trilinear")  # moved by 0.01 voxels at most
     difference = (F.avg_pool3d(drawn, 4) - F.avg_pool3d(moving, 4)).abs()[0, 0]
-    assert torch.allclose(found.patch_gaps[1], difference, atol=2e-3) and difference.max() > 0.005
+    assert torch.allclose(found.logit_differences[1], difference, atol=2e-3) and difference.max() > 0.005
     value, _, worst, _ = found.homogeneity()
-    assert value == pytest.approx(float((found.patch_gaps[0].mean() + found.patch_gaps[1].mean()) / 2), rel=1e-3)
+    assert value == pytest.approx(
+        float((found.logit_differences[0].mean() + found.logit_differences[1].mean()) / 2), rel=1e-3
+    )
     assert worst == pytest.approx(float(own.max()))
-    image = map_of(measured_trust(toy_model(Toy()), result), "homogeneity-fixed")
+    image = map_of(measure_trust(toy_model(Toy()), result), "homogeneity-fixed")
     assert Grid.of(image) == Grid.of(result.fixed) and np.linalg.norm(peak(image) - spots["fixed"]) < 1.0
 
 
@@ -261,7 +263,7 @@ def test_the_moving_images_map_lies_on_its_own_grid_through_the_alignment():
             return torch.tensor([[0.0, 4.0], [4.0, 0.0]]).softmax(1)  # the moving image is the T1, which is drawn black
 
     result, spots = spotted_result([9.5, 5.5, 9.5], [5.5, 9.5, 5.5])
-    found = measured_trust(toy_model(Swapped()), result)
+    found = measure_trust(toy_model(Swapped()), result)
     image = map_of(found, "homogeneity-moving")
     assert {role: m.name for role, m in found.modalities.items()} == {"fixed": "FLAIR", "moving": "T1"}
     assert Grid.of(image) == Grid.of(result.moving) and np.linalg.norm(peak(image) - spots["moving"]) < 1.0

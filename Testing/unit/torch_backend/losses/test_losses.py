@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from regexplain.torch_backend.losses.overlap import read_out_loss, soft_dice_loss
+from regexplain.torch_backend.losses.overlap import dice_cross_entropy_loss, soft_dice_loss
 from regexplain.torch_backend.losses.regularity import bending_loss, folding_loss, jacobian_determinant, smoothness_loss
 from regexplain.torch_backend.losses.similarity import local_ncc_loss
 
@@ -64,8 +64,8 @@ def test_a_rotation_keeps_volume():
 
 def test_a_sure_and_right_read_out_costs_nothing_and_a_wrong_one_much():
     logits = 40 * cube(4) - 20
-    assert read_out_loss(logits, cube(4)).item() == pytest.approx(0, abs=1e-4)
-    assert read_out_loss(-logits, cube(4)).item() > 10
+    assert dice_cross_entropy_loss(logits, cube(4)).item() == pytest.approx(0, abs=1e-4)
+    assert dice_cross_entropy_loss(-logits, cube(4)).item() > 10
 
 
 @pytest.mark.parametrize("axes", [(0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2)])

@@ -10,15 +10,21 @@ from regexplain.torch_backend.inference.alignment import plausible
 from regexplain.torch_backend.losses.consistency import inverse_consistency_error
 from regexplain.torch_backend.networks.affine import (
     AffineNetwork,
-    carried,
-    estimated,
-    fitted,
-    square_root,
-    symmetric_fit,
+    estimate_affine,
+    fit_affine,
+    fit_symmetric_affine,
+    matrix_square_root,
+    resample_affine,
 )
-from regexplain.torch_backend.networks.fire import FireNetwork, brightness, closeness, learnt, likeness
+from regexplain.torch_backend.networks.fire import (
+    FireNetwork,
+    cosine_similarity,
+    descriptor_similarity,
+    structure_contrast,
+    without_descriptors,
+)
 from regexplain.torch_backend.spatial.self_similarity import mind_ssc
-from regexplain.torch_backend.spatial.warp import grown
+from regexplain.torch_backend.spatial.warp import resize
 
 SHAPE = (32, 48, 32)
 
@@ -32,7 +38,7 @@ def network() -> FireNetwork:
         segments=2,
         patch_widths=(4, 4, 4),
         affine={"widths": (4, 6), "size": 16},
-        looks=(1, 1, 2),
+        iterations=(1, 1, 2),
     )
     for part in made.transformation.part:
         torch.nn.init.normal_(part.weight, std=0.1)
@@ -42,7 +48,7 @@ def network() -> FireNetwork:
 
 def volume(seed: int, shape=SHAPE) -> torch.Tensor:
     generator = torch.Generator().manual_seed(seed)
-    return grown(torch.rand(1, 1, *(n // 8 for n in shape), generator=generator), shape)
+    return resize(torch.rand(1, 1, *(n // 8 for n in shape), generator=generator), shape)
 
 
 def turned(degrees: float, axis: int, shift) -> torch.Tensor:
@@ -75,7 +81,7 @@ def test_an_identical_pair_stays_exactly_where_it_is_and_its_maps_are_the_same(n
         assert torch.equal(output.stages[one], output.stages[other])
 
 
-@pytest.mark.parametrize("compared", [likeness, closeness])
+@pytest.mark.parametrize("compared", [cosine_similarity, descriptor_similarity])
 @pytest.mark.parametrize(("axis", "neighbour"), [(4, 14), (3, 16), (2, 22)])
 def test_the_neighbour_that_a_cell_is_most_like_is_where_its_tissue_went(compared, axis, neighbour):
     """Moved by one cell towards larger x, y or z; of the 27 neighbours x runs fastest, and number 13 is in place."""
@@ -92,7 +98,7 @@ def test_the_features_end_with_the_self_similarity_of_the_image_on_the_same_cell
         described = torch.nn.functional.avg_pool3d(described, 2)
         assert torch.allclose(features[:, -12:], described, atol=1e-6)
         assert features.shape[1] == (4, 6, 8)[level] + 12
-        assert learnt(features).shape[1] == (4, 6, 8)[level]
+        assert without_descriptors(features).shape[1] == (4, 6, 8)[level]
 
 
 def test_structures_are_as_bright_as_they_are_beside_one_another():
@@ -102,14 +108,14 @@ def test_structures_are_as_bright_as_they_are_beside_one_another():
     structures = torch.zeros(1, 3, 16, 16, 16)
     structures[:, 0, :, :, :8] = 1
     structures[:, 1, :, :, 8:] = 1
-    found = brightness(image, structures)
+    found = structure_contrast(image, structures)
     assert torch.allclose(found, torch.tensor([[-2.0, 2.0, 0.0]]), atol=0.02)
-    assert torch.allclose(brightness(image + 0.1, structures), found, atol=1e-4)
+    assert torch.allclose(structure_contrast(image + 0.1, structures), found, atol=1e-4)
 
 
 def test_every_look_adds_to_the_answer_so_far_and_the_finest_level_is_looked_at_twice(network):
     features = [network.encoder(volume(k)) for k in (1, 2)]
-    answers = network.transformation(*features).answers
+    answers = network.transformation(*features).predictions
     assert [a.shape[-1] for a in answers] == [4, 8, 16, 16]
     assert not torch.equal(answers[2], answers[3])
 
@@ -127,11 +133,11 @@ def test_the_synthesised_image_is_drawn_where_the_displacement_fetches_its_featu
     features = network.encoder(volume(3))[-1]
     displacement = torch.zeros(1, 3, *SHAPE)
     displacement[:, 0] = 4.0  # canvas voxels: two of the features' cells, towards the left
-    image, _ = network.synthesised(features, "FLAIR", displacement)
-    shifted, _ = network.synthesised(features.roll(-2, 4), "FLAIR")
+    image, _ = network.synthesise(features, "FLAIR", displacement)
+    shifted, _ = network.synthesise(features.roll(-2, 4), "FLAIR")
     assert image.shape == (1, 1, *SHAPE)
     assert torch.allclose(image[..., 8:-16], shifted[..., 8:-16], atol=1e-5)
-    assert not torch.allclose(image, network.synthesised(features, "FLAIR")[0], atol=1e-3)
+    assert not torch.allclose(image, network.synthesise(features, "FLAIR")[0], atol=1e-3)
 
 
 def test_discriminators_judge_patches_of_eight_voxels(network):
@@ -144,7 +150,7 @@ def test_discriminators_judge_patches_of_eight_voxels(network):
 def test_a_known_affine_is_recovered_in_degrees_and_millimetres(axis):
     truth = turned(27.0, axis, (12.0, -25.0, 8.0))
     points = torch.from_numpy(np.random.default_rng(0).normal(size=(1, 40, 3)) * 40)
-    found = symmetric_fit(points, moved(points, truth), torch.ones(1, 40, dtype=torch.float64))[0]
+    found = fit_symmetric_affine(points, moved(points, truth), torch.ones(1, 40, dtype=torch.float64))[0]
     turn = found[:3, :3] @ truth[:3, :3].T
     assert math.degrees(math.acos(min(1.0, (float(turn.trace()) - 1) / 2))) < 0.1
     assert torch.allclose(found[:3, 3], truth[:3, 3], atol=0.05)
@@ -155,7 +161,7 @@ def test_landmarks_that_are_not_there_have_no_say():
     points = torch.from_numpy(np.random.default_rng(1).normal(size=(1, 30, 3)) * 40)
     target, weight = moved(points, truth), torch.ones(1, 30, dtype=torch.float64)
     target[:, :5], weight[:, :5] = 300.0, 0.0
-    assert torch.allclose(fitted(points, target, weight)[0], truth, atol=0.05)
+    assert torch.allclose(fit_affine(points, target, weight)[0], truth, atol=0.05)
 
 
 def test_the_swapped_fit_is_the_inverse_also_of_noisy_points():
@@ -163,14 +169,16 @@ def test_the_swapped_fit_is_the_inverse_also_of_noisy_points():
     points = torch.from_numpy(random.normal(size=(1, 30, 3)) * 40)
     target = moved(points, turned(15.0, 1, (3.0, 9.0, -4.0))) + torch.from_numpy(random.normal(size=(1, 30, 3)) * 5)
     weight = torch.from_numpy(random.uniform(0.1, 1, (1, 30)))
-    product = symmetric_fit(points, target, weight) @ symmetric_fit(target, points, weight)
+    product = fit_symmetric_affine(points, target, weight) @ fit_symmetric_affine(target, points, weight)
     assert torch.allclose(product[0], torch.eye(4, dtype=torch.float64), atol=1e-8)
-    assert not torch.allclose(fitted(points, target, weight) @ fitted(target, points, weight), product, atol=1e-3)
+    assert not torch.allclose(
+        fit_affine(points, target, weight) @ fit_affine(target, points, weight), product, atol=1e-3
+    )
 
 
 def test_a_square_root_applied_twice_is_the_affine():
     matrix = turned(60.0, 0, (30.0, -20.0, 10.0))[None]
-    root = square_root(matrix)
+    root = matrix_square_root(matrix)
     assert torch.allclose(root @ root, matrix, atol=1e-9)
     assert torch.allclose(root[0, :3, :3], turned(30.0, 0, (0, 0, 0))[:3, :3], atol=1e-9)
 
@@ -190,9 +198,9 @@ def test_a_volume_is_carried_along_its_own_axes():
     spot = torch.zeros(1, 1, 8, 8, 8)
     spot[0, 0, 4, 4, 6] = 1.0
     shift = turned(0.0, 0, (8.0, 0.0, 0.0))[None].float()  # two cells towards larger x
-    assert carried(spot, shift, 4.0)[0, 0].nonzero().tolist() == [[4, 4, 4]]
+    assert resample_affine(spot, shift, 4.0)[0, 0].nonzero().tolist() == [[4, 4, 4]]
     turn = turned(90.0, 2, (0.0, 0.0, 0.0))[None].float()  # p = (x, y) is looked up at (−y, x)
-    place = carried(spot, turn, 4.0)[0, 0].round().nonzero().tolist()
+    place = resample_affine(spot, turn, 4.0)[0, 0].round().nonzero().tolist()
     assert place == [[4, 1, 4]]  # (x, y) = (0.5, −2.5) → (2.5, 0.5), cells from the middle
 
 
@@ -210,7 +218,7 @@ class LeansTowardsTheBrighter:
 
 def test_looking_twice_is_symmetric_too():
     fixed, moving = volume(5, (16, 16, 16)), volume(6, (16, 16, 16))
-    there, back = (estimated(LeansTowardsTheBrighter(), *pair) for pair in ((fixed, moving), (moving, fixed)))
+    there, back = (estimate_affine(LeansTowardsTheBrighter(), *pair) for pair in ((fixed, moving), (moving, fixed)))
     once, _ = LeansTowardsTheBrighter()(fixed, moving)
     assert not torch.allclose(there, once, atol=1e-2)
     assert torch.allclose((there @ back)[0], torch.eye(4), atol=1e-3)

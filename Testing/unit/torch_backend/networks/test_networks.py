@@ -3,8 +3,8 @@ from itertools import pairwise
 import pytest
 import torch
 
-from regexplain.torch_backend.networks.latent import Convolution, Encoder, LatentNetwork, ReadOut
-from regexplain.torch_backend.spatial.transformation import velocity
+from regexplain.torch_backend.networks.latent import Convolution, Encoder, LatentNetwork, SubpixelConvolution
+from regexplain.torch_backend.spatial.transformation import exponentiate_velocity
 
 SHAPE = (16, 16, 16)
 
@@ -127,15 +127,15 @@ def test_the_papers_widths_can_be_built():
 def test_segments_are_read_out_of_each_volume(skips, side):
     made = network(skips=skips, segments=2)
     volumes = torch.cat(pair())
-    told = made.told(made.encoder(volumes))
+    told = made.segmentation_logits(made.encoder(volumes))
     assert told.shape == (2, 2, side, side, side)
-    assert torch.allclose(made.told(made.encoder(volumes[1:])), told[1:], atol=1e-6)
-    assert network(skips=skips).told(made.encoder(volumes)) is None
+    assert torch.allclose(made.segmentation_logits(made.encoder(volumes[1:])), told[1:], atol=1e-6)
+    assert network(skips=skips).segmentation_logits(made.encoder(volumes)) is None
 
 
 def test_the_read_out_puts_every_sub_cell_in_its_place():
     """Channel (label, z, y, x) of a cell becomes the sub-cell at (z, y, x) of that label."""
-    made = ReadOut(1, 2, 2).requires_grad_(False)
+    made = SubpixelConvolution(1, 2, 2).requires_grad_(False)
     made.linear.weight.zero_()
     made.linear.bias.copy_(torch.arange(16.0))
     logits = made(torch.zeros(1, 1, 3, 3, 3))
@@ -147,7 +147,7 @@ def test_the_read_out_puts_every_sub_cell_in_its_place():
 def test_a_velocity_means_canvas_voxels_at_every_resolution():
     raw = torch.full((1, 3, 4, 4, 4), 4.0)
     for cell in (1, 2, 4):
-        forward, backward = velocity(raw, cell)
+        forward, backward = exponentiate_velocity(raw, cell)
         assert torch.allclose(forward * cell, raw, atol=1e-4)
         assert torch.allclose(backward, -forward, atol=1e-4)
 

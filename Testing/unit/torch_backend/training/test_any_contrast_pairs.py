@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from made_heads import head_codes
-from regexplain.torch_backend.spatial.warp import resized, warp
+from regexplain.torch_backend.spatial.warp import resize_displacement, warp
 from regexplain.torch_backend.training.multimodal import any_contrast, any_pairs
 from regexplain.torch_backend.training.multimodal.anatomies import anatomy_of
 from regexplain.torch_backend.training.multimodal.shapes import AIR, MOST_LABELS, random_shapes
@@ -38,10 +38,12 @@ def plain(monkeypatch):
     """Both images show each label as it is, and nothing else: what differs is the motion."""
     means = torch.rand(MOST_LABELS, generator=drawn_by(5))
     monkeypatch.setattr(any_pairs, "random_means", lambda *_: (means, means))
-    monkeypatch.setattr(any_pairs, "scanned", lambda image, seen, *_: image * seen)
-    plain_view = any_contrast.View([(0.0, 0.0)] * 3, None)
+    monkeypatch.setattr(any_pairs, "scan", lambda image, seen, *_: image * seen)
+    plain_view = any_contrast.FieldOfView([(0.0, 0.0)] * 3, None)
     monkeypatch.setattr(any_pairs, "random_field_of_view", lambda _: plain_view)
-    monkeypatch.setattr(any_pairs, "drawn_in", lambda a, b, s, m, g: torch.stack([drawn(a, b, s, v) for v in m]))
+    monkeypatch.setattr(
+        any_pairs, "render_contrasts", lambda a, b, s, m, g: torch.stack([drawn(a, b, s, v) for v in m])
+    )
 
 
 def drawn(first, second, share, means):
@@ -57,7 +59,7 @@ def test_the_moving_image_warped_by_the_truth_is_the_fixed_image(plain, seed):
         (pair.moving, pair.fixed, pair.displacement),
         (pair.fixed, pair.moving, pair.inverse),
     ):
-        full = resized(motion[None], target.shape[1:])
+        full = resize_displacement(motion[None], target.shape[1:])
         there, back = (warp(start[None], sign * full)[0].numpy() for sign in (1, -1))
         moved = correlation(there, target.numpy(), known)
         assert moved > 0.93
@@ -126,8 +128,8 @@ def test_of_two_heads_the_structures_are_known_and_the_motion_is_not():
 
 
 def test_what_lies_outside_a_field_of_view_is_dark_in_that_image_alone():
-    view = any_contrast.View([(0.25, 0.0), (0.0, 0.0), (0.0, 0.5)], None)
+    view = any_contrast.FieldOfView([(0.25, 0.0), (0.0, 0.0), (0.0, 0.5)], None)
     seen = view.of((8, 8, 8))
     assert not seen[:2].any() and seen[2:, :, :4].all() and not seen[:, :, 4:].any()
-    round_view = any_contrast.View([(0.0, 0.0)] * 3, (torch.zeros(3), torch.full((3,), 0.5)))
+    round_view = any_contrast.FieldOfView([(0.0, 0.0)] * 3, (torch.zeros(3), torch.full((3,), 0.5)))
     assert round_view.of((9, 9, 9))[4, 4, 4] and not round_view.of((9, 9, 9))[0, 0, 0]

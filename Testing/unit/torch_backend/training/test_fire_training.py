@@ -25,7 +25,7 @@ from regexplain.torch_backend.training.multimodal.objective import (
     frozen,
     landmark_error,
     landmark_loss,
-    on_the_way_loss,
+    sequence_loss,
 )
 from regexplain.torch_backend.training.multimodal.pairs import Pair
 from regexplain.torch_backend.training.trainer import Trainer
@@ -107,7 +107,7 @@ def test_every_loss_teaches_something_and_only_its_own_part(config_file):
     }
     for name, taught in parts.items():
         trainer.network.zero_grad()
-        trainer.together(batch)[name].backward()
+        trainer.objective(batch)[name].backward()
         moved = {
             part
             for part, module in trainer.network.named_children()
@@ -132,13 +132,13 @@ def test_every_look_is_compared_with_the_true_velocity_the_later_the_more():
     right = pair.velocity
     wrong = avg_pool3d(right, 2)
     wrong[:, 0] += 1
-    assert on_the_way_loss([right], pair).item() == pytest.approx(0, abs=1e-6)
-    assert on_the_way_loss([wrong, right], pair).item() == pytest.approx(0.7 * 2, abs=0.05)
-    assert on_the_way_loss([wrong, right, right], pair).item() == pytest.approx(0.49 * 2, abs=0.05)
+    assert sequence_loss([right], pair).item() == pytest.approx(0, abs=1e-6)
+    assert sequence_loss([wrong, right], pair).item() == pytest.approx(0.7 * 2, abs=0.05)
+    assert sequence_loss([wrong, right, right], pair).item() == pytest.approx(0.49 * 2, abs=0.05)
     pair.weight[..., :4] = 0
     outside = right.clone()
     outside[..., :4] += 5
-    assert on_the_way_loss([outside], pair).item() == pytest.approx(0, abs=1e-6)
+    assert sequence_loss([outside], pair).item() == pytest.approx(0, abs=1e-6)
 
 
 def head_pair_of(fixed_points, moving_points, weight) -> HeadPair:

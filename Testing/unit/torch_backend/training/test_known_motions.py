@@ -7,10 +7,10 @@ import torch
 from regexplain.motions.motion import fitted_motion
 from regexplain.torch_backend.training.latent.known_motions import (
     KnownMotion,
+    apply_motion,
     known_motions,
     latent_changes,
     motion_directions,
-    moved,
 )
 
 SHAPE = (24, 32, 28)  # D, H, W
@@ -50,9 +50,9 @@ START = np.array([3.0, -3.0, 2.0])
 
 @pytest.mark.parametrize("motion", known_motions(20.0, 3.0, 1.2), ids=lambda motion: motion.name)
 def test_tissue_goes_where_the_motion_says(motion):
-    there = moved(blob(START), motion, SPACING)
+    there = apply_motion(blob(START), motion, SPACING)
     assert np.allclose(centre_of(there), motion.matrix @ START + motion.translation_mm, atol=0.05)
-    back = moved(there, motion.inverse, SPACING)
+    back = apply_motion(there, motion.inverse, SPACING)
     assert np.abs((back - blob(START)).numpy()).max() < 0.12
 
 

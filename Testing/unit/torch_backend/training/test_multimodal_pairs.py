@@ -8,11 +8,11 @@ import SimpleITK as sitk
 import torch
 
 from made_heads import head_codes
-from regexplain.torch_backend.spatial.warp import resized, warp
+from regexplain.torch_backend.spatial.warp import resize_displacement, warp
 from regexplain.torch_backend.training.multimodal import contrasts, pairs
 from regexplain.torch_backend.training.multimodal.anatomies import MIRRORED, STRUCTURES, TISSUE, anatomy_of
 from regexplain.torch_backend.training.multimodal.contrasts import Acquisition
-from regexplain.torch_backend.training.multimodal.fields import slices
+from regexplain.torch_backend.training.multimodal.fields import slice_profiles
 from regexplain.torch_backend.training.multimodal.heads import head_pair
 from regexplain.torch_backend.training.multimodal.visits import Visit, rigidly_registered
 from regexplain.volumes.geometry import centred_grid
@@ -44,8 +44,8 @@ def correlation(a, b, weight) -> float:
 @pytest.fixture
 def one_contrast(monkeypatch):
     """Both images of a pair look alike and the scanner adds nothing: what differs is the motion."""
-    look = contrasts.Look(0, torch.linspace(0.0, 1.0, len(TISSUE)), torch.zeros(len(TISSUE)), 1.0, (1.0, 1.0))
-    monkeypatch.setattr(pairs, "random_look", lambda modality, *_: dataclasses.replace(look, modality=modality))
+    look = contrasts.Appearance(0, torch.linspace(0.0, 1.0, len(TISSUE)), torch.zeros(len(TISSUE)), 1.0, (1.0, 1.0))
+    monkeypatch.setattr(pairs, "random_appearance", lambda modality, *_: dataclasses.replace(look, modality=modality))
     monkeypatch.setattr(pairs, "random_acquisition", lambda *_: NOTHING_ADDED)
     monkeypatch.setattr(pairs, "STRIPPED", 0.0)
     monkeypatch.setattr(contrasts, "_lesions", lambda anatomy, box, _: torch.zeros(box.of(anatomy.first).shape))
@@ -59,7 +59,7 @@ def test_the_moving_image_warped_by_the_truth_is_the_fixed_image(head, one_contr
         (pair.moving, pair.fixed, pair.displacement),
         (pair.fixed, pair.moving, pair.inverse),
     ):
-        full = resized(motion[None], target.shape[1:])
+        full = resize_displacement(motion[None], target.shape[1:])
         there, back = (warp(start[None], sign * full)[0].numpy() for sign in (1, -1))
         still = correlation(start.numpy(), target.numpy(), weight)
         assert correlation(there, target.numpy(), weight) > 0.98
@@ -87,7 +87,7 @@ def test_no_half_voxel_is_lost_between_the_two_grids(head, one_contrast, monkeyp
 
 def test_the_images_and_the_motion_span_the_same_box():
     """The half grid's positions, in cells of 2 mm from the middle, become those of the image's cells."""
-    points = pairs.on_cells(2 * pairs.centred_cells(pairs.with_margin(SIZE)), SIZE)
+    points = pairs.upsample_points(2 * pairs.centred_cells(pairs.with_margin(SIZE)), SIZE)
     assert torch.allclose(points, pairs.centred_cells(SIZE[::-1]), atol=1e-4)
 
 
@@ -113,8 +113,8 @@ def test_left_structures_lie_left_in_every_view_also_in_mirrored_ones(head):
     for seed in range(8):
         view, mirrored = pairs.random_view(head, SIZE, drawn_by(seed))
         sides.add(mirrored)
-        labels = pairs.labels_at(head, pairs.on_cells(view, SIZE), mirrored)
-        segments = pairs.shares(labels)
+        labels = pairs.labels_at(head, pairs.upsample_points(view, SIZE), mirrored)
+        segments = pairs.structure_shares(labels)
         left, right = (segments[NAMES.index(f"{side} white matter")] for side in ("left", "right"))
         x = torch.arange(left.shape[2])
         assert (left * x).sum() / left.sum() > (right * x).sum() / right.sum()
@@ -164,7 +164,7 @@ def test_a_pair_has_the_promised_shapes_and_ranges(head, other_head):
         assert pair.weight.shape == (1, z // 2, y // 2, x // 2)
         assert pair.fixed_segments.shape == pair.moving_segments.shape == (len(STRUCTURES), z // 2, y // 2, x // 2)
         assert all(torch.isfinite(getattr(pair, f.name).float()).all() for f in dataclasses.fields(pair))
-    assert pairs.stacked([pair, pair]).fixed_modality.shape == (2,)
+    assert pairs.stack_pairs([pair, pair]).fixed_modality.shape == (2,)
 
 
 def test_between_subjects_nothing_is_claimed_about_the_motion_and_the_structures_lie_near(head, other_head):
@@ -199,7 +199,7 @@ def test_the_other_modality_lies_on_the_cells_of_the_image(head, one_contrast):
 
 def test_flair_has_dark_fluid_and_bright_lesions_and_t1_bright_white_matter(head):
     for seed in range(10):
-        t1, flair = (contrasts.random_look(m, head, drawn_by(seed)) for m in (contrasts.T1, contrasts.FLAIR))
+        t1, flair = (contrasts.random_appearance(m, head, drawn_by(seed)) for m in (contrasts.T1, contrasts.FLAIR))
         white, cortex, fluid = (TISSUE[name] for name in ("white matter", "cortex", "ventricle"))
         assert t1.means[white] > t1.means[cortex] > t1.means[fluid]
         assert flair.means[fluid] < 0.5 * flair.means[white] and flair.means[cortex] > 0.9 * flair.means[white]
@@ -224,7 +224,7 @@ def test_a_cut_field_of_view_is_dark_and_does_not_count(head, monkeypatch):
 
 
 def test_thick_slices_keep_the_mean_and_the_place():
-    matrix = slices(40, 2.0, 0.5)
+    matrix = slice_profiles(40, 2.0, 0.5)
     assert torch.allclose(matrix.sum(1), torch.ones(40), atol=1e-5)
     ramp = torch.arange(40, dtype=torch.float32)
     assert float((matrix @ ramp - ramp)[3:-3].abs().max()) < 1e-3
@@ -315,9 +315,9 @@ def test_robust_scaling_of_scanner_numbers_with_noisy_air_does_not_depend_on_the
 def test_a_visit_is_aligned_from_its_headers_on(head):
     """The same head in two contrasts, the second one turned by 4° and moved by 3 mm: found to a third of a voxel."""
     grid = centred_grid(np.zeros(3), head.first.shape[::-1], [2.0] * 3, np.eye(3).ravel())
-    looks = [contrasts.random_look(m, head, drawn_by(1)) for m in (contrasts.T1, contrasts.FLAIR)]
+    looks = [contrasts.random_appearance(m, head, drawn_by(1)) for m in (contrasts.T1, contrasts.FLAIR)]
     whole = contrasts.Box(tuple(slice(0, n) for n in head.first.shape))
-    first, second = (grid.image(image.numpy()) for image in contrasts.drawn(head, looks, whole, drawn_by(2)))
+    first, second = (grid.image(image.numpy()) for image in contrasts.render(head, looks, whole, drawn_by(2)))
     truth = sitk.Euler3DTransform()
     truth.SetRotation(np.radians(4), 0.0, 0.0)
     truth.SetTranslation((3.0, -2.0, 1.0))

@@ -22,7 +22,7 @@ from regexplain.progress import Progress
 from regexplain.torch_backend.networks.latent import RegistrationOutput
 from regexplain.torch_backend.training import curves
 from regexplain.torch_backend.training.distributed import Workers
-from regexplain.torch_backend.training.latent.augmentation import affine_displacement, augmented, random_affine
+from regexplain.torch_backend.training.latent.augmentation import affine_displacement, augment, random_affine
 from regexplain.torch_backend.training.latent.batches import batch
 from regexplain.torch_backend.training.latent.cases import Case, split
 from regexplain.torch_backend.training.latent.config import Augmentation, LatentConfig, LossWeights
@@ -91,7 +91,7 @@ class StoppedAfter(Progress):
 
 @pytest.mark.slow
 def test_a_resumed_run_gives_the_uninterrupted_runs_weights(config_file, monkeypatch):
-    monkeypatch.setattr("regexplain.torch_backend.training.trainer.LOOK_EVERY", 2)
+    monkeypatch.setattr("regexplain.torch_backend.training.trainer.VALIDATE_EVERY", 2)
     whole = trained(config_file, "whole", 6, 6)
     assert trained(config_file, "halves", 3, 6).step == 3  # stopped between two looks: goes on from step 2
     halves = trained(config_file, "halves", 6, 6)
@@ -103,7 +103,7 @@ def test_a_resumed_run_gives_the_uninterrupted_runs_weights(config_file, monkeyp
 
 
 def test_the_best_look_is_what_ships(config_file, monkeypatch):
-    monkeypatch.setattr("regexplain.torch_backend.training.trainer.LOOK_EVERY", 1)
+    monkeypatch.setattr("regexplain.torch_backend.training.trainer.VALIDATE_EVERY", 1)
     dice = iter([0.3, 0.5, 0.4])
     monkeypatch.setattr("regexplain.torch_backend.training.latent.task.mean_dice", lambda *_: next(dice))
     trainer = trained(config_file, "model", 3, 3)
@@ -263,7 +263,7 @@ def test_each_volume_is_moved_on_its_own_and_its_segments_with_it():
     volume = torch.zeros(1, 1, 16, 16, 16)
     volume[..., 5:11, 5:11, 5:11] = 1
     twice = volume.expand(2, -1, -1, -1, -1)
-    moved, segments = augmented(twice, twice, Augmentation(log_gamma=0.0), torch.Generator().manual_seed(0))
+    moved, segments = augment(twice, twice, Augmentation(log_gamma=0.0), torch.Generator().manual_seed(0))
     assert not torch.allclose(moved[0], moved[1])
     assert torch.allclose(moved, segments, atol=1e-6)
 

@@ -6,7 +6,7 @@ import torch
 from safetensors.torch import save_file
 
 from regexplain.progress import Progress
-from regexplain.torch_backend.training.distributed import Workers, in_workers
+from regexplain.torch_backend.training.distributed import Workers, run_distributed
 from regexplain.torch_backend.training.latent.config import LatentConfig
 from regexplain.torch_backend.training.latent.task import LatentTask
 from regexplain.torch_backend.training.trainer import Trainer
@@ -22,4 +22,4 @@ def write(own: Workers, device: torch.device) -> None:
         save_file({name: value.grad for name, value in trainer.network.named_parameters()}, sys.argv[2])
 
 
-in_workers("cpu", write)
+run_distributed("cpu", write)

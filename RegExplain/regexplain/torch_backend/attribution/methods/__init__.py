@@ -9,7 +9,7 @@ from ....errors import BadInputError
 from ..attribution import Attribution
 
 
-def attribution(name: str) -> Attribution:
+def attribution_method(name: str) -> Attribution:
     """`METHOD` of the file of that name. Raises BadInputError for a name that is not in `METHODS`."""
     if name not in METHODS:
         raise BadInputError(f"There is no method {name!r}; there are {', '.join(METHODS)}.")

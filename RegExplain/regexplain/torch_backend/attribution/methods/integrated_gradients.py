@@ -13,14 +13,14 @@ from torch import Tensor
 
 from ....progress import Progress
 from ..attribution import ImageAttribution
-from ..target import Question
+from ..target import Target
 
 
 @dataclass(frozen=True)
 class IntegratedGradients(ImageAttribution):
     steps: int = 32
 
-    def images(self, question: Question, progress: Progress) -> list[Tensor]:
+    def images(self, target: Target, progress: Progress) -> list[Tensor]:
         from captum.attr import IntegratedGradients as Captum
 
         done = 0
@@ -29,9 +29,9 @@ class IntegratedGradients(ImageAttribution):
             nonlocal done
             done = min(done + 1, self.steps)
             progress.report("Integrating gradients", done, self.steps)
-            return question.answer(fixed, moving)[0][None]
+            return target.forward(fixed, moving)[0][None]
 
-        volumes = question.fixed.detach(), question.moving.detach()
+        volumes = target.fixed.detach(), target.moving.detach()
         with torch.enable_grad():
             found = Captum(scalar).attribute(volumes, n_steps=self.steps, internal_batch_size=1)  # one pair at a time
         return [share.detach()[0, 0].to(volumes[0].dtype) for share in found]

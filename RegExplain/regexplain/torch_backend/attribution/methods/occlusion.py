@@ -1,6 +1,6 @@
 """Occlusion (Zeiler & Fergus 2014): how much of the scalar is lost when a cube of one image is made black.
 
-Black (0) is the darkest, and what lies outside. Cubes that are black already change nothing and are not asked about.
+Black (0) is the darkest, and what lies outside. Cubes that are black already change nothing and are skipped.
 It needs no gradients, and one pass of the network a cube. Unlike the others it does not vanish where both images are
 the same: blackening one of them makes them different.
 """
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ....progress import Progress
 from ..attribution import ImageAttribution
-from ..target import Question
+from ..target import Target
 
 
 @dataclass(frozen=True)
@@ -25,16 +25,16 @@ class Occlusion(ImageAttribution):
     cube: int = 8
 
     @torch.no_grad()
-    def images(self, question: Question, progress: Progress) -> list[Tensor]:
-        volumes = [question.fixed, question.moving]
-        whole = question.answer(*volumes)[0]
+    def images(self, target: Target, progress: Progress) -> list[Tensor]:
+        volumes = [target.fixed, target.moving]
+        whole = target.forward(*volumes)[0]
         cubes = [(image, where) for image in (0, 1) for where in self._cubes(volumes[image])]
         found = [torch.zeros_like(volume[0, 0]) for volume in volumes]
         for number, (image, where) in enumerate(cubes, start=1):
             changed = list(volumes)
             changed[image] = volumes[image].clone()
             changed[image][0, 0][where] = 0
-            found[image][where] = whole - question.answer(*changed)[0]
+            found[image][where] = whole - target.forward(*changed)[0]
             progress.report("Occluding", number, len(cubes))
         return found
 

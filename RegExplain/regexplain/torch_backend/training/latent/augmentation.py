@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from ...spatial.warp import grown, warp
+from ...spatial.warp import resize, warp
 from .config import Augmentation
 
 BENDING_KNOTS_VOX = 8
@@ -38,10 +38,10 @@ def random_affine(count: int, config: Augmentation, generator: torch.Generator) 
 def random_smooth(count: int, channels: int, shape, spacing: int, generator: torch.Generator) -> Tensor:
     """(N, C, D, H, W), linear between normal numbers at knots `spacing` voxels apart."""
     knots = [max(2, n // spacing) for n in shape]
-    return grown(torch.randn(count, channels, *knots, generator=generator), shape)
+    return resize(torch.randn(count, channels, *knots, generator=generator), shape)
 
 
-def augmented(
+def augment(
     volumes: Tensor, segments: Tensor, config: Augmentation, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
     """(N, 1, D, H, W) and (N, L, D, H, W), each of the N moved and re-contrasted on its own."""
@@ -50,10 +50,10 @@ def augmented(
     if config.bending_vox:
         displacement = displacement + config.bending_vox * random_smooth(count, 3, shape, BENDING_KNOTS_VOX, generator)
     moved = warp(torch.cat([volumes, segments], 1), displacement, padding="zeros")
-    return recontrasted(moved[:, :1].clamp(0, 1), config, generator), moved[:, 1:]
+    return augment_intensities(moved[:, :1].clamp(0, 1), config, generator), moved[:, 1:]
 
 
-def recontrasted(volumes: Tensor, config: Augmentation, generator: torch.Generator) -> Tensor:
+def augment_intensities(volumes: Tensor, config: Augmentation, generator: torch.Generator) -> Tensor:
     """(N, 1, D, H, W) in [0, 1] with another gamma, bias and noise each, in [0, 1] again."""
     count = len(volumes)
     volumes = volumes ** torch.exp(torch.randn(count, 1, 1, 1, 1, generator=generator) * config.log_gamma)

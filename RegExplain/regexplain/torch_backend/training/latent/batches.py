@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..seeding import generator
-from .augmentation import augmented
+from ..seeding import seeded_generator
+from .augmentation import augment
 from .cases import Case
 from .config import LatentConfig
 from .objective import Pairs
@@ -17,10 +17,10 @@ def pair(cases: list[Case], config: LatentConfig, step: int, index: int) -> tupl
 
     Drawn from seed, step and the pair's place in the batch alone: the same in a resumed run, and wherever it is made.
     """
-    drawn = generator(config.seed, step, index)
+    drawn = seeded_generator(config.seed, step, index)
     chosen = [cases[i] for i in torch.randperm(len(cases), generator=drawn)[:2].tolist()]
     volumes, segments = (torch.stack([getattr(case, part) for case in chosen]) for part in ("volume", "segments"))
-    return augmented(volumes, segments, config.augmentation, drawn)
+    return augment(volumes, segments, config.augmentation, drawn)
 
 
 def batch(cases: list[Case], config: LatentConfig, step: int, indices: range) -> Pairs:

@@ -15,8 +15,10 @@ class DataConfig:
     segmentations: str
     first: int
     last: int
-    held_out_every: int = 10  # every n-th case is not trained on, only looked at
-    held_out_apart: int = 0  # nor is a case whose number is as near as this to such a one's: of the same head, perhaps
+    held_out_every: int = 10  # every n-th case is not trained on, only validated on
+    held_out_apart: int = (
+        0  # cases whose number is this near to a held-out one are not used either: perhaps the same head
+    )
 
 
 @dataclass

@@ -49,7 +49,7 @@ def rotation(axis: int, degrees: float) -> np.ndarray:
     return matrix
 
 
-def moved(volumes: Tensor, motion: KnownMotion, spacing_mm: Sequence[float]) -> Tensor:
+def apply_motion(volumes: Tensor, motion: KnownMotion, spacing_mm: Sequence[float]) -> Tensor:
     """(N, 1, D, H, W) volumes after the motion, 0 where nothing came from; spacing (x, y, z) of their canvas."""
     spacing, back = np.asarray(spacing_mm, float), motion.inverse  # a warp asks where tissue comes from
     matrix = torch.from_numpy(back.matrix * spacing / spacing[:, None])[None].float()
@@ -63,7 +63,7 @@ def latent_changes(
     network: LatentNetwork, volumes: Tensor, motion: KnownMotion, spacing_mm: Sequence[float]
 ) -> np.ndarray:
     """(N, n): E(moved volume) − E(volume), the latent difference whose arrows show the motion."""
-    changed = network.encode(moved(volumes, motion, spacing_mm)) - network.encode(volumes)
+    changed = network.encode(apply_motion(volumes, motion, spacing_mm)) - network.encode(volumes)
     return changed.flatten(1).double().cpu().numpy()
 
 
@@ -78,7 +78,7 @@ def motion_directions(
     """
     sums = []
     for volume in volumes:
-        both = [moved(volume[None], m, spacing_mm) for motion in motions for m in (motion, motion.inverse)]
+        both = [apply_motion(volume[None], m, spacing_mm) for motion in motions for m in (motion, motion.inverse)]
         there, back = network.encode(torch.cat(both)).flatten(1).double().cpu().unflatten(0, (-1, 2)).unbind(1)
         sums.append((there - back).numpy() / 2)
     return np.mean(sums, 0)

@@ -1,4 +1,4 @@
-"""What a registration network is trained to make small."""
+"""The losses of a registration network."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ...losses.overlap import read_out_loss, soft_dice_loss
+from ...losses.overlap import dice_cross_entropy_loss, soft_dice_loss
 from ...losses.regularity import folding_loss, smoothness_loss
 from ...losses.similarity import local_ncc_loss
 from ...networks.latent import RegistrationOutput
@@ -45,11 +45,11 @@ def motion_losses(output: RegistrationOutput, pairs: Pairs, weights: LossWeights
     return terms
 
 
-def told_loss(logits: Tensor | None, pairs: Pairs) -> Tensor:
-    """Of the segments that the network told in fixed, then moving, on a grid as fine as the canvas or coarser."""
+def segmentation_loss(logits: Tensor | None, pairs: Pairs) -> Tensor:
+    """Of the segmentation logits of fixed, then moving, on a grid as fine as the canvas or coarser."""
     assert logits is not None, "a weight on the read-out needs a network with segments"
     segments = torch.cat([pairs[1], pairs[3]])
-    return read_out_loss(logits, F.avg_pool3d(segments, segments.shape[2] // logits.shape[2]))
+    return dice_cross_entropy_loss(logits, F.avg_pool3d(segments, segments.shape[2] // logits.shape[2]))
 
 
 def weighted_sum(terms: dict[str, Tensor], weights: LossWeights) -> Tensor:

@@ -30,7 +30,7 @@ SPACING_FACTOR = 1.6
 KNOWN_MOTION_CASES = 30
 
 
-def packaged(trainer: Trainer[LatentTask]) -> Path:
+def package(trainer: Trainer[LatentTask]) -> Path:
     """Make the training folder a model: `--model FOLDER` takes it, a copy in `models/<name>/` installs it."""
     folder, config = trainer.folder, trainer.task.config
     latent_components(trainer).save(folder / COMPONENTS)
@@ -83,7 +83,7 @@ def figures(trainer: Trainer[LatentTask]) -> dict[str, Any]:
     if len(held_out) < 2:
         return {}
     dice = {
-        "unregistered": mean_dice(_still, held_out),
+        "unregistered": mean_dice(_identity_registration, held_out),
         "registered": mean_dice(trainer.average, held_out, trainer.device),
     }
     return {"held_out_dice": {name: round(value, 4) for name, value in dice.items()}}
@@ -107,7 +107,7 @@ def domain(trainer: Trainer[LatentTask]) -> dict[str, Any]:
     }
 
 
-def _still(fixed: torch.Tensor, moving: torch.Tensor):
+def _identity_registration(fixed: torch.Tensor, moving: torch.Tensor):
     """The registration that moves nothing: what 'unregistered' means on the canvas."""
     zero = fixed.new_zeros(1, 3, *fixed.shape[2:])
     return RegistrationOutput(zero, zero, zero)

@@ -10,7 +10,7 @@ from .batches import batch
 from .cases import split
 from .config import LatentConfig
 from .evaluation import mean_dice
-from .objective import Pairs, motion_losses, told_loss, weighted_sum
+from .objective import Pairs, motion_losses, segmentation_loss, weighted_sum
 
 
 class LatentTask:
@@ -28,7 +28,7 @@ class LatentTask:
     def batch(self, step: int, indices: range) -> Pairs:
         return batch(self.train_cases, self.config, step, indices)
 
-    def look(self, average: nn.Module, device: torch.device) -> dict[str, float]:
+    def validate(self, average: nn.Module, device: torch.device) -> dict[str, float]:
         return {"held_out_dice": mean_dice(average, self.held_out, device)} if len(self.held_out) > 1 else {}
 
 
@@ -41,9 +41,9 @@ class LatentObjective(nn.Module):
         weights, volumes = self.config.losses, torch.cat([pairs[0], pairs[2]])
         with torch.autocast(volumes.device.type, torch.bfloat16, enabled=self.config.precision == "bfloat16"):
             features = self.network.encoder(volumes)
-            output = self.network.registered(features, [n // self.config.loss_cell for n in volumes.shape[2:]])
-            told = self.network.told(features) if weights.read_out else None
+            output = self.network.register(features, [n // self.config.loss_cell for n in volumes.shape[2:]])
+            logits = self.network.segmentation_logits(features) if weights.read_out else None
         terms = motion_losses(output, pairs, weights)
         if weights.read_out:
-            terms["read_out"] = told_loss(told, pairs)
+            terms["read_out"] = segmentation_loss(logits, pairs)
         return terms | {"total": weighted_sum(terms, weights)}

@@ -11,12 +11,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ...spatial.transformation import velocity
+from ...spatial.transformation import exponentiate_velocity
 from . import pairs
 from .anatomies import DEPTH_CELLS, STRUCTURES, Anatomy
-from .any_contrast import drawn_in, random_field_of_view, random_means, recontrasted, scanned
-from .fields import chance, smooth_noise, uniform
-from .pairs import Pair, centred_cells, compose_points, random_linear, sampled
+from .any_contrast import random_field_of_view, random_means, remap_intensities, render_contrasts, scan
+from .fields import bernoulli, smooth_noise, uniform
+from .pairs import Pair, centred_cells, compose_points, random_linear, sample
 from .shapes import MOST_LABELS, Shapes, random_shapes
 from .visits import Visit
 
@@ -34,9 +34,9 @@ def shapes_for(size, generator: torch.Generator) -> Shapes:
 def known_pair(subject: Shapes | Anatomy | Visit, generator: torch.Generator, size=SIZE) -> Pair:
     """Two random contrasts of one subject, the moving one moved by a known motion. `size`: x, y, z, even."""
     motion = random_motion(size, generator)
-    forward, backward = velocity(motion)
+    forward, backward = exponentiate_velocity(motion)
     view = random_view(subject, size, generator)
-    many = [pairs.on_cells(points, size) for points in (view, compose_points(view, backward))]
+    many = [pairs.upsample_points(points, size) for points in (view, compose_points(view, backward))]
     (fixed, seen), (moving, moving_seen) = _images([subject, subject], many, generator)
     displacement, inverse = (pairs.without_margin(way) for way in (forward, backward))
     nothing = torch.zeros(len(STRUCTURES), *displacement.shape[2:])
@@ -44,21 +44,22 @@ def known_pair(subject: Shapes | Anatomy | Visit, generator: torch.Generator, si
         fixed,
         moving,
         (displacement[0], inverse[0], 2 * pairs.without_margin(motion)[0]),
-        pairs.seen_in_both(seen, moving_seen, displacement),
+        pairs.visible_in_both(seen, moving_seen, displacement),
         [nothing, nothing],
     )
 
 
 def pair_of_two(first: Anatomy, second: Anatomy, generator: torch.Generator, size=SIZE) -> Pair:
     """Of two heads, brought near by their structures' centroids and moved on: only the structures are known."""
-    _, backward = velocity(random_motion(size, generator))
+    _, backward = exponentiate_velocity(random_motion(size, generator))
     view = random_view(first, size, generator)
     matrix = first.alignment(second)
     there = torch.einsum("ij,bjdhw->bidhw", matrix[:, :3], compose_points(view, backward))
-    many = [pairs.on_cells(points, size) for points in (view, there + matrix[:, 3].view(1, 3, 1, 1, 1))]
+    many = [pairs.upsample_points(points, size) for points in (view, there + matrix[:, 3].view(1, 3, 1, 1, 1))]
     (fixed, _), (moving, _) = _images([first, second], many, generator)
     segments = [
-        pairs.shares(pairs.labels_at(head, points, False)) for head, points in zip((first, second), many, strict=True)
+        pairs.structure_shares(pairs.labels_at(head, points, False))
+        for head, points in zip((first, second), many, strict=True)
     ]
     nothing = torch.zeros(3, *segments[0].shape[1:])
     return _pair(fixed, moving, (nothing, nothing, nothing), nothing[:1], segments)
@@ -92,14 +93,14 @@ def random_motion(size, generator: torch.Generator) -> Tensor:
         cells = math.exp(uniform(generator, math.log(2.0), math.log(12.0)))
         strength = min(uniform(generator, 0, 0.25) * cells, 1.6) / math.sqrt(3)
         field = field + strength * smooth_noise(3, shape, cells, generator)
-    if chance(generator, 0.85):
+    if bernoulli(generator, 0.85):
         field = field + _linear(size, shape, generator)
     return field
 
 
 def _linear(size, shape, generator: torch.Generator) -> Tensor:
     extent = torch.tensor(size, dtype=torch.float32) / 2
-    if chance(generator, FAR):
+    if bernoulli(generator, FAR):
         turn, zoom, shift = (2 * torch.rand(3, 3, generator=generator) - 1) * torch.tensor([[MOST_TURN], [1.0], [1.0]])
         x, y, z = (turn / max(1.0, float(turn.norm()) / MOST_TURN)).tolist()
         matrix = torch.tensor([[0, -z, y], [z, 0, -x], [-y, x, 0]]) + torch.diag(zoom * MOST_LOG_ZOOM)
@@ -117,17 +118,17 @@ def random_view(subject: Shapes | Anatomy | Visit, size, generator: torch.Genera
     made = isinstance(subject, Shapes)
     matrix = torch.linalg.matrix_exp(random_linear(generator, math.radians(8), 0.07, 0.05))
     matrix = matrix * (1.0 if made else math.exp(uniform(generator, math.log(0.35), math.log(1.4))))
-    if chance(generator, 0.5):
+    if bernoulli(generator, 0.5):
         order = torch.randperm(3, generator=generator)
         matrix = matrix @ torch.eye(3)[order]
-    if not made or chance(generator, 0.5):
+    if not made or bernoulli(generator, 0.5):
         matrix = matrix @ torch.diag(2.0 * torch.randint(2, (3,), generator=generator) - 1)
     bent = uniform(generator, 0, 1.2) / math.sqrt(3)
     points = centred_cells(shape) + bent * smooth_noise(3, shape, uniform(generator, 5, 8), generator)
     middle = subject.centre
     if made:
         middle = middle + torch.randn(3, generator=generator)
-    elif isinstance(subject, Anatomy) and chance(generator, 0.7):
+    elif isinstance(subject, Anatomy) and bernoulli(generator, 0.7):
         cells = subject.brain[int(torch.randint(len(subject.brain), (), generator=generator))].float()
         middle = middle + uniform(generator, 0, 1) * (cells - middle)
     else:
@@ -151,14 +152,14 @@ def _images(subjects: list, many: list[Tensor], generator: torch.Generator) -> l
             image, tissue, depth = _stack(subject, box, [means[k]], generator)
         else:
             image, tissue, depth = drawn[k], drawn[-2], drawn[-1]
-        values = sampled(torch.stack([image, tissue, depth]), points, box)
+        values = sample(torch.stack([image, tissue, depth]), points, box)
         tissue = values[1]
         seen = random_field_of_view(generator).of(values.shape[1:])
-        if isinstance(subject, Anatomy) and chance(generator, BARE):
+        if isinstance(subject, Anatomy) and bernoulli(generator, BARE):
             seen &= values[2] + 2 * DEPTH_CELLS < uniform(generator, 0.4, 2.6)
-        if chance(generator, 0.3):  # air that was set to 0
+        if bernoulli(generator, 0.3):  # air that was set to 0
             seen &= F.max_pool3d(tissue[None, None], 3, 1, 1)[0, 0] > 0.5
-        results.append((scanned(values[0], seen, 1 - tissue, generator), seen & (tissue > 0.5)))
+        results.append((scan(values[0], seen, 1 - tissue, generator), seen & (tissue > 0.5)))
     return results
 
 
@@ -170,13 +171,13 @@ def _stack(subject: Shapes | Anatomy | Visit, box, means: list[Tensor], generato
     """(N + 2, d, h, w) on the box's cells: the image with each of the means, where it is not air, and the depth below
     a brain's surface less twice the largest, so that the 0 beyond the box lies far from it."""
     if isinstance(subject, Visit):
-        volumes = [box.of(subject.volumes[int(chance(generator, 0.5))]) for _ in means]
-        images = torch.stack([recontrasted(volume, generator) for volume in volumes])
+        volumes = [box.of(subject.volumes[int(bernoulli(generator, 0.5))]) for _ in means]
+        images = torch.stack([remap_intensities(volume, generator) for volume in volumes])
         tissue = box.of(subject.head).float()
         depth = torch.zeros_like(tissue)
     else:
         first, second, share = (box.of(part) for part in (subject.first, subject.second, subject.share))
-        images = drawn_in(first, second, share, means, generator)
+        images = render_contrasts(first, second, share, means, generator)
         tissue = (first > 0).float()
         depth = box.of(subject.depth) - 2 * DEPTH_CELLS if isinstance(subject, Anatomy) else torch.zeros_like(tissue)
     return torch.cat([images, tissue[None], depth[None]])

@@ -7,32 +7,32 @@ import torch
 from .anatomies import Anatomy
 from .any_pairs import known_pair, pair_of_two, shapes_for
 from .config import AnyContrastConfig
-from .fields import chance
-from .pairs import Pair, stacked
-from .task import FireTask, Subjects, generator
+from .fields import bernoulli
+from .pairs import Pair, stack_pairs
+from .task import FireTask, Subjects, seeded_generator
 from .visits import Visit
 
 
 class AnyContrastTask(FireTask):
     config: AnyContrastConfig
-    looked_at = 16  # the pairs differ more
+    validation_pairs = 16  # the pairs differ more
 
     def _pair(self, subjects: Subjects, g: torch.Generator) -> Pair:
         config = self.config
-        if chance(g, config.between_subjects):
+        if bernoulli(g, config.between_subjects):
             return pair_of_two(*subjects.two_heads(g), g, config.crop)
-        if chance(g, config.shapes):
+        if bernoulli(g, config.shapes):
             return known_pair(shapes_for(config.crop, g), g, config.crop)
         return known_pair(subjects.any(g), g, config.crop)
 
     def _known(self, k: int) -> Pair:
         """Of shapes that no step sees, and of visits and heads in turn."""
         subjects: list[Anatomy | Visit] = [*self.held_out.visits, *self.held_out.heads]
-        g = generator(1, 0, k)
+        g = seeded_generator(1, 0, k)
         subject = shapes_for(self.config.crop, g) if k % 2 else subjects[k // 2 % len(subjects)]
-        return stacked([known_pair(subject, g, self.config.crop)])
+        return stack_pairs([known_pair(subject, g, self.config.crop)])
 
     def _between(self, k: int) -> Pair:
         heads = self.held_out.heads
-        g = generator(2, 0, k)
-        return stacked([pair_of_two(heads[k % len(heads)], heads[(k + 1) % len(heads)], g, self.config.crop)])
+        g = seeded_generator(2, 0, k)
+        return stack_pairs([pair_of_two(heads[k % len(heads)], heads[(k + 1) % len(heads)], g, self.config.crop)])

@@ -26,7 +26,7 @@ class LossWeights:
 
     affine: float = 0.0  # of the landmarks of whole heads, mm
     known: float = 0.0  # error where the motion is known, mm
-    on_the_way: float = 0.0  # the same of T's velocity after each of its looks, mm
+    on_the_way: float = 0.0  # the same of T's velocity after each of its iterations, mm
     overlap: float = 0.0
     smoothness: float = 0.0
     disagreement: float = 0.0  # of T's two orders, mm of velocity

@@ -9,13 +9,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .anatomies import DEPTH_CELLS, TISSUE, TISSUES, Anatomy
-from .fields import along, chance, knotted_noise, normal, slices, smoothed, uniform
+from .fields import apply_along_axis, bernoulli, interpolated_noise, normal, slice_profiles, smooth, uniform
 
 T1, FLAIR = 0, 1
 
 
 @dataclass(eq=False)
-class Look:
+class Appearance:
     """One image's contrast, in intensities relative to white matter before anything the scanner adds.
 
     means, texture: (tissues,), texture being the share of the mean by which the intensity varies within the tissue.
@@ -29,7 +29,7 @@ class Look:
     white: tuple[float, float]
 
 
-def random_look(modality: int, anatomy: Anatomy, generator: torch.Generator) -> Look:
+def random_appearance(modality: int, anatomy: Anatomy, generator: torch.Generator) -> Appearance:
     means = (_t1_means if modality == T1 else _flair_means)(generator)
     values = torch.tensor([means[name] for name in TISSUES])
     values[1:] *= torch.exp(0.04 * torch.randn(len(values) - 1, generator=generator))
@@ -40,7 +40,7 @@ def random_look(modality: int, anatomy: Anatomy, generator: torch.Generator) -> 
     lesion = uniform(generator, 0.45, 1.0) if modality == T1 else uniform(generator, 1.25, 2.0)
     headroom = uniform(generator, 1.0, 1.3) if modality == T1 else uniform(generator, 1.05, 1.5)
     white = _white(values, anatomy, False) * headroom, _white(values, anatomy, True) * headroom
-    return Look(modality, values, texture, lesion, white)
+    return Appearance(modality, values, texture, lesion, white)
 
 
 def _t1_means(generator: torch.Generator) -> dict[str, float]:
@@ -100,7 +100,7 @@ def _flair_means(generator: torch.Generator) -> dict[str, float]:
 
     grey = between(1.02, 1.4)
     fluid = between(0.03, 0.3)
-    fat = between(0.15, 0.5) if chance(generator, 0.6) else between(0.5, 1.4)
+    fat = between(0.15, 0.5) if bernoulli(generator, 0.6) else between(0.5, 1.4)
 
     def grey_share(share: float) -> float:
         return 1 + (grey - 1) * share
@@ -162,22 +162,22 @@ class Box:
         return array[self.slices]
 
 
-def drawn(anatomy: Anatomy, looks: list[Look], box: Box, generator: torch.Generator) -> Tensor:
-    """(N, d, h, w): one head with each of these looks on the box's cells, the same lesions and texture in all."""
+def render(anatomy: Anatomy, appearances: list[Appearance], box: Box, generator: torch.Generator) -> Tensor:
+    """(N, d, h, w): one head in each of these appearances on the cells of the box, the same lesions and texture in all."""
     first, second = (box.of(array).flatten().int() for array in (anatomy.first, anatomy.second))
     shape = [s.stop - s.start for s in box.slices]
     share = box.of(anatomy.share).float() / 8
-    lesions = _lesions(anatomy, box, generator) if chance(generator, 0.7) else None
-    fine = knotted_noise(1, shape, uniform(generator, 1.0, 2.5), generator)[0, 0]
-    coarse = knotted_noise(1, shape, uniform(generator, 4.0, 10.0), generator)[0, 0]
+    lesions = _lesions(anatomy, box, generator) if bernoulli(generator, 0.7) else None
+    fine = interpolated_noise(1, shape, uniform(generator, 1.0, 2.5), generator)[0, 0]
+    coarse = interpolated_noise(1, shape, uniform(generator, 4.0, 10.0), generator)[0, 0]
     pattern = fine + coarse
     images = []
-    for look in looks:
-        of_first, of_second = (look.means.index_select(0, tissue).view(shape) for tissue in (first, second))
+    for appearance in appearances:
+        of_first, of_second = (appearance.means.index_select(0, tissue).view(shape) for tissue in (first, second))
         image = of_second + share * (of_first - of_second)
-        image *= 1 + look.texture.index_select(0, first).view(shape) * (pattern * normal(generator))
+        image *= 1 + appearance.texture.index_select(0, first).view(shape) * (pattern * normal(generator))
         if lesions is not None:
-            image += lesions * (look.lesion - image)
+            image += lesions * (appearance.lesion - image)
         images.append(image.clamp_(min=0))
     return torch.stack(images)
 
@@ -185,7 +185,7 @@ def drawn(anatomy: Anatomy, looks: list[Look], box: Box, generator: torch.Genera
 def _lesions(anatomy: Anatomy, box: Box, generator: torch.Generator) -> Tensor:
     """(d, h, w) in [0, 1]: blobs in the white matter, more of them near the ventricles."""
     shape = [s.stop - s.start for s in box.slices]
-    noise = knotted_noise(1, shape, uniform(generator, 2.0, 5.0), generator)[0, 0]
+    noise = interpolated_noise(1, shape, uniform(generator, 2.0, 5.0), generator)[0, 0]
     near = uniform(generator, 0.5, 2.5) * box.of(anatomy.near_ventricle)
     blobs = ((noise + near - uniform(generator, 1.4, 2.6)) * 4).clamp_(0, 1)
     white = (box.of(anatomy.first) == TISSUE["white matter"]) | (box.of(anatomy.first) == TISSUE["white matter lesion"])
@@ -216,15 +216,15 @@ class Acquisition:
 
 
 def random_acquisition(generator: torch.Generator, stripped: bool) -> Acquisition:
-    cut = [uniform(generator, 0.02, 0.3) if chance(generator, 0.15) else 0.0 for _ in range(2)]
+    cut = [uniform(generator, 0.02, 0.3) if bernoulli(generator, 0.15) else 0.0 for _ in range(2)]
     return Acquisition(
-        (uniform(generator, 0.4, 1.0) if chance(generator, 0.2) else uniform(generator, 1.0, 2.6))
+        (uniform(generator, 0.4, 1.0) if bernoulli(generator, 0.2) else uniform(generator, 1.0, 2.6))
         if stripped
         else None,
-        chance(generator, 0.6),
+        bernoulli(generator, 0.6),
         uniform(generator, 0.3, 1.0),
-        uniform(generator, 1.4, 2.5) if chance(generator, 0.35) else None,
-        -3 if chance(generator, 0.8) else -2 + int(chance(generator, 0.5)),
+        uniform(generator, 1.4, 2.5) if bernoulli(generator, 0.35) else None,
+        -3 if bernoulli(generator, 0.8) else -2 + int(bernoulli(generator, 0.5)),
         uniform(generator, 0.0, 0.35),
         normal(generator, 0.15),
         abs(normal(generator, 0.02)),
@@ -246,20 +246,22 @@ def visible(acquisition: Acquisition, head: Tensor, depth: Tensor | None = None)
     return seen
 
 
-def acquired(image: Tensor, acquisition: Acquisition, seen: Tensor, generator: torch.Generator) -> Tensor:
+def acquire(image: Tensor, acquisition: Acquisition, seen: Tensor, generator: torch.Generator) -> Tensor:
     """`image` (D, H, W), 1 where the scaling ends, as scanned; in [0, 1], 0 where it is not `seen`."""
     shape = image.shape
-    image = smoothed(image, acquisition.blur)
+    image = smooth(image, acquisition.blur)
     if acquisition.thickness is not None:
-        matrix = slices(shape[acquisition.axis], acquisition.thickness, uniform(generator, 0, acquisition.thickness))
-        image = along(image, matrix, acquisition.axis)
-    image = image * torch.exp(acquisition.bias * knotted_noise(1, shape, 24, generator)[0, 0])
+        matrix = slice_profiles(
+            shape[acquisition.axis], acquisition.thickness, uniform(generator, 0, acquisition.thickness)
+        )
+        image = apply_along_axis(image, matrix, acquisition.axis)
+    image = image * torch.exp(acquisition.bias * interpolated_noise(1, shape, 24, generator)[0, 0])
     if acquisition.noise:
         real, imaginary = acquisition.noise * torch.randn(2, *shape, generator=generator)
         image = torch.hypot(image + real, imaginary)
     return image.clamp_(1e-6, 1) ** torch.exp(torch.tensor(acquisition.gamma)) * seen
 
 
-def clean(image: Tensor, acquisition: Acquisition, seen: Tensor) -> Tensor:
+def without_artefacts(image: Tensor, acquisition: Acquisition, seen: Tensor) -> Tensor:
     """`image` as `acquired` leaves it, without bias, noise and thick slices: what a synthesis should aim at."""
-    return smoothed(image, 0.4).clamp_(1e-6, 1) ** torch.exp(torch.tensor(acquisition.gamma)) * seen
+    return smooth(image, 0.4).clamp_(1e-6, 1) ** torch.exp(torch.tensor(acquisition.gamma)) * seen

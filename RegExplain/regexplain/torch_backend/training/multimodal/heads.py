@@ -10,9 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .anatomies import CELL_MM, MIRRORED, STRUCTURES, Anatomy
-from .contrasts import Box, acquired, drawn, random_acquisition, random_look, visible
-from .fields import chance, smooth_noise, uniform
-from .pairs import STRIPPED, centred_cells, random_linear, random_modalities, sampled
+from .contrasts import Box, acquire, random_acquisition, random_appearance, render, visible
+from .fields import bernoulli, smooth_noise, uniform
+from .pairs import STRIPPED, centred_cells, random_linear, random_modalities, sample
 from .visits import Visit
 
 CELLS = 64  # along each axis
@@ -43,7 +43,7 @@ class HeadPair:
         return HeadPair(*(getattr(self, f.name).to(device, non_blocking=True) for f in fields(self)))
 
 
-def stacked_heads(pairs: list[HeadPair]) -> HeadPair:
+def stack_head_pairs(pairs: list[HeadPair]) -> HeadPair:
     """The same fields with the batch in front."""
     return HeadPair(**{f.name: torch.stack([getattr(pair, f.name) for pair in pairs]) for f in fields(HeadPair)})
 
@@ -51,7 +51,7 @@ def stacked_heads(pairs: list[HeadPair]) -> HeadPair:
 def head_pair(first: Anatomy | Visit, second: Anatomy | Visit, generator: torch.Generator) -> HeadPair:
     """Fixed of the first, moving of the second head, or of the same one twice. Visits only with themselves."""
     modalities = random_modalities(generator)
-    mirrored = chance(generator, 0.5)
+    mirrored = bernoulli(generator, 0.5)
     poses = [_near_pose(mirrored, generator), _far_pose(mirrored, generator)]
     heads = first, second
     chosen = _random_cells(first, generator) if first is second else torch.full((POINTS, 3), math.nan)
@@ -153,15 +153,15 @@ def _image(head: Anatomy | Visit, modality: int, pose: Pose, generator: torch.Ge
     if isinstance(head, Visit):
         stack, stripped = torch.stack([head.volumes[modality], head.head.float()]), False
     else:
-        stripped = chance(generator, STRIPPED)
-        look = random_look(modality, head, generator)
-        image = drawn(head, [look], _whole(head.first), generator) / look.white[stripped]
+        stripped = bernoulli(generator, STRIPPED)
+        appearance = random_appearance(modality, head, generator)
+        image = render(head, [appearance], _whole(head.first), generator) / appearance.white[stripped]
         stack = torch.cat([image, (head.first > 0)[None].float(), head.depth[None] - 100])
     coarse = F.avg_pool3d(stack[None], 2)[0]
-    values = sampled(coarse, (cells - 0.5) / 2, _whole(coarse[0]))  # two cells of 2 mm have their middle at 0.5
+    values = sample(coarse, (cells - 0.5) / 2, _whole(coarse[0]))  # two cells of 2 mm have their middle at 0.5
     acquisition = random_acquisition(generator, stripped).coarser()
     seen = visible(acquisition, values[1] > 0.5, values[-1] + 100)
-    return acquired(values[0], acquisition, seen, generator)
+    return acquire(values[0], acquisition, seen, generator)
 
 
 def _whole(array: Tensor) -> Box:

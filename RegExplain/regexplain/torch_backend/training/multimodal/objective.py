@@ -12,11 +12,11 @@ from torch import Tensor, nn
 from ...losses.adversarial import discriminator_loss, generator_loss
 from ...losses.consistency import inverse_consistency_loss
 from ...losses.displacement import known_displacement_loss
-from ...losses.overlap import read_out_loss, soft_dice_loss
+from ...losses.overlap import dice_cross_entropy_loss, soft_dice_loss
 from ...losses.regularity import smoothness_loss
 from ...losses.synthesis import accuracy_loss, alignment_loss, cycle_loss, feature_loss
-from ...networks.affine import Landmarks, affine_between, fitted
-from ...networks.fire import FireNetwork, each_order, learnt
+from ...networks.affine import Landmarks, affine_between, fit_affine
+from ...networks.fire import FireNetwork, one_sided_displacements, without_descriptors
 from ...networks.latent import RegistrationOutput
 from ...spatial.warp import warp
 from .anatomies import CELL_MM
@@ -24,7 +24,7 @@ from .config import FireConfig, LossWeights
 from .heads import HeadPair
 from .pairs import HALF_MM, Pair
 
-EARLIER = 0.7
+SEQUENCE_DECAY = 0.7
 
 
 class FireObjective(nn.Module):
@@ -55,7 +55,7 @@ class FireObjective(nn.Module):
         volumes = torch.cat([pairs.fixed, pairs.moving])
         with self._precision(volumes):
             features = self.network.encoder(volumes)
-            output = self.network.registered(features, [n // 2 for n in volumes.shape[2:]])
+            output = self.network.register(features, [n // 2 for n in volumes.shape[2:]])
         of_fixed, of_moving = features[-1].chunk(2)
         losses = self.config.losses
         terms = motion_losses(output, pairs, losses)
@@ -63,7 +63,10 @@ class FireObjective(nn.Module):
             terms["modality"] = self._modality(pairs, volumes, features[-1])
         if losses.alignment:  # teaches G alone: what lies on each other is to look alike
             terms["alignment"] = alignment_loss(
-                [learnt(of_moving)], output.displacement.detach(), [learnt(of_fixed)], pairs.weight
+                [without_descriptors(of_moving)],
+                output.displacement.detach(),
+                [without_descriptors(of_fixed)],
+                pairs.weight,
             )
         if losses.read_out and self.network.read_out is not None:
             terms["read_out"] = self._read_out(pairs, features[-1])
@@ -80,7 +83,7 @@ class FireObjective(nn.Module):
         with self._precision(features):
             logits = self.network.read_out(features)
         segments = torch.cat([pairs.fixed_segments, pairs.moving_segments])
-        return segmented(read_out_loss, logits, segments, pairs.has_segments.repeat(2))
+        return loss_where_segmented(dice_cross_entropy_loss, logits, segments, pairs.has_segments.repeat(2))
 
     def _synthesis(self, pairs: Pair, features: Tensor, output: RegistrationOutput) -> dict[str, Tensor]:
         """F and D in both directions, one item of the batch at a time: each has its own pair of modalities.
@@ -108,9 +111,9 @@ class FireObjective(nn.Module):
         network, (own, other) = self.network, names
         discriminator = network.discriminators[own]
         with self._precision(real):
-            image, _ = network.synthesised(source, own, move)
+            image, _ = network.synthesise(source, own, move)
             seen = network.encoder(torch.cat([image, real]))
-            returned, _ = network.synthesised(seen[-1][:1], other, way_back)
+            returned, _ = network.synthesise(seen[-1][:1], other, way_back)
             real_logits, _ = discriminator(real)
             fake_logits, _ = discriminator(image.detach())
             with frozen(discriminator):
@@ -130,7 +133,7 @@ def motion_losses(output: RegistrationOutput, pairs: Pair, weights: LossWeights)
     if weights.known:
         terms["known"] = known_loss(output, pairs)
     if weights.on_the_way:
-        terms["on_the_way"] = on_the_way_loss(output.answers, pairs)
+        terms["on_the_way"] = sequence_loss(output.predictions, pairs)
     if weights.overlap:
         terms["overlap"] = overlap_loss(output, pairs)
     if weights.smoothness:
@@ -139,7 +142,7 @@ def motion_losses(output: RegistrationOutput, pairs: Pair, weights: LossWeights)
         assert output.disagreement is not None
         terms["disagreement"] = CELL_MM * output.disagreement.norm(dim=1).mean()
     if weights.inverse_consistency:
-        terms["inverse_consistency"] = inverse_consistency_loss(*each_order(output))
+        terms["inverse_consistency"] = inverse_consistency_loss(*one_sided_displacements(output))
     return terms
 
 
@@ -150,12 +153,12 @@ def known_loss(output: RegistrationOutput, pairs: Pair) -> Tensor:
     return HALF_MM / 2 * (there + back)
 
 
-def on_the_way_loss(answers: Sequence[Tensor], pairs: Pair) -> Tensor:
+def sequence_loss(answers: Sequence[Tensor], pairs: Pair) -> Tensor:
     """Mean error of T's velocity, mm, against the known one on the same cells; that of each look counts EARLIER times
     as much as that of the next one (as in RAFT, Teed and Deng 2020)."""
     errors: list[Tensor] = []
     for answer in answers:
-        errors = [EARLIER * error for error in errors]
+        errors = [SEQUENCE_DECAY * error for error in errors]
         truth, weight = (F.interpolate(part, answer.shape[2:], mode="area") for part in (pairs.velocity, pairs.weight))
         errors.append(known_displacement_loss(answer, truth, weight))
     return CELL_MM * torch.stack(errors).sum()
@@ -171,11 +174,11 @@ def overlap_loss(output: RegistrationOutput, pairs: Pair) -> Tensor:
     if not bool(has.any()):
         return output.raw.sum() * 0
     warped = warp(segments, both)
-    fine = segmented(soft_dice_loss, warped, targets, has)
-    return fine + 0.5 * segmented(soft_dice_loss, F.avg_pool3d(warped, 2), F.avg_pool3d(targets, 2), has)
+    fine = loss_where_segmented(soft_dice_loss, warped, targets, has)
+    return fine + 0.5 * loss_where_segmented(soft_dice_loss, F.avg_pool3d(warped, 2), F.avg_pool3d(targets, 2), has)
 
 
-def segmented(loss, values: Tensor, targets: Tensor, has_segments: Tensor) -> Tensor:
+def loss_where_segmented(loss, values: Tensor, targets: Tensor, has_segments: Tensor) -> Tensor:
     """`loss` of those items of the batch that have segments; 0 where none has."""
     chosen = has_segments > 0
     return loss(values[chosen], targets[chosen]) if bool(chosen.any()) else values.float().sum() * 0
@@ -189,7 +192,7 @@ def landmark_loss(found: Landmarks, heads: HeadPair) -> Tensor:
     here, there = found.points.chunk(2)
     errors = (distance(here, heads.fixed_points[:, :count]) + distance(there, heads.moving_points[:, :count])) / 2
     same, between = heads.weight[:, count:], heads.weight[:, count:].sum(1) > count
-    motion = fitted(heads.fixed_points[:, count:], heads.moving_points[:, count:], same)
+    motion = fit_affine(heads.fixed_points[:, count:], heads.moving_points[:, count:], same)
     apart = distance(here @ motion[:, :3, :3].mT + motion[:, None, :3, 3], there).mean(1)
     presence = F.binary_cross_entropy_with_logits(found.presence, known.repeat(2, 1), reduction="none")
     has_structures = (known.sum(1) > 0).repeat(2)[:, None]

@@ -17,14 +17,14 @@ from .anatomies import CELL_MM, STRUCTURES
 from .task import FireTask
 
 
-def packaged(trainer: Trainer[FireTask]) -> Path:
+def package(trainer: Trainer[FireTask]) -> Path:
     """Make the training folder a model: `--model FOLDER` takes it, a copy in `models/<name>/` installs it."""
     config, network = trainer.task.config, cast(FireNetwork, trainer.average)
     cpu = torch.device("cpu")
     moved, aligned = (
         figures(network, cpu) for figures in (trainer.task.registration_figures, trainer.task.affine_figures)
     )
-    return _written(
+    return _write_card(
         trainer,
         {
             "segments": {
@@ -37,15 +37,15 @@ def packaged(trainer: Trainer[FireTask]) -> Path:
     )
 
 
-def any_packaged(trainer: Trainer[Any]) -> Path:
+def package_any_contrast(trainer: Trainer[Any]) -> Path:
     """The same of a network for any pair, whose canvas fits the pair."""
     figures = trainer.task.registration_figures(cast(FireNetwork, trainer.average), torch.device("cpu"))
     figures["held_out_error_voxels"] = figures.pop("held_out_error_mm") / CELL_MM  # its cells have no size in mm
     canvas = {"fits": "pair", "size": trainer.task.config.canvas_size}
-    return _written(trainer, {"canvas": canvas, "alignment": "affine", "figures": figures})
+    return _write_card(trainer, {"canvas": canvas, "alignment": "affine", "figures": figures})
 
 
-def _written(trainer: Trainer[Any], own: dict[str, Any]) -> Path:
+def _write_card(trainer: Trainer[Any], own: dict[str, Any]) -> Path:
     folder, config = trainer.folder, trainer.task.config
     data = config.data
     figures = {name: round(value, 4) for name, value in own.pop("figures").items()}

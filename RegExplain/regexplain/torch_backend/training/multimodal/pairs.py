@@ -13,11 +13,22 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ...spatial.transformation import velocity
-from ...spatial.warp import grown, warp
+from ...spatial.transformation import exponentiate_velocity
+from ...spatial.warp import resize, warp
 from .anatomies import CELL_MM, DEPTH_CELLS, MIRRORED, STRUCTURES, Anatomy
-from .contrasts import FLAIR, T1, Box, Look, acquired, clean, drawn, random_acquisition, random_look, visible
-from .fields import chance, normal, smooth_noise, uniform
+from .contrasts import (
+    FLAIR,
+    T1,
+    Appearance,
+    Box,
+    acquire,
+    random_acquisition,
+    random_appearance,
+    render,
+    visible,
+    without_artefacts,
+)
+from .fields import bernoulli, normal, smooth_noise, uniform
 from .visits import Visit
 
 SIZE = (64, 80, 64)  # x, y, z
@@ -56,7 +67,7 @@ class Pair:
         return Pair(*(getattr(self, f.name).to(device, non_blocking=True) for f in fields(self)))
 
 
-def stacked(pairs: list[Pair]) -> Pair:
+def stack_pairs(pairs: list[Pair]) -> Pair:
     """The same fields with the batch in front."""
     return Pair(**{f.name: torch.stack([getattr(pair, f.name) for pair in pairs]) for f in fields(Pair)})
 
@@ -65,18 +76,18 @@ def same_subject(subject: Anatomy | Visit, generator: torch.Generator, size=SIZE
     """Two contrasts of one head, the moving one moved by a known motion. `size`: x, y, z, even."""
     modalities = random_modalities(generator)
     motion = random_motion(size, generator)
-    forward, backward = velocity(motion)
+    forward, backward = exponentiate_velocity(motion)
     view, mirrored = random_view(subject, size, generator)
     moved = compose_points(view, backward)
-    fixed_points, moving_points = (on_cells(points, size) for points in (view, moved))
+    fixed_points, moving_points = (upsample_points(points, size) for points in (view, moved))
     if isinstance(subject, Visit):
         images = _visit_images(subject, modalities, (fixed_points, moving_points), generator)
         segments = [torch.zeros(len(STRUCTURES), *(n // 2 for n in reversed(size)))] * 2
     else:
-        looks = _random_looks(modalities, subject, generator)
+        appearances = _random_appearances(modalities, subject, generator)
         labels = [labels_at(subject, points, mirrored) for points in (fixed_points, moving_points)]
-        images = _drawn_images(subject, looks, (fixed_points, moving_points), labels, generator)
-        segments = [shares(label) for label in labels]
+        images = _rendered_images(subject, appearances, (fixed_points, moving_points), labels, generator)
+        segments = [structure_shares(label) for label in labels]
     (fixed, other, seen), (moving, moving_other, moving_seen) = images
     displacement, inverse = (without_margin(way) for way in (forward, backward))
     return Pair(
@@ -87,7 +98,7 @@ def same_subject(subject: Anatomy | Visit, generator: torch.Generator, size=SIZE
         displacement=displacement[0],
         inverse=inverse[0],
         velocity=2 * without_margin(motion)[0],
-        weight=seen_in_both(seen, moving_seen, displacement),
+        weight=visible_in_both(seen, moving_seen, displacement),
         fixed_segments=segments[0],
         moving_segments=segments[1],
         has_segments=torch.tensor(float(not isinstance(subject, Visit))),
@@ -99,18 +110,18 @@ def same_subject(subject: Anatomy | Visit, generator: torch.Generator, size=SIZE
 def between_subjects(first: Anatomy, second: Anatomy, generator: torch.Generator, size=SIZE) -> Pair:
     """One contrast of the first head to one of the second, brought near by the structures' centroids and moved on."""
     modalities = random_modalities(generator)
-    _, backward = velocity(random_motion(size, generator))
+    _, backward = exponentiate_velocity(random_motion(size, generator))
     view, mirrored = random_view(first, size, generator)
     matrix = first.alignment(second)
     there = torch.einsum("ij,bjdhw->bidhw", matrix[:, :3], compose_points(view, backward))
     there = there + matrix[:, 3].view(1, 3, 1, 1, 1)
     sides = []
-    looks = _random_looks(modalities, first, generator)
-    for subject, look, points in zip((first, second), looks, (view, there), strict=True):
-        points = on_cells(points, size)
+    appearances = _random_appearances(modalities, first, generator)
+    for subject, appearance, points in zip((first, second), appearances, (view, there), strict=True):
+        points = upsample_points(points, size)
         labels = labels_at(subject, points, mirrored)
-        ((image, other, _),) = _drawn_images(subject, [look], (points,), [labels], generator)
-        sides.append((image, other, shares(labels)))
+        ((image, other, _),) = _rendered_images(subject, [appearance], (points,), [labels], generator)
+        sides.append((image, other, structure_shares(labels)))
     (fixed, other, fixed_segments), (moving, moving_other, moving_segments) = sides
     nothing = torch.zeros(3, *fixed_segments.shape[1:])
     return Pair(
@@ -131,19 +142,19 @@ def between_subjects(first: Anatomy, second: Anatomy, generator: torch.Generator
 
 
 def random_modalities(generator: torch.Generator) -> tuple[int, int]:
-    first = T1 if chance(generator, 0.5) else FLAIR
-    return (first, first) if chance(generator, SAME_MODALITY) else (first, 1 - first)
+    first = T1 if bernoulli(generator, 0.5) else FLAIR
+    return (first, first) if bernoulli(generator, SAME_MODALITY) else (first, 1 - first)
 
 
 def random_motion(size, generator: torch.Generator) -> Tensor:
     """A velocity, (1, 3, d, h, w) half cells on the half grid with its margin, smooth plus affine."""
     shape = with_margin(size)
     field = torch.zeros(1, 3, *shape)
-    scales = 2 if chance(generator, 0.3) else 1
+    scales = 2 if bernoulli(generator, 0.3) else 1
     amplitude = uniform(generator, 0, 6) / HALF_MM / math.sqrt(3 * scales)
     for _ in range(scales):
         field = field + amplitude * smooth_noise(3, shape, uniform(generator, 8, 20) / HALF_MM, generator)
-    if chance(generator, 0.8):
+    if bernoulli(generator, 0.8):
         matrix = random_linear(generator, math.radians(3), 0.04, 0.02)
         shift = torch.randn(3, generator=generator) * 3 / HALF_MM
         field = field + torch.einsum("ij,bjdhw->bidhw", matrix, centred_cells(shape)) + shift.view(1, 3, 1, 1, 1)
@@ -167,7 +178,7 @@ def random_view(subject: Anatomy | Visit, size, generator: torch.Generator) -> t
     """
     shape = with_margin(size)
     matrix = torch.linalg.matrix_exp(random_linear(generator, math.radians(6), 0.07, 0.03))
-    mirrored = chance(generator, 0.5)
+    mirrored = bernoulli(generator, 0.5)
     if mirrored:
         matrix = matrix * torch.tensor([-1.0, 1.0, 1.0])
     bent = uniform(generator, 0, 5) / HALF_MM / math.sqrt(3)
@@ -200,10 +211,10 @@ def without_margin(field: Tensor, left: int = 0) -> Tensor:
     return field[:, :, n:-n, n:-n, n:-n]
 
 
-def on_cells(points: Tensor, size) -> Tensor:
+def upsample_points(points: Tensor, size) -> Tensor:
     """The half grid's points with their margin, interpolated on the view's cells of 2 mm."""
     near = without_margin(points, 1)
-    full = grown(near, [2 * n for n in near.shape[2:]])
+    full = resize(near, [2 * n for n in near.shape[2:]])
     return full[:, :, 2:-2, 2:-2, 2:-2]
 
 
@@ -218,7 +229,7 @@ def box_about(array_shape, many: tuple[Tensor, ...]) -> Box:
     return Box((slices[0], slices[1], slices[2]))
 
 
-def sampled(stack: Tensor, points: Tensor, box: Box, nearest: bool = False) -> Tensor:
+def sample(stack: Tensor, points: Tensor, box: Box, nearest: bool = False) -> Tensor:
     """(C, D, H, W) of `stack` (C, d, h, w) on the cells of `box`, at `points` (1, 3, D, H, W); 0 beyond."""
     starts = torch.tensor([float(s.start) for s in reversed(box.slices)])
     counts = torch.tensor([float(n) for n in reversed(stack.shape[1:])])
@@ -227,30 +238,30 @@ def sampled(stack: Tensor, points: Tensor, box: Box, nearest: bool = False) -> T
     return F.grid_sample(stack[None], grid[None], mode=mode, padding_mode="zeros", align_corners=False)[0]
 
 
-def _drawn_images(
+def _rendered_images(
     anatomy: Anatomy,
-    looks: list[tuple[Look, Look]],
+    appearances: list[tuple[Appearance, Appearance]],
     many: tuple[Tensor, ...],
     labels: list[Tensor],
     generator: torch.Generator,
 ) -> list[tuple[Tensor, Tensor, Tensor]]:
     """For each image: itself as acquired, the other modality clean on the same cells, and what of the head is seen.
 
-    looks: of the image and of the other modality, for each; labels as `_labels` has them.
+    appearances: of the image and of the other modality, for each; labels as `_labels` has them.
     """
     box = box_about(anatomy.first.shape, many)
-    wanted = list({id(look): look for pair in looks for look in pair}.values())
+    wanted = list({id(appearance): appearance for pair in appearances for appearance in pair}.values())
     far = 2 * DEPTH_CELLS  # so that the 0 beyond the box is far from the brain
-    stack = torch.cat([drawn(anatomy, wanted, box, generator), box.of(anatomy.depth)[None] - far])
+    stack = torch.cat([render(anatomy, wanted, box, generator), box.of(anatomy.depth)[None] - far])
     results = []
-    for (look, other), points, label in zip(looks, many, labels, strict=True):
-        stripped = chance(generator, STRIPPED)
+    for (appearance, other), points, label in zip(appearances, many, labels, strict=True):
+        stripped = bernoulli(generator, STRIPPED)
         acquisition = random_acquisition(generator, stripped)
-        values = sampled(stack if stripped else stack[:-1], points, box)
+        values = sample(stack if stripped else stack[:-1], points, box)
         seen = visible(acquisition, label > 0, values[-1] + far)
-        image, opposite = (values[wanted.index(which)] / which.white[stripped] for which in (look, other))
-        scanned = acquired(image, acquisition, seen, generator)
-        results.append((scanned, clean(opposite, acquisition, seen), seen & (label > 0)))
+        image, opposite = (values[wanted.index(which)] / which.white[stripped] for which in (appearance, other))
+        scanned = acquire(image, acquisition, seen, generator)
+        results.append((scanned, without_artefacts(opposite, acquisition, seen), seen & (label > 0)))
     return results
 
 
@@ -265,19 +276,21 @@ def _visit_images(
         acquisition = replace(
             random_acquisition(generator, False), thickness=None, silent_air=False, noise=abs(normal(generator, 0.01))
         )
-        values = sampled(stack, points, box)
+        values = sample(stack, points, box)
         seen = visible(acquisition, values[2] > 0.5)
-        scanned = acquired(values[modality], acquisition, seen, generator)
-        results.append((scanned, clean(values[1 - modality], acquisition, seen), seen & (values[2] > 0.5)))
+        scanned = acquire(values[modality], acquisition, seen, generator)
+        results.append((scanned, without_artefacts(values[1 - modality], acquisition, seen), seen & (values[2] > 0.5)))
     return results
 
 
-def _random_looks(modalities: tuple[int, int], anatomy: Anatomy, generator: torch.Generator) -> list[tuple[Look, Look]]:
-    """The look of each image and of the other modality: that of the other image where that has it."""
-    fixed, moving = (random_look(modality, anatomy, generator) for modality in modalities)
+def _random_appearances(
+    modalities: tuple[int, int], anatomy: Anatomy, generator: torch.Generator
+) -> list[tuple[Appearance, Appearance]]:
+    """The appearance of each image and of the other modality: that of the other image where that has it."""
+    fixed, moving = (random_appearance(modality, anatomy, generator) for modality in modalities)
     if fixed.modality != moving.modality:
         return [(fixed, moving), (moving, fixed)]
-    other = random_look(1 - fixed.modality, anatomy, generator)
+    other = random_appearance(1 - fixed.modality, anatomy, generator)
     return [(fixed, other), (moving, other)]
 
 
@@ -285,11 +298,11 @@ def labels_at(anatomy: Anatomy, points: Tensor, mirrored: bool) -> Tensor:
     """(D, H, W): 0 in the air, 1 in the head, 2 + k in structure k; left is what lies left in the view."""
     box = box_about(anatomy.first.shape, (points,))
     known = torch.where(box.of(anatomy.first) > 0, box.of(anatomy.structures) + 1, 0)
-    label = sampled(known[None].float(), points, box, nearest=True)[0].long()
+    label = sample(known[None].float(), points, box, nearest=True)[0].long()
     return torch.tensor([0, 1, *(k + 2 for k in MIRRORED)])[label] if mirrored else label
 
 
-def shares(labels: Tensor) -> Tensor:
+def structure_shares(labels: Tensor) -> Tensor:
     """(L, D/2, H/2, W/2): the share of each structure in each half cell."""
     shape = [n // 2 for n in labels.shape]
     cells = math.prod(shape)
@@ -300,7 +313,7 @@ def shares(labels: Tensor) -> Tensor:
     return counts.view(-1, *shape)[2:].float() / 8
 
 
-def seen_in_both(seen: Tensor, moving_seen: Tensor, displacement: Tensor) -> Tensor:
+def visible_in_both(seen: Tensor, moving_seen: Tensor, displacement: Tensor) -> Tensor:
     """(1, D/2, H/2, W/2): 1 where the tissue is seen in both images, and lies in the moving view."""
     fixed, moving = (F.avg_pool3d(mask[None, None].float(), 2) for mask in (seen, moving_seen))
     there = warp(moving, displacement, padding="zeros")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .fields import chance, smooth_noise, uniform
+from .fields import bernoulli, smooth_noise, uniform
 from .pairs import centred_cells
 
 AIR = 0
@@ -39,11 +39,11 @@ class Shapes:
 def random_shapes(shape, generator: torch.Generator) -> Shapes:
     """shape: (D, H, W), even."""
     scores = [_blobs(shape, generator)]
-    if chance(generator, 0.5):
+    if bernoulli(generator, 0.5):
         scores.append(_layers(_count(generator, 2, 5), shape, generator))
-    if chance(generator, 0.4):
+    if bernoulli(generator, 0.4):
         scores.append(_vessels(shape, generator))
-    air = chance(generator, 0.55)
+    air = bernoulli(generator, 0.55)
     body = _body(shape, generator) if air else torch.full((1, *shape), -math.inf)
     best = _two_best(torch.cat([body[:1], *scores, body[1:]]))
     return Shapes(*best)

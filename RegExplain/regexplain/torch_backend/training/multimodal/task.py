@@ -5,18 +5,18 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ...networks.fire import FireNetwork
+from ...networks.fire import FireNetwork, current_options
 from ...spatial.warp import warp
-from ..seeding import generator
 from ..latent.evaluation import hard_dice
+from ..seeding import seeded_generator
 from .anatomies import Anatomy, read_anatomies
 from .config import FireConfig, Sources
-from .heads import HeadPair, head_pair, stacked_heads
+from .heads import HeadPair, head_pair, stack_head_pairs
 from .objective import FireObjective, landmark_error
-from .pairs import HALF_MM, Pair, between_subjects, same_subject, stacked
+from .pairs import HALF_MM, Pair, between_subjects, same_subject, stack_pairs
 from .visits import Visit, read_visit
 
-LOOKED_AT = 8  # held-out pairs of each sort
+VALIDATION_PAIRS = 8  # held-out pairs of each sort
 
 
 class Subjects:
@@ -28,19 +28,19 @@ class Subjects:
     def any(self, generator: torch.Generator) -> Anatomy | Visit:
         """A real visit in two draws of five."""
         visit = self.visits and float(torch.rand(1, generator=generator)) < 0.4
-        return drawn(self.visits if visit else self.heads, generator)
+        return random_choice(self.visits if visit else self.heads, generator)
 
     def two_heads(self, generator: torch.Generator) -> tuple[Anatomy, Anatomy]:
         first, second = torch.randperm(len(self.heads), generator=generator)[:2].tolist()
         return self.heads[first], self.heads[second]
 
 
-def drawn(items, generator: torch.Generator):
+def random_choice(items, generator: torch.Generator):
     return items[int(torch.randint(len(items), (1,), generator=generator))]
 
 
 class FireTask:
-    looked_at = LOOKED_AT
+    validation_pairs = VALIDATION_PAIRS
 
     def __init__(self, config: FireConfig):
         self.config = config
@@ -56,7 +56,7 @@ class FireTask:
         )
 
     def network(self) -> FireNetwork:
-        return FireNetwork(**self.config.network)
+        return FireNetwork(**current_options(self.config.network))
 
     def objective(self, network: nn.Module) -> nn.Module:
         assert isinstance(network, FireNetwork)
@@ -64,12 +64,12 @@ class FireTask:
 
     def batch(self, step: int, indices: range) -> dict:
         losses = self.config.losses
-        generators = [generator(self.config.seed, step, index) for index in indices]
+        generators = [seeded_generator(self.config.seed, step, index) for index in indices]
         batch: dict = {"synthesise": bool(losses.accuracy) and step % self.config.synthesise_every == 0}
         if losses.of_pairs:
-            batch["pairs"] = stacked([self._pair(self.trained, g) for g in generators])
+            batch["pairs"] = stack_pairs([self._pair(self.trained, g) for g in generators])
         if losses.affine:
-            batch["heads"] = stacked_heads([self._heads(self.trained, g) for g in generators])
+            batch["heads"] = stack_head_pairs([self._heads(self.trained, g) for g in generators])
         return batch
 
     def _pair(self, subjects: Subjects, g: torch.Generator) -> Pair:
@@ -83,7 +83,7 @@ class FireTask:
         subject = subjects.any(g)
         return head_pair(subject, subject, g)
 
-    def look(self, average: nn.Module, device: torch.device) -> dict[str, float]:
+    def validate(self, average: nn.Module, device: torch.device) -> dict[str, float]:
         """Of what the losses teach; always on the same pairs of what is held out."""
         assert isinstance(average, FireNetwork)
         losses = self.config.losses
@@ -93,9 +93,9 @@ class FireTask:
     @torch.no_grad()
     def registration_figures(self, network: FireNetwork, device: torch.device) -> dict[str, float]:
         """The share of known motions that is undone, the error left of them, the Dice between two subjects."""
-        errors = [known_errors(network, self._known(k).to(device)) for k in range(self.looked_at)]
-        still, answered = (sum(column) / self.looked_at for column in zip(*errors, strict=True))
-        dice = [overlap(network, self._between(k).to(device)) for k in range(self.looked_at // 2)]
+        errors = [known_errors(network, self._known(k).to(device)) for k in range(self.validation_pairs)]
+        still, answered = (sum(column) / self.validation_pairs for column in zip(*errors, strict=True))
+        dice = [structure_dice(network, self._between(k).to(device)) for k in range(self.validation_pairs // 2)]
         return {
             "held_out_share_undone": 1 - answered / still,
             "held_out_error_mm": answered,
@@ -104,21 +104,29 @@ class FireTask:
 
     @torch.no_grad()
     def affine_figures(self, network: FireNetwork, device: torch.device) -> dict[str, float]:
-        heads = stacked_heads([self._heads(self.held_out, generator(0, 0, k)) for k in range(2 * LOOKED_AT)])
+        heads = stack_head_pairs(
+            [self._heads(self.held_out, seeded_generator(0, 0, k)) for k in range(2 * VALIDATION_PAIRS)]
+        )
         apart = torch.eye(4).expand(len(heads.fixed), 4, 4)
-        before, after = (float(landmark_error(m, heads).mean()) for m in (apart, aligned(network, heads, device)))
+        before, after = (
+            float(landmark_error(m, heads).mean()) for m in (apart, predict_affine(network, heads, device))
+        )
         return {"held_out_affine_share_undone": 1 - after / before, "held_out_affine_mm": after}
 
     def _known(self, k: int) -> Pair:
         """Of visits and heads in turn."""
         subjects: list[Anatomy | Visit] = [*self.held_out.visits, *self.held_out.heads]
-        g = generator(1, 0, k)
-        return stacked([same_subject(subjects[k % len(subjects)], g, self.config.crop)])
+        g = seeded_generator(1, 0, k)
+        return stack_pairs([same_subject(subjects[k % len(subjects)], g, self.config.crop)])
 
     def _between(self, k: int) -> Pair:
         heads = self.held_out.heads
-        return stacked(
-            [between_subjects(heads[k % len(heads)], heads[(k + 1) % len(heads)], generator(2, 0, k), self.config.crop)]
+        return stack_pairs(
+            [
+                between_subjects(
+                    heads[k % len(heads)], heads[(k + 1) % len(heads)], seeded_generator(2, 0, k), self.config.crop
+                )
+            ]
         )
 
 
@@ -130,11 +138,11 @@ def known_errors(network: FireNetwork, pair: Pair) -> tuple[float, float]:
     return before, after
 
 
-def overlap(network: FireNetwork, pair: Pair) -> float:
+def structure_dice(network: FireNetwork, pair: Pair) -> float:
     answer = network(pair.fixed, pair.moving, pair.displacement.shape[2:]).displacement
     return hard_dice(warp(pair.moving_segments, answer)[0], pair.fixed_segments[0])
 
 
-def aligned(network: FireNetwork, heads: HeadPair, device: torch.device) -> Tensor:
+def predict_affine(network: FireNetwork, heads: HeadPair, device: torch.device) -> Tensor:
     """(B, 4, 4), one pass."""
     return network.affine(heads.fixed.to(device), heads.moving.to(device))[0].cpu()
