@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 PAGE_WIDTH_IN = 7.0
 TITLE_WIDTH = 18  # letters over a narrow panel
-# Okabe and Ito: told apart by every kind of colour vision.
+# Okabe and Ito: distinguishable with every kind of colour vision.
 BLUE, ORANGE, GREEN, PURPLE, GREY = "#0072b2", "#e69f00", "#009e73", "#cc79a7", "#767676"
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE)
 MARKERS = ("o", "s", "^", "D")

@@ -31,6 +31,6 @@ def verdict_of(holds: bool) -> str:
 
 def bootstrap_mean(values: np.ndarray) -> tuple[float, float]:
     """95 % interval of the mean of (N,)."""
-    drawn = np.random.default_rng(SEED).integers(len(values), size=(RESAMPLES, len(values)))
-    low, high = np.percentile(values[drawn].mean(1), (2.5, 97.5))
+    indices = np.random.default_rng(SEED).integers(len(values), size=(RESAMPLES, len(values)))
+    low, high = np.percentile(values[indices].mean(1), (2.5, 97.5))
     return float(low), float(high)

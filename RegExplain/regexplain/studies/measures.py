@@ -1,4 +1,4 @@
-"""Numbers of two maps, and what many pairs say of a number.
+"""Numbers of two maps, and their estimates over many pairs.
 
 Maps are (D, H, W) tensors, compared where `inside` > 0.5.
 """
@@ -79,13 +79,13 @@ def rank_correlation(x: Sequence[float], y: Sequence[float]) -> float:
 
 
 def rank_correlation_over(pairs: Sequence[str], x: Sequence[float], y: Sequence[float]) -> Estimate:
-    """Spearman's over all rows; for the interval whole pairs are drawn, as rows of one pair are no new evidence."""
+    """Spearman's over all rows; the bootstrap resamples whole pairs, as rows of one pair are not independent."""
     names, owner = np.unique(np.asarray(pairs), return_inverse=True)
     rows = [np.flatnonzero(owner == k) for k in range(len(names))]
     first, second = np.asarray(x, float), np.asarray(y, float)
 
-    def of(drawn: np.ndarray) -> float:
-        chosen = np.concatenate([rows[k] for k in drawn])
+    def of(chosen_pairs: np.ndarray) -> float:
+        chosen = np.concatenate([rows[k] for k in chosen_pairs])
         return rank_correlation(first[chosen].tolist(), second[chosen].tolist())
 
     return _bootstrapped(of, len(names))
@@ -108,8 +108,8 @@ def area(at: Sequence[float], values: Sequence[float]) -> float:
 
 def _bootstrapped(of: Callable[[np.ndarray], float], count: int) -> Estimate:
     random = np.random.default_rng(SEED)
-    drawn = [of(random.integers(count, size=count)) for _ in range(RESAMPLES // 4)]
-    known = [value for value in drawn if np.isfinite(value)]
+    samples = [of(random.integers(count, size=count)) for _ in range(RESAMPLES // 4)]
+    known = [value for value in samples if np.isfinite(value)]
     low, high = np.percentile(known, (LOW, HIGH)) if known else (float("nan"),) * 2
     return Estimate(of(np.arange(count)), float(low), float(high), count)
 

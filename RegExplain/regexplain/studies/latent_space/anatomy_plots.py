@@ -72,7 +72,7 @@ class Backdrop:
 
 
 def arrows(backdrop: Backdrop, motions: dict[str, np.ndarray]) -> Figure:
-    """A row a motion with its own colour bar, a column a plane. Colours tell the length in all three directions."""
+    """A row a motion with its own colour bar, a column a plane. Colours show the length in all three directions."""
     figure, axes = _grid(backdrop, list(motions))
     for row, displacement in zip(axes, motions.values(), strict=True):
         lengths = np.linalg.norm(displacement, axis=0)[backdrop.volume > 0]

@@ -104,7 +104,7 @@ def warped_segments(backdrop: Backdrop, field: np.ndarray) -> np.ndarray:
 
 
 def plane_of_motion(backdrop: Backdrop, field: np.ndarray) -> Plane:
-    """The plane across which the anatomy moves least."""
+    """The plane in which the anatomy moves most: across it it moves least."""
     across = (field[:, backdrop.segments.sum(0) > 0.5] ** 2).mean(1)
     return PLANES[int(across.argmin())]
 

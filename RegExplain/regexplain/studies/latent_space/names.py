@@ -13,7 +13,7 @@ from .spaces import Space
 from .study import Study
 
 NAMED = 8
-SEEN = 0.05  # share of the training cases whose segment covers a voxel, below which it is left out
+MIN_COVERAGE = 0.05  # share of the training cases whose segment covers a voxel, below which it is left out
 TEXT = (
     "The affine motion nearest to D(λu) at one standard deviation, by least squares over the canvas, weighted by how "
     "many training cases have a segment there. Shares are of the mean squared displacement; bending is what no affine "
@@ -23,10 +23,11 @@ TEXT = (
 
 @dataclass(frozen=True)
 class MeanAnatomy:
-    """seen (D, H, W): voxels of the canvas with a segment in enough cases; of these N, the points (N, 3) mm, how many
-    cases have a segment there (weights, a share) and which most often has one (labels)."""
+    """covered (D, H, W): voxels of the canvas with a segment in enough cases; of these N, the points (N, 3) mm, how
+    many cases have a segment there (weights, a share) and which most often has one (labels).
+    """
 
-    seen: np.ndarray
+    covered: np.ndarray
     points: np.ndarray
     weights: np.ndarray
     labels: np.ndarray
@@ -39,13 +40,13 @@ class MeanAnatomy:
             study.progress.report("Mean anatomy", done, len(study.training))
             total += study.segments(case)
         weights = total.sum(0) / len(study.training)
-        seen = weights > SEEN
-        points = grid_points(study.canvas)[seen]
-        return cls(seen, points, weights[seen], np.array(study.labels)[total.argmax(0)[seen]])
+        covered = weights > MIN_COVERAGE
+        points = grid_points(study.canvas)[covered]
+        return cls(covered, points, weights[covered], np.array(study.labels)[total.argmax(0)[covered]])
 
     def motion(self, displacement: np.ndarray) -> Motion:
         """Of a displacement (3, D, H, W) in mm."""
-        return fitted_motion(displacement[:, self.seen].T, self.points, self.weights, self.labels)
+        return fitted_motion(displacement[:, self.covered].T, self.points, self.weights, self.labels)
 
 
 def names(study: Study, spaces: dict[str, Space]) -> tuple[dict[str, list[Motion]], Section]:

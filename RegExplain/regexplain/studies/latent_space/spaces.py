@@ -119,7 +119,7 @@ def field_space(study: Study) -> Space:
 
 @torch.inference_mode()
 def field(model: Model, fixed: Tensor, moving: Tensor) -> np.ndarray:
-    """(n,), float32: the network's answer for one pair, as described above."""
+    """(n,), float32: the network's displacement for one pair, as described above."""
     shape = [n // 2 for n in fixed.shape[2:]]
     displacement = model.network(fixed, moving, shape).displacement
     spacing = [2 * s for s in model.card.canvas_spacing]

@@ -106,5 +106,5 @@ def batches(items: Sequence, size: int) -> list[Sequence]:
 
 
 def volume(model: Model, case: Case, pull_back: sitk.Transform | None = None) -> Tensor:
-    """(1, 1, D, H, W): the case as the network sees it, moved by the inverse of `pull_back`."""
+    """(1, 1, D, H, W): the network's input of the case, moved by the inverse of `pull_back`."""
     return model.volume(case.image, model.canvas(case.image), pull_back)

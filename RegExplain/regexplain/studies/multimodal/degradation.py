@@ -1,4 +1,4 @@
-"""Inputs and networks made worse step by step, and what becomes of the error and of every indicator."""
+"""Inputs and networks made worse step by step, and how the error and every indicator change."""
 
 from __future__ import annotations
 

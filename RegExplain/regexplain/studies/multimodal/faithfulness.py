@@ -1,4 +1,4 @@
-"""Claim 4: do G's maps rank what the answer depends on? Deletion and insertion (Petsiuk et al. 2018).
+"""Claim 4: do G's maps rank what the registration depends on? Deletion and insertion (Petsiuk et al. 2018).
 
 The images' cells of 2 × 2 × 2 voxels (G's finest) are taken in the order of a map, in each image by its own; taken
 cells become what is left of them after a wide blur (deletion), or all others do (insertion).
@@ -105,8 +105,8 @@ def integrated_gradients(run: Run, pair: Pair) -> list[Tensor]:
     from ...torch_backend.attribution.methods.integrated_gradients import IntegratedGradients
 
     method: Attribution = IntegratedGradients(INTEGRATED_STEPS)
-    question = motion_target(run.network, pair.fixed, pair.moving, "magnitude", pair.inside, pair.spacing)
-    return [one.values for one in method.maps(question)]
+    target = motion_target(run.network, pair.fixed, pair.moving, "magnitude", pair.inside, pair.spacing)
+    return [one.values for one in method.maps(target)]
 
 
 def edges(image: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""One pair through the network: its answer, the maps of G, T and D, and the indicators that are read off them."""
+"""One pair through the network: its registration, the maps of G, T and D, and the indicators computed from them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Maps = dict[str, dict[str, Tensor]]  # method → stage → (D, H, W) on the can
 
 @dataclass(eq=False)
 class Observation:
-    """features: G's finest of fixed and moving. half: (D, H, W), the tissue half the way between the two."""
+    """features: G's finest of fixed and moving. half: (D, H, W), the tissue at the midpoint of the two."""
 
     output: RegistrationOutput
     features: tuple[Tensor, Tensor]
@@ -44,8 +44,8 @@ def observe(network: FireNetwork, pair: Pair) -> Observation:
         output = network.register(features, shape)
         measure = motion_scalar("magnitude")
         there = measure(output.displacement, pair.inside, pair.spacing)
-        carried = warp(pair.inside[None, None], output.inverse.detach(), padding="zeros")[0, 0]
-        back = measure(output.inverse, carried, pair.spacing)
+        moving_region = warp(pair.inside[None, None], output.inverse.detach(), padding="zeros")[0, 0]
+        back = measure(output.inverse, moving_region, pair.spacing)
         forward = [output.stages[stage] for stage in STAGES[:3]]
         gradients = [*torch.autograd.grad(there, forward, retain_graph=True)]
         gradients += torch.autograd.grad(back, [output.stages[STAGES[3]]])
@@ -74,28 +74,28 @@ def register(network: FireNetwork, fixed: Tensor, moving: Tensor) -> Registratio
     return network(fixed, moving)
 
 
-def encoder_maps_on_fixed(found: Observation, method: str) -> tuple[Tensor, Tensor]:
-    """G's maps of fixed and of moving, the latter carried to the fixed image by T's answer."""
-    of_fixed, of_moving = (found.maps[method][stage] for stage in ENCODER)
-    return of_fixed, warp(of_moving[None, None], found.output.displacement)[0, 0]
+def encoder_maps_on_fixed(observation: Observation, method: str) -> tuple[Tensor, Tensor]:
+    """G's maps of fixed and of moving, the latter warped to the fixed image by T."""
+    of_fixed, of_moving = (observation.maps[method][stage] for stage in ENCODER)
+    return of_fixed, warp(of_moving[None, None], observation.output.displacement)[0, 0]
 
 
-def indicators(network: FireNetwork, pair: Pair, found: Observation) -> dict[str, float]:
-    """Columns of a table: the error, and what a user who does not know it could look at."""
-    made = {"error_mm": pair.error_mm(found.output.displacement)}
-    made |= {"moved_mm": pair.mean_mm(found.output.displacement)}
+def indicators(network: FireNetwork, pair: Pair, observation: Observation) -> dict[str, float]:
+    """Columns of a table: the error, and the indicators that a user who does not know the error has."""
+    made = {"error_mm": pair.error_mm(observation.output.displacement)}
+    made |= {"moved_mm": pair.mean_mm(observation.output.displacement)}
     for method in METHODS:
-        streams = encoder_maps_on_fixed(found, method)
+        streams = encoder_maps_on_fixed(observation, method)
         made |= compare_streams(method, *streams, pair.inside)
-        there, back = (found.maps[method][stage] for stage in TRANSFORMATION)
-        made |= compare_directions(method, there, back, found.half)
-    return made | consistency(pair, found) | homogeneity(network, pair, found)
+        there, back = (observation.maps[method][stage] for stage in TRANSFORMATION)
+        made |= compare_directions(method, there, back, observation.half)
+    return made | consistency(pair, observation) | homogeneity(network, pair, observation)
 
 
 def compare_streams(method: str, a: Tensor, b: Tensor, inside: Tensor) -> dict[str, float]:
     """Of G's two maps. signed: their correlation; complementarity and top_overlap: how far their sizes agree.
 
-    T is antisymmetric in the two images, so streams that say the same have maps of opposite signs.
+    T is antisymmetric in the two images, so streams that agree have maps of opposite signs.
     """
     return {
         f"complementarity_{method}": correlation(a.abs(), b.abs(), inside),
@@ -112,29 +112,29 @@ def compare_directions(method: str, there: Tensor, back: Tensor, half: Tensor) -
     }
 
 
-def consistency(pair: Pair, found: Observation) -> dict[str, float]:
+def consistency(pair: Pair, observation: Observation) -> dict[str, float]:
     """disagreement: of T's two orders. two_orders: the inverse consistency error of the two taken as two registrations,
     which is the papers'. inverse_consistency: of what the model gives, small by construction."""
-    output, shape = found.output, pair.fixed.shape[2:]
+    output, shape = observation.output, pair.fixed.shape[2:]
     assert output.disagreement is not None
     there, back = (resize_displacement(order, shape) for order in one_sided_displacements(output))
     exact = inverse_consistency_error(output.displacement, output.inverse, pair.spacing)[0]
     full = resize(output.disagreement, shape)  # canvas voxels on any grid
     return {
-        "disagreement_mm": pair.mean_mm(full, found.half),
+        "disagreement_mm": pair.mean_mm(full, observation.half),
         "two_orders_mm": pair.mean_mm(compose(back, there)),
         "inverse_consistency_mm": float(exact[pair.inside > 0.5].mean()),
     }
 
 
-def homogeneity(network: FireNetwork, pair: Pair, found: Observation) -> dict[str, float]:
+def homogeneity(network: FireNetwork, pair: Pair, observation: Observation) -> dict[str, float]:
     """How far D's maps of a real image are from those of its synthesis from the other one, mean of the two images."""
-    moves = found.output.displacement, found.output.inverse
-    regions = pair.inside, warp(pair.inside[None, None], found.output.inverse, padding="zeros")[0, 0]
+    moves = observation.output.displacement, observation.output.inverse
+    regions = pair.inside, warp(pair.inside[None, None], observation.output.inverse, padding="zeros")[0, 0]
     rows = []
     for k, real in enumerate((pair.fixed, pair.moving)):
         with torch.no_grad():
-            synthetic, _ = network.synthesise(found.features[1 - k], pair.modalities[k], moves[k])
+            synthetic, _ = network.synthesise(observation.features[1 - k], pair.modalities[k], moves[k])
         rows.append(compare_discriminator_maps(network, pair.modalities[k], real, synthetic, regions[k]))
     return {name: (rows[0][name] + rows[1][name]) / 2 for name in rows[0]}
 

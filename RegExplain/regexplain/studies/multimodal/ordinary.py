@@ -1,6 +1,6 @@
-"""Every indicator of ordinary pairs, and of the pairs that say what it is where nothing is to be found.
+"""Every indicator of ordinary pairs, and of the control pairs.
 
-one modality   the same motion between two images of one contrast: both streams of G are told the same
+one modality   the same motion between two images of one contrast: both streams of G get the same modality
 shuffled       one stream (or direction, or image) of a pair beside the other one of the pair before it
 identical      an image beside itself: nothing moves, and the maps of what moves are 0
 """
@@ -98,7 +98,7 @@ def _shuffled(run: Run, pair: Pair, found: Observation, other: Pair, others: Obs
 
 
 def crop_or_pad(values: Tensor, like: Tensor) -> Tensor:
-    """(D, H, W) `values` on the cells of `like`, middle on middle, cut or filled up with 0: canvases fit their head."""
+    """(D, H, W) `values` cropped or padded with 0 to the shape of `like` about the centre: canvases fit their head."""
     lacking = [(want - have) // 2 for want, have in zip(like.shape, values.shape, strict=True)]
     return F.pad(values, [n for n in reversed(lacking) for _ in range(2)])
 

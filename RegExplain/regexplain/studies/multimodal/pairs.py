@@ -65,7 +65,7 @@ class Pair:
         return float(lengths[(self.inside if inside is None else inside) > 0.5].mean())
 
     def of_one_modality(self) -> Pair:
-        """The same motion between two images that tell the same: fixed, and fixed itself moved."""
+        """The same motion between two images of one modality: fixed, and fixed itself moved."""
         return replace(self, moving=warp(self.fixed, self.undo, padding="zeros"), modalities=(self.modalities[0],) * 2)
 
     def identical(self) -> Pair:
@@ -119,7 +119,7 @@ def aligned_head(model: Model, folder: Path) -> Maker:
 
 
 def native_head(model: Model, t1_file: Path) -> Maker:
-    """The two are laid on each other rigidly, by mutual information; what that misses counts as error."""
+    """The two are registered rigidly by mutual information; what that misses counts as error."""
     t1, flair = read_volume(t1_file, "T1"), read_volume(flair_of(t1_file), "FLAIR")
     return real_head(model, f"{NATIVE} {t1_file.parent.name}", NATIVE, t1, flair, rigidly_registered(t1, flair))
 
@@ -152,13 +152,13 @@ def made_heads(model: Model, folder: Path, progress: Progress) -> list[Maker]:
 
 def made_head(model: Model, anatomy: Anatomy) -> Maker:
     def pair(seed: int, first: int) -> Pair:
-        drawn = 1000 * anatomy.number + 100 * seed
+        number = 1000 * anatomy.number + 100 * seed
         while True:  # until one of either modality is drawn, in the order that is wanted
-            made = same_subject(anatomy, torch.Generator().manual_seed(drawn), model.card.canvas_size)
+            made = same_subject(anatomy, torch.Generator().manual_seed(number), model.card.canvas_size)
             modalities = int(made.fixed_modality), int(made.moving_modality)
             if modalities == (first, 1 - first):
                 break
-            drawn += 1
+            number += 1
         shape = made.fixed.shape[1:]
         images = [image[None].to(model.device) for image in (made.fixed, made.moving, made.aligned_other)]
         undo = resize_displacement(made.inverse[None], shape).to(model.device)

@@ -106,8 +106,8 @@ def places(pair: Pair, seed: int) -> Tensor:
     cells = 2 * round(HIT_MM / pair.spacing[0] / 2) + 1
     deep = F.avg_pool3d(pair.inside[None, None], cells, 1, cells // 2)[0, 0]
     inside = (deep >= min(0.95, float(deep.max()))).nonzero().flip(1)
-    drawn = torch.randint(len(inside), (PLACES,), generator=torch.Generator().manual_seed(seed))
-    return inside[drawn.to(inside.device)]
+    chosen = torch.randint(len(inside), (PLACES,), generator=torch.Generator().manual_seed(seed))
+    return inside[chosen.to(inside.device)]
 
 
 def offsets_mm(pair: Pair, centre: Tensor) -> Tensor:

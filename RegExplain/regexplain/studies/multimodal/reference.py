@@ -36,9 +36,9 @@ def measure_indicators(run: Run, pair: Pair) -> dict[str, float]:
     d, h, w = pair.fixed.shape[2:]
     canvas = centred_canvas([w, h, d], pair.spacing)
     nothing: Any = None  # the pair is on the canvas already, there are no images to read it from
-    seen = FirePair(run.model, nothing, canvas, head_mask(pair.fixed))
-    seen.volumes = (pair.fixed, pair.moving)
-    found = Indicators(seen)
+    fire_pair = FirePair(run.model, nothing, canvas, head_mask(pair.fixed))
+    fire_pair.volumes = (pair.fixed, pair.moving)
+    found = Indicators(fire_pair)
     values = (found.symmetry()[0], found.complementarity()[0], found.homogeneity()[0])
     names = ("symmetry", "complementarity", "homogeneity")
     return {KEYS[name]: float("nan") if value is None else value for name, value in zip(names, values, strict=True)}

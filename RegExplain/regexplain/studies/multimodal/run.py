@@ -14,7 +14,7 @@ from ..measures import Estimate, mean_of
 from ..sections import Row, StudyOutput
 from .pairs import Pair
 
-FEWEST = 5  # pairs, to say anything
+FEWEST = 5  # pairs for an estimate
 Item = TypeVar("Item")
 
 

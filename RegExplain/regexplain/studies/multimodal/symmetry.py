@@ -1,4 +1,4 @@
-"""Claim 2: are T's maps the same in both directions, is the transformation, and does either tell the error?"""
+"""Claim 2: are T's maps the same in both directions, is the transformation, and does either predict the error?"""
 
 from __future__ import annotations
 

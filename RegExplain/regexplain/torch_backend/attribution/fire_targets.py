@@ -80,7 +80,7 @@ class FirePair:
     def recognised_modalities(self) -> tuple[list[str], list[float]]:
         """The modalities of the fixed and the moving image as the network classifies them, and their probabilities.
 
-        The one of each that is likelier than the other way round, unless both look clearly like the same one.
+        The likeliest pair of different modalities, unless both images clearly have the same one.
         """
         with torch.no_grad():
             shares = self.network.modality_probabilities(torch.cat(self.volumes), self.features).double().cpu()
@@ -99,7 +99,7 @@ class FirePair:
     @cached_property
     @torch.no_grad()
     def moving_region(self) -> Tensor:
-        """The region carried to where its tissue lies in the moving image, on the canvas."""
+        """The region warped to the moving image, on the canvas."""
         warped = warp(self.region[None, None], self.output.inverse, padding="zeros")[0, 0]
         if float(warped.sum()) == 0:
             raise BadInputError(

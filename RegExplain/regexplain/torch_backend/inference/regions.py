@@ -1,4 +1,4 @@
-"""The structures that a network itself takes an image to show."""
+"""The network's own segmentation of an image, by the names on its card."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from .model import EncodedImage, Model
 
 @torch.inference_mode()
 def regions(model: Model, encoded: EncodedImage) -> sitk.Image | None:
-    """A label map (uint8) on the canvas, numbered as the card's `"segments"`: of each voxel the structure that the
-    network's read-out holds likeliest there, 0 where it holds none likely. None where it was not taught any by name."""
+    """A label map (uint8) on the canvas, numbered as the card's `"segments"`: the likeliest structure of
+    each voxel, 0 where none is likelier than not. None for a network that has no named structures."""
     names = model.card.structures
     logits = model.network.segmentation_logits(encoded.features) if names else None
     if logits is None or logits.shape[1] != len(names):

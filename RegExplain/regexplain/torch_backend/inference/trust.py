@@ -1,4 +1,4 @@
-"""The three indicators of a FireNetwork's registration, measured on the canvas (indicators.py says what they are).
+"""The three indicators of a FireNetwork's registration, measured on the canvas (defined in docs/architecture.md).
 
 They are computed from the prediction of the network; optimising a pair (`--refine`) does not change them.
 """
@@ -84,7 +84,7 @@ class Indicators:
     def complementarity(self) -> Measure:
         """Correlation of the sizes of G's two maps of the head's mean motion, the moving one warped to the fixed image.
 
-        T is antisymmetric, so the signs of the two streams are opposite where they say the same.
+        T is antisymmetric, so the signs of the two maps are opposite where they agree.
         """
         fixed, moving = (values.abs() for values in self.encoder_maps)
         inside = self.pair.region > 0.5
@@ -102,7 +102,7 @@ class Indicators:
     @cached_property
     @torch.no_grad()
     def logit_differences(self) -> list[Tensor]:
-        """Of the fixed and the moving image: |D(real) − D(made from the other)|, (d, h, w), a cell a patch."""
+        """Of the fixed and the moving image: |D(real) − D(synthesised from the other)|, (d, h, w), a cell a patch."""
         pair, network = self.pair, self.pair.network
         features, output = pair.features, pair.output
         sources = features[-1].chunk(2)[::-1]
@@ -135,7 +135,9 @@ class Indicators:
         return {image: Modality(*one) for image, one in zip(IMAGES, zip(names, certainties, strict=True), strict=True)}
 
     def place(self, k: int, index) -> str:
-        """Words for a voxel (z, y, x) of the canvas of image k: the structure that G sees there, or the direction."""
+        """The name of a voxel's place (z, y, x) on the canvas in image k: its structure as G segments it, or its
+        direction.
+        """
         return self._structure(k, index) or direction_words(self._position(k, index))
 
     def _structure(self, k: int, index) -> str:

@@ -4,7 +4,8 @@ from torch import Tensor
 
 
 def discriminator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
-    """Half the mean squares of D(real) − 1 and of D(fake); 0 is told apart, 1/4 undecided (every logit 1/2).
+    """Half the mean squares of D(real) − 1 and of D(fake); 0 for a perfect discriminator, 1/4 undecided (every logit
+    1/2).
 
     `fake_logits` of detached images, or the generator learns from it too.
     """

@@ -53,7 +53,7 @@ def alignment_loss(
 
 
 def _distance(a: Tensor, b: Tensor, weight: Tensor | None, power: int, eps: float = 1e-12) -> Tensor:
-    """One level. eps, of the variance: below what 32-bit features of ordinary size can tell apart from a constant."""
+    """One level. eps, of the variance: below what 32-bit features of ordinary size can distinguish from a constant."""
     a, b = a.float(), b.float()
     counts = a.new_ones(len(a), 1, *a.shape[2:]) if weight is None else resize(weight.float(), a.shape[2:])
     total = (2 * counts.sum()).clamp_min(1e-6)

@@ -273,9 +273,9 @@ class FireNetwork(RegistrationNetwork):
         return self.transformation(*split_pair(features[:-1])).velocity
 
     def modality_logits(self, volumes: Tensor, finest: Tensor) -> Tensor:
-        """(B, modalities), linear in how bright the structures are that G's finest features show, beside one another.
+        """(B, modalities), linear in the contrast of the structures that G's finest features show.
 
-        The features themselves do not tell: they are to be the same in all modalities.
+        The features alone do not suffice: they are to be the same in all modalities.
         """
         with torch.no_grad():
             if self.read_out is None:

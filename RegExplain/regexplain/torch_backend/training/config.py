@@ -24,9 +24,7 @@ class TrainingConfig:
     canvas_spacing_mm: list[float]
     network: dict
     output: str
-    card: (
-        dict  # what a reader must know and the files cannot tell: title, intended use, limits, data, licence, modality
-    )
+    card: dict  # what the files do not contain: title, intended use, limits, data, licence, modality
     kind: str = "latent"  # of network: what it is trained for, and how
     steps: int = 6000
     batch: int = 2

@@ -1,4 +1,4 @@
-"""The log of a training run: read, summed up, drawn."""
+"""The log of a training run: read, summarised, plotted."""
 
 from __future__ import annotations
 

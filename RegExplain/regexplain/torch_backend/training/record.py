@@ -1,4 +1,4 @@
-"""How the weights of a run came about, as its model card tells."""
+"""How the weights of a run were trained, for the model card."""
 
 from __future__ import annotations
 

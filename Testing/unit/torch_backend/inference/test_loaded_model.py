@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from fire_model import head, write_fire_model
+from fire_model import head, write_any_contrast_model, write_fire_model
 from regexplain.cards import registry
-from regexplain.cards.registry import WEIGHTS
+from regexplain.cards.registry import CARD, WEIGHTS
 from regexplain.errors import BadInputError
 from regexplain.torch_backend.inference import model as kept
 from regexplain.torch_backend.inference.model import load_cached
@@ -87,3 +87,12 @@ def test_a_checksum_tells_voxels_types_and_places_apart():
     images = [image, moved, other, sitk.Cast(image, sitk.sitkUInt16)]
     assert len({kept.image_digest(one) for one in images}) == 4
     assert kept.image_digest(image) == kept.image_digest(sitk.Image(image))
+
+
+def test_a_card_that_calls_the_iterations_looks_is_read(tmp_path):
+    folder = write_any_contrast_model(tmp_path / "model")
+    text = (folder / CARD).read_text(encoding="utf-8")
+    assert text.count('"iterations"') == 1
+    (folder / CARD).write_text(text.replace('"iterations"', '"looks"'), encoding="utf-8")
+    network = load_cached(registry.card(str(folder)), "cpu", 1).network
+    assert network.transformation.iterations == [1, 1, 1]

@@ -1,4 +1,4 @@
-"""Random motions and contrasts, drawn for each volume on its own: a pair learns the motion between its two."""
+"""Random motions and contrasts, independent for each volume, so that a pair has a motion between its two."""
 
 from __future__ import annotations
 

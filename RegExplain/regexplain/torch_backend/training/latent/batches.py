@@ -15,12 +15,12 @@ from .objective import Pairs
 def pair(cases: list[Case], config: LatentConfig, step: int, index: int) -> tuple[Tensor, Tensor]:
     """Volumes (2, 1, D, H, W) and segments (2, L, D, H, W) of fixed, then moving.
 
-    Drawn from seed, step and the pair's place in the batch alone: the same in a resumed run, and wherever it is made.
+    Drawn from seed, step and the pair's place in the batch alone: the same in a resumed run, and in any process.
     """
-    drawn = seeded_generator(config.seed, step, index)
-    chosen = [cases[i] for i in torch.randperm(len(cases), generator=drawn)[:2].tolist()]
+    generator = seeded_generator(config.seed, step, index)
+    chosen = [cases[i] for i in torch.randperm(len(cases), generator=generator)[:2].tolist()]
     volumes, segments = (torch.stack([getattr(case, part) for case in chosen]) for part in ("volume", "segments"))
-    return augment(volumes, segments, config.augmentation, drawn)
+    return augment(volumes, segments, config.augmentation, generator)
 
 
 def batch(cases: list[Case], config: LatentConfig, step: int, indices: range) -> Pairs:

@@ -1,4 +1,4 @@
-"""A network of `networks/fire.py` without modalities, trained on random contrasts of made shapes, heads and visits."""
+"""A network of `networks/fire.py` without modalities, trained on random contrasts of shapes, heads and visits."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class AnyContrastTask(FireTask):
         return known_pair(subjects.any(g), g, config.crop)
 
     def _known(self, k: int) -> Pair:
-        """Of shapes that no step sees, and of visits and heads in turn."""
+        """Of shapes that training never draws, and of visits and heads in turn."""
         subjects: list[Anatomy | Visit] = [*self.held_out.visits, *self.held_out.heads]
         g = seeded_generator(1, 0, k)
         subject = shapes_for(self.config.crop, g) if k % 2 else subjects[k // 2 % len(subjects)]

@@ -1,4 +1,4 @@
-"""The configuration of a network of `networks/fire.py`, trained on made and real pairs of T1 and FLAIR."""
+"""The configuration of a network of `networks/fire.py`, trained on synthetic and real pairs of T1 and FLAIR."""
 
 from __future__ import annotations
 

@@ -163,7 +163,7 @@ class Box:
 
 
 def render(anatomy: Anatomy, appearances: list[Appearance], box: Box, generator: torch.Generator) -> Tensor:
-    """(N, d, h, w): one head in each of these appearances on the cells of the box, the same lesions and texture in all."""
+    """(N, d, h, w): one head in each of these appearances, on the cells of the box; lesions and texture are shared."""
     first, second = (box.of(array).flatten().int() for array in (anatomy.first, anatomy.second))
     shape = [s.stop - s.start for s in box.slices]
     share = box.of(anatomy.share).float() / 8
@@ -210,7 +210,7 @@ class Acquisition:
     cut: tuple[float, float]  # of the grid, at its bottom and its top
 
     def coarser(self) -> Acquisition:
-        """For cells of twice the size; only slices thicker than these are still seen."""
+        """For cells of twice the size; only slices thicker than these remain visible."""
         thickness = None if self.thickness is None or self.thickness < 2.2 else self.thickness / 2
         return replace(self, blur=self.blur / 2, thickness=thickness)
 
@@ -237,17 +237,17 @@ def visible(acquisition: Acquisition, head: Tensor, depth: Tensor | None = None)
     low, high = acquisition.cut
     size = len(head)
     rows = torch.arange(size)
-    seen = ((rows >= low * size) & (rows < (1 - high) * size))[:, None, None].expand_as(head)
+    mask = ((rows >= low * size) & (rows < (1 - high) * size))[:, None, None].expand_as(head)
     if acquisition.strip is not None:
         assert depth is not None
-        seen = seen & (depth < min(acquisition.strip, DEPTH_CELLS - 1))
+        mask = mask & (depth < min(acquisition.strip, DEPTH_CELLS - 1))
     if acquisition.silent_air:  # the head's edge stays as soft as it is
-        seen = seen & (F.max_pool3d(head[None, None].float(), 3, 1, 1)[0, 0] > 0)
-    return seen
+        mask = mask & (F.max_pool3d(head[None, None].float(), 3, 1, 1)[0, 0] > 0)
+    return mask
 
 
-def acquire(image: Tensor, acquisition: Acquisition, seen: Tensor, generator: torch.Generator) -> Tensor:
-    """`image` (D, H, W), 1 where the scaling ends, as scanned; in [0, 1], 0 where it is not `seen`."""
+def acquire(image: Tensor, acquisition: Acquisition, mask: Tensor, generator: torch.Generator) -> Tensor:
+    """`image` (D, H, W), 1 where the scaling ends, as scanned; in [0, 1], 0 outside the `mask`."""
     shape = image.shape
     image = smooth(image, acquisition.blur)
     if acquisition.thickness is not None:
@@ -259,9 +259,9 @@ def acquire(image: Tensor, acquisition: Acquisition, seen: Tensor, generator: to
     if acquisition.noise:
         real, imaginary = acquisition.noise * torch.randn(2, *shape, generator=generator)
         image = torch.hypot(image + real, imaginary)
-    return image.clamp_(1e-6, 1) ** torch.exp(torch.tensor(acquisition.gamma)) * seen
+    return image.clamp_(1e-6, 1) ** torch.exp(torch.tensor(acquisition.gamma)) * mask
 
 
-def without_artefacts(image: Tensor, acquisition: Acquisition, seen: Tensor) -> Tensor:
+def without_artefacts(image: Tensor, acquisition: Acquisition, mask: Tensor) -> Tensor:
     """`image` as `acquired` leaves it, without bias, noise and thick slices: what a synthesis should aim at."""
-    return smooth(image, 0.4).clamp_(1e-6, 1) ** torch.exp(torch.tensor(acquisition.gamma)) * seen
+    return smooth(image, 0.4).clamp_(1e-6, 1) ** torch.exp(torch.tensor(acquisition.gamma)) * mask

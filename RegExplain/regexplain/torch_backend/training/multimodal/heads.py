@@ -148,7 +148,7 @@ def _random_cells(head: Anatomy | Visit, generator: torch.Generator) -> Tensor:
 
 
 def _image(head: Anatomy | Visit, modality: int, pose: Pose, generator: torch.Generator) -> Tensor:
-    """(64, 64, 64): drawn (or taken) at 2 mm, averaged to 4 mm, laid on the grid and scanned."""
+    """(64, 64, 64): rendered (or taken) at 2 mm, averaged to 4 mm, resampled to the grid and scanned."""
     cells = pose.cells()
     if isinstance(head, Visit):
         stack, stripped = torch.stack([head.volumes[modality], head.head.float()]), False
@@ -160,8 +160,8 @@ def _image(head: Anatomy | Visit, modality: int, pose: Pose, generator: torch.Ge
     coarse = F.avg_pool3d(stack[None], 2)[0]
     values = sample(coarse, (cells - 0.5) / 2, _whole(coarse[0]))  # two cells of 2 mm have their middle at 0.5
     acquisition = random_acquisition(generator, stripped).coarser()
-    seen = visible(acquisition, values[1] > 0.5, values[-1] + 100)
-    return acquire(values[0], acquisition, seen, generator)
+    mask = visible(acquisition, values[1] > 0.5, values[-1] + 100)
+    return acquire(values[0], acquisition, mask, generator)
 
 
 def _whole(array: Tensor) -> Box:

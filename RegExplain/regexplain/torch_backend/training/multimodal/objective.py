@@ -1,4 +1,4 @@
-"""What the network for T1 and FLAIR is trained to make small, part by part."""
+"""The losses of the network for T1 and FLAIR, part by part."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class FireObjective(nn.Module):
         terms = motion_losses(output, pairs, losses)
         if losses.modality:
             terms["modality"] = self._modality(pairs, volumes, features[-1])
-        if losses.alignment:  # teaches G alone: what lies on each other is to look alike
+        if losses.alignment:  # trains G alone: corresponding places are to have similar features
             terms["alignment"] = alignment_loss(
                 [without_descriptors(of_moving)],
                 output.displacement.detach(),
@@ -88,7 +88,7 @@ class FireObjective(nn.Module):
     def _synthesis(self, pairs: Pair, features: Tensor, output: RegistrationOutput) -> dict[str, Tensor]:
         """F and D in both directions, one item of the batch at a time: each has its own pair of modalities.
 
-        The motion is the network's own where nothing else is known, so F's accuracy teaches T too (FIRE).
+        The motion is the network's own where nothing else is known, so F's accuracy trains T too (FIRE).
         """
         of_fixed, of_moving = features.chunk(2)
         fixed = pairs.fixed, pairs.fixed_modality, of_fixed, output.displacement
@@ -153,14 +153,16 @@ def known_loss(output: RegistrationOutput, pairs: Pair) -> Tensor:
     return HALF_MM / 2 * (there + back)
 
 
-def sequence_loss(answers: Sequence[Tensor], pairs: Pair) -> Tensor:
-    """Mean error of T's velocity, mm, against the known one on the same cells; that of each look counts EARLIER times
-    as much as that of the next one (as in RAFT, Teed and Deng 2020)."""
+def sequence_loss(predictions: Sequence[Tensor], pairs: Pair) -> Tensor:
+    """Mean error of T's velocity, mm, against the known one on the same cells; that of each iteration counts
+    SEQUENCE_DECAY times as much as that of the next one (as in RAFT, Teed and Deng 2020)."""
     errors: list[Tensor] = []
-    for answer in answers:
+    for prediction in predictions:
         errors = [SEQUENCE_DECAY * error for error in errors]
-        truth, weight = (F.interpolate(part, answer.shape[2:], mode="area") for part in (pairs.velocity, pairs.weight))
-        errors.append(known_displacement_loss(answer, truth, weight))
+        truth, weight = (
+            F.interpolate(part, prediction.shape[2:], mode="area") for part in (pairs.velocity, pairs.weight)
+        )
+        errors.append(known_displacement_loss(prediction, truth, weight))
     return CELL_MM * torch.stack(errors).sum()
 
 
@@ -185,8 +187,8 @@ def loss_where_segmented(loss, values: Tensor, targets: Tensor, has_segments: Te
 
 
 def landmark_loss(found: Landmarks, heads: HeadPair) -> Tensor:
-    """mm: how far the landmarks are from the middles of the structures, where these are known, and, of one head seen
-    twice, how far from going with it; and 10 × the cross-entropy of which structures are in view."""
+    """mm: how far the landmarks are from the middles of the structures, where these are known, and, of two
+    images of one head, how far from corresponding; and 10 × the cross-entropy of which structures are in view."""
     count = found.points.shape[1]
     known = heads.weight[:, :count]
     here, there = found.points.chunk(2)
@@ -216,7 +218,7 @@ def landmark_error(matrix: Tensor, heads: HeadPair) -> Tensor:
 
 @contextmanager
 def frozen(module: nn.Module) -> Iterator[None]:
-    """What is computed meanwhile does not teach `module`, only what comes before it."""
+    """Without gradients for the parameters of `module`, but with gradients through it."""
     module.requires_grad_(False)
     try:
         yield

@@ -1,6 +1,6 @@
 """Pairs of images with the motion between them known, or with the structures of both: what a step trains on.
 
-Every draw comes from the one generator that is given, so a pair is the same wherever and whenever it is made.
+All random numbers come from the given generator, so that a pair can be made again.
 Cells of 2 mm along L, P, S; the motion lives on cells of 4 mm, "half" below.
 """
 
@@ -88,7 +88,7 @@ def same_subject(subject: Anatomy | Visit, generator: torch.Generator, size=SIZE
         labels = [labels_at(subject, points, mirrored) for points in (fixed_points, moving_points)]
         images = _rendered_images(subject, appearances, (fixed_points, moving_points), labels, generator)
         segments = [structure_shares(label) for label in labels]
-    (fixed, other, seen), (moving, moving_other, moving_seen) = images
+    (fixed, other, fixed_mask), (moving, moving_other, moving_mask) = images
     displacement, inverse = (without_margin(way) for way in (forward, backward))
     return Pair(
         fixed=fixed[None],
@@ -98,7 +98,7 @@ def same_subject(subject: Anatomy | Visit, generator: torch.Generator, size=SIZE
         displacement=displacement[0],
         inverse=inverse[0],
         velocity=2 * without_margin(motion)[0],
-        weight=visible_in_both(seen, moving_seen, displacement),
+        weight=visible_in_both(fixed_mask, moving_mask, displacement),
         fixed_segments=segments[0],
         moving_segments=segments[1],
         has_segments=torch.tensor(float(not isinstance(subject, Visit))),
@@ -245,9 +245,10 @@ def _rendered_images(
     labels: list[Tensor],
     generator: torch.Generator,
 ) -> list[tuple[Tensor, Tensor, Tensor]]:
-    """For each image: itself as acquired, the other modality clean on the same cells, and what of the head is seen.
+    """For each image: itself as acquired, the other modality clean on the same cells, and the mask of what it shows of
+    the head.
 
-    appearances: of the image and of the other modality, for each; labels as `_labels` has them.
+    appearances: of the image and of the other modality, for each; labels as `labels_at` has them.
     """
     box = box_about(anatomy.first.shape, many)
     wanted = list({id(appearance): appearance for pair in appearances for appearance in pair}.values())
@@ -258,10 +259,10 @@ def _rendered_images(
         stripped = bernoulli(generator, STRIPPED)
         acquisition = random_acquisition(generator, stripped)
         values = sample(stack if stripped else stack[:-1], points, box)
-        seen = visible(acquisition, label > 0, values[-1] + far)
+        mask = visible(acquisition, label > 0, values[-1] + far)
         image, opposite = (values[wanted.index(which)] / which.white[stripped] for which in (appearance, other))
-        scanned = acquire(image, acquisition, seen, generator)
-        results.append((scanned, without_artefacts(opposite, acquisition, seen), seen & (label > 0)))
+        scanned = acquire(image, acquisition, mask, generator)
+        results.append((scanned, without_artefacts(opposite, acquisition, mask), mask & (label > 0)))
     return results
 
 
@@ -277,9 +278,9 @@ def _visit_images(
             random_acquisition(generator, False), thickness=None, silent_air=False, noise=abs(normal(generator, 0.01))
         )
         values = sample(stack, points, box)
-        seen = visible(acquisition, values[2] > 0.5)
-        scanned = acquire(values[modality], acquisition, seen, generator)
-        results.append((scanned, without_artefacts(values[1 - modality], acquisition, seen), seen & (values[2] > 0.5)))
+        mask = visible(acquisition, values[2] > 0.5)
+        scanned = acquire(values[modality], acquisition, mask, generator)
+        results.append((scanned, without_artefacts(values[1 - modality], acquisition, mask), mask & (values[2] > 0.5)))
     return results
 
 
@@ -313,8 +314,8 @@ def structure_shares(labels: Tensor) -> Tensor:
     return counts.view(-1, *shape)[2:].float() / 8
 
 
-def visible_in_both(seen: Tensor, moving_seen: Tensor, displacement: Tensor) -> Tensor:
-    """(1, D/2, H/2, W/2): 1 where the tissue is seen in both images, and lies in the moving view."""
-    fixed, moving = (F.avg_pool3d(mask[None, None].float(), 2) for mask in (seen, moving_seen))
+def visible_in_both(fixed_mask: Tensor, moving_mask: Tensor, displacement: Tensor) -> Tensor:
+    """(1, D/2, H/2, W/2): 1 where both images show the tissue, and it lies in the moving view."""
+    fixed, moving = (F.avg_pool3d(mask[None, None].float(), 2) for mask in (fixed_mask, moving_mask))
     there = warp(moving, displacement, padding="zeros")
     return ((fixed[0] > 0.5) & (there[0] > 0.5)).float()

@@ -1,4 +1,4 @@
-"""A network of `networks/fire.py`, trained on made heads and real visits in two contrasts."""
+"""A network of `networks/fire.py`, trained on synthetic heads and real visits in two contrasts."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class FireTask:
         return head_pair(subject, subject, g)
 
     def validate(self, average: nn.Module, device: torch.device) -> dict[str, float]:
-        """Of what the losses teach; always on the same pairs of what is held out."""
+        """Metrics of what the losses train, always on the same held-out pairs."""
         assert isinstance(average, FireNetwork)
         losses = self.config.losses
         moved = self.registration_figures(average, device) if losses.known or losses.on_the_way else {}
@@ -94,11 +94,11 @@ class FireTask:
     def registration_figures(self, network: FireNetwork, device: torch.device) -> dict[str, float]:
         """The share of known motions that is undone, the error left of them, the Dice between two subjects."""
         errors = [known_errors(network, self._known(k).to(device)) for k in range(self.validation_pairs)]
-        still, answered = (sum(column) / self.validation_pairs for column in zip(*errors, strict=True))
+        before, after = (sum(column) / self.validation_pairs for column in zip(*errors, strict=True))
         dice = [structure_dice(network, self._between(k).to(device)) for k in range(self.validation_pairs // 2)]
         return {
-            "held_out_share_undone": 1 - answered / still,
-            "held_out_error_mm": answered,
+            "held_out_share_undone": 1 - after / before,
+            "held_out_error_mm": after,
             "held_out_dice": sum(dice) / len(dice),
         }
 
@@ -131,16 +131,16 @@ class FireTask:
 
 
 def known_errors(network: FireNetwork, pair: Pair) -> tuple[float, float]:
-    """Mean distance from the truth of staying in place, and of the network's answer, mm."""
-    answer = network(pair.fixed, pair.moving, pair.displacement.shape[2:]).displacement
-    distances = ((guess - pair.displacement).norm(dim=1, keepdim=True) for guess in (0 * answer, answer))
+    """Mean end-point error, mm, of the zero displacement and of the network's prediction."""
+    prediction = network(pair.fixed, pair.moving, pair.displacement.shape[2:]).displacement
+    distances = ((guess - pair.displacement).norm(dim=1, keepdim=True) for guess in (0 * prediction, prediction))
     before, after = (float((d * pair.weight).sum() / pair.weight.sum()) * HALF_MM for d in distances)
     return before, after
 
 
 def structure_dice(network: FireNetwork, pair: Pair) -> float:
-    answer = network(pair.fixed, pair.moving, pair.displacement.shape[2:]).displacement
-    return hard_dice(warp(pair.moving_segments, answer)[0], pair.fixed_segments[0])
+    prediction = network(pair.fixed, pair.moving, pair.displacement.shape[2:]).displacement
+    return hard_dice(warp(pair.moving_segments, prediction)[0], pair.fixed_segments[0])
 
 
 def predict_affine(network: FireNetwork, heads: HeadPair, device: torch.device) -> Tensor:

@@ -45,10 +45,10 @@ def read_visit(t1_file: str | Path, flair_file: str | Path) -> Visit:
     alignment = rigidly_registered(t1, flair)
     first = network_input(t1, canvas, scaling=robust)
     second = network_input(flair, canvas, alignment, scaling=robust)
-    seen = on_canvas(sitk.Cast(flair * 0 + 1, sitk.sitkFloat32), canvas, alignment) > 0.5
+    field_of_view = on_canvas(sitk.Cast(flair * 0 + 1, sitk.sitkFloat32), canvas, alignment) > 0.5
     head = sitk.BinaryMorphologicalClosing(sitk.GetImageFromArray((first > AIR).astype(np.uint8)), [3] * 3)
     filled = sitk.GetArrayFromImage(sitk.BinaryFillhole(head)) > 0
-    return Visit(torch.from_numpy(np.stack([first, second])), torch.from_numpy(filled & seen))
+    return Visit(torch.from_numpy(np.stack([first, second])), torch.from_numpy(filled & field_of_view))
 
 
 def rigidly_registered(fixed: sitk.Image, moving: sitk.Image) -> sitk.Transform:
