@@ -35,14 +35,14 @@ def held_out(model: str, data: Path) -> list[Case]:
     return split(config)[1]
 
 
-def told(network, case: Case) -> float:
-    """Dice of what the network tells of one volume."""
+def predicted_segments_dice(network, case: Case) -> float:
+    """Dice of the network's own segmentation of one volume."""
     segments = network.segmentation_logits(network.encoder(case.volume[None])).sigmoid()
     return hard_dice(resize(segments, case.segments.shape[1:])[0], case.segments)
 
 
 def given_segments(network, fixed: Case, moving: Case, steps: int):
-    """`refined`, but the network is told the true segments."""
+    """`refine_pair`, but with the true segments in place of the predicted ones."""
     true = torch.stack([fixed.segments, moving.segments])
     own, network.segmentation_logits = network.segmentation_logits, lambda _: torch.logit(true, CERTAIN)
     try:
@@ -53,7 +53,7 @@ def given_segments(network, fixed: Case, moving: Case, steps: int):
 
 @torch.inference_mode()
 def measured(network, cases: list[Case], steps: int) -> dict[str, list[float]]:
-    rows: dict[str, list[float]] = {"told": [told(network, case) for case in cases]}
+    rows: dict[str, list[float]] = {"told": [predicted_segments_dice(network, case) for case in cases]}
     ways = {
         "registered": lambda f, m: network(f.volume[None], m.volume[None]),
         f"refined, {steps} steps": lambda f, m: refine_pair(network, f.volume[None], m.volume[None], steps),

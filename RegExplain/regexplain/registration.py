@@ -154,7 +154,7 @@ class _Registration:
             self.model = self._timed("load", self._load, card)
         linear, kind = self._timed("align", self._align, card, model)
         forward, back = self._timed("register", self._deform, linear)
-        if forward is not None and not self._timed("judge", self._discriminate, linear, forward, model):
+        if forward is not None and not self._timed("judge", self._judged, linear, forward, model):
             card = forward = back = None
         self.progress.report("Measuring", 3, 4)
         result = self._result(linear, forward, back)

@@ -1,4 +1,4 @@
-"""Whether an image shows what a model was made for, as far as its own network can judge: the organ, then the contrast."""
+"""Whether an image shows what a model was made for, as its own network judges: the organ, then the contrast."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def misfit(points: np.ndarray, template: np.ndarray) -> float:
 
 def _fluid(model: Model, image: sitk.Image, content: dict[str, Any]) -> str | None:
     """Fluid in the ventricles is darker than white matter, in FLAIR much so; in T2, PD and CT it is not."""
-    encoded, network = model.encoded(image), model.network
+    encoded, network = model.encode(image), model.network
     volume = encoded.volume[0, 0]
     structures = F.interpolate(
         network.read_out(encoded.features[-1]).sigmoid(), encoded.volume.shape[2:], mode="trilinear"

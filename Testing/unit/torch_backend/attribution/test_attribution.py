@@ -212,12 +212,12 @@ def test_a_stage_beside_the_way_to_the_scalar_is_an_error_not_a_map_of_zeros():
     """A copy made of an activation after the network went on from it looks like it, and has no gradient."""
     target = LinearCase.make().target
 
-    def answer(fixed, moving):
+    def forward(fixed, moving):
         value, stages = target.forward(fixed, moving)
         return value, {stage: activation * 1 for stage, activation in stages.items()}
 
     with pytest.raises(BadInputError, match="'encoder-fixed' has no part in what is explained"):
-        attribution_method("hirescam").maps(replace(target, forward=answer))
+        attribution_method("hirescam").maps(replace(target, forward=forward))
 
 
 def hooks_of(network: torch.nn.Module) -> list:

@@ -111,13 +111,13 @@ class HandMade(FireNetwork):
         self.synthesis = nn.ModuleDict({name: Draws(name, self.called) for name in self.modalities})
         self.discriminators = nn.ModuleDict({name: Judges(name, self.called) for name in self.modalities})
 
-    def modalities_of(self, volumes, features=None):
+    def modality_probabilities(self, volumes, features=None):
         return torch.tensor([[1.0, 0.0], [0.0, 1.0]])  # fixed T1, moving FLAIR
 
     def forward(self, fixed, moving, shape=None):
         return self.register(self.encoder(torch.cat([fixed, moving])), shape or fixed.shape[2:])
 
-    def registered(self, features, shape):
+    def register(self, features, shape):
         fixed, moving = features[-1].chunk(2)
         raw = torch.zeros(1, 3, *fixed.shape[2:])
         raw[:, 0] = SHIFT
@@ -173,25 +173,30 @@ def test_heat_lies_on_its_cause_at_every_stage(method):
 
 
 WRONGS = {
-    "T's maps are left half the way": (FirePair, "_placed_motion", FirePair._resample, "transformation-forward"),
+    "T's maps are left half the way": (FirePair, "_resample_motion", FirePair._resample, "transformation-forward"),
     "T's maps are carried the other way": (
-        *(fire_targets, "half_way", lambda output: midpoint_displacements(output)[::-1]),
+        *(fire_targets, "midpoint_displacements", lambda output: midpoint_displacements(output)[::-1]),
         "transformation-backward",
     ),
-    "x flipped": (fire_targets, "in_place", lambda c, *to: resample_to_image(np.flip(c, 2), *to), "encoder-fixed"),
+    "x flipped": (
+        fire_targets,
+        "resample_to_image",
+        lambda c, *to: resample_to_image(np.flip(c, 2), *to),
+        "encoder-fixed",
+    ),
     "half a cell off": (
         fire_targets,
-        "in_place",
+        "resample_to_image",
         lambda c, *to: resample_to_image(np.roll(c, 1, 2), *to),
         "encoder-moving",
     ),
     "without the alignment": (
-        *(fire_targets, "in_place"),
+        *(fire_targets, "resample_to_image"),
         lambda c, canvas, grid, result: Grid.of(result.moving).sample(canvas.image(c)),
         "discriminator-moving",
     ),
     "drawn in the other image's place": (
-        *(FirePair, "_synthesised", lambda self, k, volumes: synthesised_where_it_was(self, k, volumes)),
+        *(FirePair, "_synthesise", lambda self, k, volumes: synthesised_where_it_was(self, k, volumes)),
         "synthesis-fixed",
     ),
 }

@@ -27,7 +27,7 @@ class KnownNetwork(RegistrationNetwork):
     def encoder(self, volumes):
         return [volumes]
 
-    def registered(self, features, shape):
+    def register(self, features, shape):
         index = np.stack(np.meshgrid(*[np.arange(n) for n in SIZE], indexing="ij"), -1)
         u = (index - (np.array(SIZE) - 1) / 2) @ MATRIX.T + SHIFT
         displacement = torch.from_numpy(u).permute(3, 2, 1, 0)[None].float()

@@ -125,13 +125,13 @@ class Toy(torch.nn.Module):
         self.discriminators = dict.fromkeys(self.modalities, lambda image: (F.avg_pool3d(image, 4), image))
         self.structures = structures
 
-    def told(self, features):
+    def segmentation_logits(self, features):
         return None if self.structures is None else self.structures.expand(2, -1, -1, -1, -1)
 
     def encoder(self, volumes):
         return [F.avg_pool3d(volumes, 2)]
 
-    def registered(self, features, shape):
+    def register(self, features, shape):
         fixed, moving = features[-1].chunk(2)
         x = self.moves + 0.01 * (moving - fixed)
         raw, nothing = torch.cat([x, 0 * x, 0 * x], 1), torch.zeros_like(x)
@@ -143,10 +143,10 @@ class Toy(torch.nn.Module):
     def forward(self, fixed, moving):
         return self.register(self.encoder(torch.cat([fixed, moving])), fixed.shape[2:])
 
-    def modalities_of(self, volumes, features=None):
+    def modality_probabilities(self, volumes, features=None):
         return torch.tensor([[4.0, 0.0], [0.0, 4.0]]).softmax(1)
 
-    def synthesised(self, features, modality, displacement=None):
+    def synthesise(self, features, modality, displacement=None):
         image = F.interpolate(features, scale_factor=2, mode="trilinear")
         return image * (modality == "FLAIR"), features
 
@@ -259,7 +259,7 @@ def test_homogeneity_is_the_mean_difference_of_patch_logits_of_both_images_where
 
 def test_the_moving_images_map_lies_on_its_own_grid_through_the_alignment():
     class Swapped(Toy):
-        def modalities_of(self, volumes, features=None):
+        def modality_probabilities(self, volumes, features=None):
             return torch.tensor([[0.0, 4.0], [4.0, 0.0]]).softmax(1)  # the moving image is the T1, which is drawn black
 
     result, spots = spotted_result([9.5, 5.5, 9.5], [5.5, 9.5, 5.5])
