@@ -22,7 +22,7 @@ from .transforms import alignment
 from .transforms.affine_registration import registered
 from .transforms.itk import RegistrationTransform, as_affine, backward, extended_sample
 from .transforms.similarity import Similarity
-from .volumes.content import not_mr
+from .volumes.content import not_a_scan, not_mr
 from .volumes.geometry import Grid
 from .volumes.images import check_volume, fitted_pair, fitted_segmentation, within, without_metadata
 from .volumes.memory import check_memory_for
@@ -200,8 +200,9 @@ class _Registration:
     def _content(self, card: registry.ModelCard) -> str | None:
         """Why the images do not show what a model was made for, a phrase; None where both may: then it is loaded."""
         images = {"moving": self.moving, "fixed": self.fixed}  # what is seen last is kept by the model
+        not_for_it = not_mr if "content" in card.values else not_a_scan
         for role, image in images.items():
-            if "content" in card.values and (reason := not_mr(image)):
+            if reason := not_for_it(image):
                 return f"the {role} image {reason}"
         from .torch_backend.inference.content import unlike
 

@@ -1,4 +1,4 @@
-"""What an image shows, as far as its values alone tell: what is no MR image fits no model that was made for MR."""
+"""What an image shows, as far as its values tell: what is no MR image fits no model for MR, what is no scan none."""
 
 from __future__ import annotations
 
@@ -11,13 +11,24 @@ AIR_SHARE = 0.02
 PROBED = 200_000  # voxels
 
 
+def not_a_scan(image: sitk.Image) -> str | None:
+    """Why it cannot be a scan of any kind, as a phrase; None where nothing speaks against it."""
+    values = sitk.GetArrayViewFromImage(image)
+    if len(np.unique(_some(values))) < FEW_VALUES and len(np.unique(values)) < FEW_VALUES:
+        return "is a mask or a label map, not a scan"
+    return None
+
+
 def not_mr(image: sitk.Image) -> str | None:
     """Why it cannot be an MR image, as a phrase; None where nothing speaks against it."""
-    values = sitk.GetArrayViewFromImage(image)
-    some = values.ravel()[:: max(1, values.size // PROBED)]
-    if len(np.unique(some)) < FEW_VALUES and len(np.unique(values)) < FEW_VALUES:
-        return "is a mask or a label map, not a scan"
+    if reason := not_a_scan(image):
+        return reason
+    some = _some(sitk.GetArrayViewFromImage(image))
     air = (some >= AIR_HU[0]) & (some <= AIR_HU[1])
     if air.mean() > AIR_SHARE and (some < AIR_HU[1]).mean() < 1 and some.max() > 0:
         return "has air at −1000, as CT has"
     return None
+
+
+def _some(values: np.ndarray) -> np.ndarray:
+    return values.ravel()[:: max(1, values.size // PROBED)]

@@ -8,6 +8,8 @@ from fire_model import head, write_any_contrast_model
 from regexplain import explain, register, trust
 from regexplain.cards import registry
 from regexplain.errors import BadInputError
+from regexplain.progress import Progress
+from regexplain.registration import _Registration
 from regexplain.results.registration_result import RegistrationResult
 from regexplain.torch_backend.networks.fire import FireNetwork
 from regexplain.volumes.geometry import Grid
@@ -129,3 +131,28 @@ def test_a_mask_that_is_empty_is_refused(scans, model):
     nothing = Grid.of(scans[0]).image(np.zeros(scans[0].GetSize()[::-1], np.uint8))
     with pytest.raises(BadInputError, match="fixed mask is empty"):
         register(*scans, model=model, fixed_mask=nothing)
+
+
+def as_ct(scan: sitk.Image) -> sitk.Image:
+    """In Hounsfield units: air where it was dark."""
+    array = sitk.GetArrayFromImage(scan).astype(np.int16)
+    return Grid.of(scan).image(np.where(array < 60, -1000 + array // 8, array // 4).astype(np.int16))
+
+
+def test_auto_takes_it_for_what_no_model_was_made_for_but_not_for_masks(tmp_path, monkeypatch, fire_model, scans):
+    write_any_contrast_model(tmp_path / "a")
+    (tmp_path / "b").symlink_to(fire_model, target_is_directory=True)
+    monkeypatch.setattr(registry, "FOLDER", tmp_path)
+    chosen = []
+    monkeypatch.setattr(_Registration, "_load", lambda self, card: chosen.append(card.name))
+    monkeypatch.setattr("regexplain.torch_backend.inference.content.unlike", lambda *_: None)
+
+    def choice(fixed, moving) -> str | None:
+        work = _Registration(fixed, moving, None, None, (None, None), None, 0, "cpu", 1, Progress())
+        card = work._chosen("auto")
+        return card and card.name
+
+    assert choice(*scans) == "tiny-t1-flair"
+    assert choice(as_ct(scans[0]), scans[1]) == "tiny-any-contrast"
+    assert choice(scans[0], scans[1] > 60) is None
+    assert chosen == ["tiny-t1-flair", "tiny-any-contrast"]
