@@ -167,7 +167,7 @@ def test_what_is_written_is_what_was_there_when_the_button_was_pressed(panel, vo
 
 def test_cancelling_while_the_inputs_are_written_leaves_nothing(panel, volumes, worker, shown):
     panel.ui.registerButton.click()
-    assert panel.session._preparing.running and panel.ui.registerButton.text == "Cancel"
+    assert panel.session._verb.running and panel.ui.registerButton.text == "Cancel"
     panel.ui.registerButton.click()
     assert not panel.session.job and jobFolders() == [] and not panel.session.runner.running
     assert "Cancelled" in panel.ui.statusLabel.text and shown == []

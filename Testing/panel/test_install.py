@@ -180,7 +180,7 @@ def test_nobody_is_asked_for_a_connection_that_is_not_there(host, monkeypatch):
 
 
 def test_registering_asks_first_and_starts_nothing_where_declined(computer, panel, volumes, shown, monkeypatch):
-    monkeypatch.setattr(panel.session, "_installLogic", computer.logic)
+    monkeypatch.setattr(panel.session._verb, "_installLogic", computer.logic)
     computer.answer = False
     press(panel, panel.ui.registerButton)
     assert len(computer.asked) == 1 and shown == [] and panel.ui.registerButton.enabled

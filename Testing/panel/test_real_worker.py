@@ -32,7 +32,7 @@ def test_the_real_worker_refuses_a_constant_image_in_one_sentence(panel, shown):
     parameters = panel.session.parameterNode
     for role, value in (("fixed", 0), ("moving", 1)):
         setattr(parameters, role, slicer.util.addVolumeFromArray(np.full((8, 8, 8), value, np.int16), name=role))
-    panel.session._installLogic.ensure = lambda: True
+    panel.session._verb._installLogic.ensure = lambda: True
     press(panel, panel.ui.registerButton)
     [sentence] = shown
     assert "same value" in sentence and "Traceback" not in sentence
@@ -47,7 +47,7 @@ def test_a_transform_made_elsewhere_is_measured_the_right_way_round(panel, shown
     folder = tmp_path / "Größe 中文 mit Leerzeichen"
     folder.mkdir()
     monkeypatch.setattr(slicer.app, "temporaryPath", str(folder))
-    panel.session._installLogic.ensure = lambda: True
+    panel.session._verb._installLogic.ensure = lambda: True
     panel.ui.samplePairButton.click()
     node, toParent = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "Theirs"), vtk.vtkMatrix4x4()
     toParent.SetElement(0, 3, 3.0)  # the moving scan goes 3 mm to the right, to lie on the fixed one
@@ -66,7 +66,7 @@ def workerId(panel):
 
 
 def registerSamplePair(panel):
-    panel.session._installLogic.ensure = lambda: True
+    panel.session._verb._installLogic.ensure = lambda: True
     panel.ui.samplePairButton.click()
     panel.session.parameterNode.model = "hippocampus"
     press(panel, panel.ui.registerButton, 120)
@@ -93,7 +93,7 @@ def test_one_worker_computes_one_verb_after_another_and_imports_torch_once(panel
 @needs_torch
 @needs_proc
 def test_a_cancelled_verb_ends_its_worker_and_the_next_one_works(panel, shown):
-    panel.session._installLogic.ensure = lambda: True
+    panel.session._verb._installLogic.ensure = lambda: True
     panel.ui.samplePairButton.click()
     panel.session.parameterNode.model, panel.session.parameterNode.refine = "hippocampus", 500
     panel.ui.registerButton.click()

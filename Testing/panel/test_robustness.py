@@ -406,7 +406,7 @@ def noSpace(*arguments, **options):
 @pytest.mark.parametrize("function", ["tempfile.mkdtemp", "shutil.move"])
 def test_a_disk_full_on_this_side_is_one_sentence(panel, volumes, worker, shown, monkeypatch, function):
     before, nodes = resultFolders(), nodeCount()
-    monkeypatch.setattr(f"RegExplainLib.GUI.Session.{function}", noSpace)
+    monkeypatch.setattr(function, noSpace)
     press(panel, panel.ui.registerButton)
     assert len(shown) == 1 and "No space left on device" in shown[0] and "free space" in shown[0]
     assert jobFolders() == [] and resultFolders() == before and nodeCount() == nodes and isUsable(panel)

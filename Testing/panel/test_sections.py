@@ -744,7 +744,7 @@ def test_the_indicators_of_a_model_of_two_contrasts_are_measured_and_warned_of(p
     from regexplain.cards import registry
 
     card = registry.ModelCard(Path("nowhere"), {"name": "two", "network": {"type": "fire"}, "files": {}})
-    monkeypatch.setitem(panel.session._cards, registered.record["model"]["sha256"], card)
+    monkeypatch.setitem(panel.session.shown._cards, registered.record["model"]["sha256"], card)
     panel.session.changed.emit()
     assert any("Not measured yet" in words for _, words in cells(panel.ui.trustTable))
     press(panel, panel.ui.trustButton)

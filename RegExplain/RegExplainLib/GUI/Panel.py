@@ -116,7 +116,7 @@ class Panel(VTKObservationMixin):
     def _onSetPicked(self, node):
         shown = self.session.parameterNode
         if shown is not None and node is not None and node is not shown.parameterNode:
-            with self.session.viewsFollow():
+            with self.session.shown.viewsFollow():
                 self._setParameterNode(ParameterNode(node))
 
     def _onSceneStartClose(self, caller, event):
@@ -143,6 +143,6 @@ class Panel(VTKObservationMixin):
     def _onNodeRemoved(self, caller, event):
         shown = self.session.parameterNode
         if shown is not None and shown.parameterNode.GetScene() is None:
-            with self.session.viewsFollow():
+            with self.session.shown.viewsFollow():
                 self._setParameterNode(self._getParameterNode())
-        self.session.noticeRemovedNodes()
+        self.session.shown.noticeRemovedNodes()

@@ -31,10 +31,10 @@ class ExplainSection:
         session.changed.connect(self.update)
 
     def update(self):
-        whyNot = self._session.whyNotExtended()
+        whyNot = self._session.shown.whyNotExtended()
         self._page.show("" if self._heatmapEntries() else whyNot)
         self._button.update(whyNot)
-        self._picker.update("" if self._session.segmentNames() else _("There is no segmentation to click."))
+        self._picker.update("" if self._session.shown.segmentNames() else _("There is no segmentation to click."))
         parameters = self._session.parameterNode
         if parameters is not None:
             self._stages.show(self._titlesOfStages(), parameters.stage)
@@ -56,12 +56,12 @@ class ExplainSection:
         return {stage: _(stage_title(stage)) for stage in self._ownStages()} | computed
 
     def _ownStages(self):
-        card = self._session.card
+        card = self._session.shown.card
         return card.stages if card is not None else STAGES["latent"]
 
     def _titlesOfRegions(self):
         """Name by label, 0 first for all that there is."""
-        segmentNames = self._session.segmentNames()
+        segmentNames = self._session.shown.segmentNames()
         return {0: _("All segments") if segmentNames else _("All tissue"), **segmentNames}
 
     def _heatmap(self):

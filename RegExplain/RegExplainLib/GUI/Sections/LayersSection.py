@@ -48,7 +48,7 @@ class LayersSection:
         towards = arrows.towards if added else "moving"
         self._directions.show(directions(), towards)
         self._segments.show(
-            {EVERYWHERE: _("Everywhere"), **self._session.segmentNames()},
+            {EVERYWHERE: _("Everywhere"), **self._session.shown.segmentNames()},
             (arrows.segment if added else None) or EVERYWHERE,
         )
         self._ui.towardsWordsLabel.text = directionWords(towards)

@@ -65,12 +65,12 @@ class MotionsSection:
 
     def _hasComponents(self):
         """Whether the model that made the registration on show has components; taken for granted where unknown."""
-        card = self._session.card
+        card = self._session.shown.card
         return card is None or card.has_components
 
     def _whyNot(self, titles):
         """Why there is nothing here to play, to find and to take apart."""
-        extensible = self._hasComponents() and not self._session.whyNotExtended()
+        extensible = self._hasComponents() and not self._session.shown.whyNotExtended()
         return "" if titles or extensible else self._whyNotPlayed(None)
 
     def _whyNotPlayed(self, layer):
@@ -81,7 +81,7 @@ class MotionsSection:
             return _("An animation moves the fixed segmentation; register with a segmentation of the fixed volume.")
         if result is not None and result.record.get("transform"):
             return _("This transform is affine and bends nothing, so there is nothing to play.")
-        return self._session.whyNotExtended() or _("Find what the components do first.")
+        return self._session.shown.whyNotExtended() or _("Find what the components do first.")
 
     def _whyNoComponents(self):
         if not self._hasComponents():
@@ -92,7 +92,7 @@ class MotionsSection:
         result = self._session.result
         if result is not None and result.record["model"] is not None and result.fixedSegmentation is None:
             return _("An animation moves the fixed segmentation; register with a segmentation of the fixed volume.")
-        return self._session.whyNotExtended()
+        return self._session.shown.whyNotExtended()
 
     def _findComponents(self):
         self._session.extendResult("animate", "components", [], self._onFound)

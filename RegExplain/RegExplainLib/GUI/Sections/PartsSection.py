@@ -25,8 +25,8 @@ class PartsSection:
             widget.visible = bool(found)
 
     def _whyNot(self):
-        whyNot = self._session.whyNotExtended()
-        card = self._session.card
+        whyNot = self._session.shown.whyNotExtended()
+        card = self._session.shown.card
         if not whyNot and card is not None and not card.has_components:
             return _("The model of this registration has no latent components to take it apart into.")
         return whyNot

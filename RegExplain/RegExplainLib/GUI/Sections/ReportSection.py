@@ -24,8 +24,8 @@ class ReportSection:
 
     def update(self):
         busy = _("Another computation is running.") if self._session.job else ""
-        self._page.show(self._session.whyNoFiles())
-        whyNot = self._session.whyNoFiles() or busy
+        self._page.show(self._session.shown.whyNoFiles())
+        whyNot = self._session.shown.whyNoFiles() or busy
         self._setState(self._ui.reportButton, whyNot or self._whyNoReport())
         self._setState(self._ui.saveResultButton, whyNot)
 

@@ -43,7 +43,7 @@ class ResultSection:
             return []
         if not result.record["segments"]:
             return regionRows(result.record)
-        names, changes = self._session.segmentNames(), self._volumeChanges(result)
+        names, changes = self._session.shown.segmentNames(), self._volumeChanges(result)
         rows = []
         for segment in result.record["segments"]:
             label = segment["label"]
@@ -70,7 +70,7 @@ class ResultSection:
             self._session.said.emit(_("Added the table {name} to the scene.").format(name=node.GetName()), [])
 
     def _onPicked(self, label):
-        if label in self._session.segmentNames():
+        if label in self._session.shown.segmentNames():
             self._session.parameterNode.region = label
 
 

@@ -37,11 +37,11 @@ class TrustSection:
 
     def _hasIndicators(self):
         """Whether the model that made the registration on show can measure them."""
-        card = self._session.card
+        card = self._session.shown.card
         return card is not None and card.has_indicators
 
     def _whyNot(self):
-        whyNot = self._session.whyNotExtended()
+        whyNot = self._session.shown.whyNotExtended()
         if not whyNot and not self._hasIndicators():
             return _("The model of this registration has no indicators of its own; what is known of it stands above.")
         return whyNot

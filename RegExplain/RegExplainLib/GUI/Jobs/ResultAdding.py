@@ -1,0 +1,87 @@
+import shutil
+from pathlib import Path
+
+import qt
+from slicer.i18n import tr as _
+
+from regexplain.errors import RegExplainError
+from regexplain.results.folder import RECORD
+
+from ...MRML.Segments import segmentsByLabel
+
+
+class ResultAdding:
+    """Brings what a job computed into the scene and shows it; the job ends with that."""
+
+    def __init__(self, job, loading, folders, shown, messages, progress, added):
+        self._job, self._loading, self._folders = job, loading, folders
+        self._shown, self._messages = shown, messages
+        self._progress, self._added = progress, added
+        self._folder = None  # that is being loaded
+
+    @property
+    def running(self):
+        return self._loading.running
+
+    def run(self, path, segmentNames, whenAdded):
+        """As Session.addResult."""
+        if not Path(path, RECORD).is_file():
+            raise RegExplainError(unreadable())
+        self._folder = folder = self._folders.moveHere(path)
+        self._progress.emit(_("Loading"), 0, 0)
+        self._loading.run(
+            folder,
+            lambda result: self._show(result, folder, segmentNames, whenAdded),
+            lambda error: self._fail(error, folder),
+        )
+
+    def cancel(self):
+        self._loading.cancel()
+        shutil.rmtree(self._folder, ignore_errors=True)
+        self._job.cancelled()
+
+    def _show(self, result, folder, segmentNames, whenAdded):
+        with self._messages.guard():
+            self._folders.keep(result.id, folder)
+            nameSegments(result, segmentNames)
+            if self._job.startedHere:
+                self._shown.show(result)
+        qt.QTimer.singleShot(0, lambda: self._complete(result, whenAdded))  # either takes a while of its own
+
+    def _complete(self, result, whenAdded):
+        if not self._job.name:  # shut down meanwhile
+            return
+        with self._messages.guard():
+            if result.node("record") is not None:  # else the scene was closed
+                whenAdded(result)
+                if not self._job.startedHere:
+                    self._putAside(result)
+        self._job.end()
+        if self._shown.result is not None and self._shown.result.id == result.id:
+            self._added.emit()
+
+    def _putAside(self, result):
+        started = self._job.startedFrom
+        started.result = result.id
+        if self._shown.putAside(result):
+            text = _("Finished. The result belongs to the parameter set {name}; choose that to see it.")
+            self._job.say(text.format(name=started.parameterNode.GetName()))
+
+    def _fail(self, error, folder):
+        shutil.rmtree(folder, ignore_errors=True)
+        with self._messages.guard():
+            raise RegExplainError(unreadable()) if isinstance(error, RuntimeError) else error  # SimpleITK's
+        self._job.end()
+
+
+def nameSegments(result, names):
+    """names: by label; others keep theirs."""
+    for segmentation in (result.fixedSegmentation, result.movingSegmentation, result.warpedSegmentation):
+        for label, segment in segmentsByLabel(segmentation).items():
+            segment.SetName(names.get(label, segment.GetName()))
+
+
+def unreadable():
+    return _(
+        "The computation ended, but its result cannot be read; see the log below, free memory and disk, then try again."
+    )

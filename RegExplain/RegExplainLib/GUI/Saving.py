@@ -1,0 +1,58 @@
+from pathlib import Path
+
+from slicer.i18n import tr as _
+
+from .Disk import copyWhole, diskErrors, freeName
+from .Jobs.BackgroundReading import BackgroundReading
+
+
+class Saving:
+    """Writes what the user keeps, a result folder or a video, as the running job."""
+
+    def __init__(self, job, messages):
+        self._job, self._messages = job, messages
+        self._background = BackgroundReading()
+        self._video = None  # that is being saved
+
+    @property
+    def cancellable(self):
+        """A video is; copying a folder needs no scene, and goes on."""
+        return self._video is not None
+
+    def copyFolder(self, source, target):
+        """Copy the folder `source`, in the background, into a new folder under `target`."""
+        copy = freeName(Path(target), _("RegExplain result"))
+
+        self._save("save", copy, lambda done, fail: self._background.run(lambda: copyWhole(source, copy), done, fail))
+
+    def saveVideo(self, video):
+        """Save a motion: let a MotionVideo take its pictures and write its file."""
+        self._video = video
+        self._save("video", video.path, video.run)
+
+    def cancel(self):
+        self._video.cancel()
+        self._video = None
+        self._job.cancelled()
+
+    def shutDown(self):
+        """No thread hands anything back, and no video stays half written."""
+        if self._video is not None:
+            self._video.shutDown()
+        self._background.forget()
+
+    def _save(self, name, path, run):
+        """Let `run(whenDone, whenFailed)` write `path`."""
+
+        def done(nothing):
+            self._video = None
+            self._job.end(_("Saved as {name}.").format(name=path.name))
+
+        def fail(error):
+            self._video = None
+            self._job.end()
+            with self._messages.guard(), diskErrors(path.parent):
+                raise error
+
+        self._job.begin(name)
+        run(done, fail)

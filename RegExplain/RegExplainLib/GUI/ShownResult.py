@@ -1,0 +1,130 @@
+from contextlib import contextmanager
+
+from slicer.i18n import tr as _
+
+import slicer
+from regexplain.cards import registry
+
+from ..MRML.OtherOutlines import showOtherOutlines
+from ..MRML.ResultNodes import ResultNodes
+from ..MRML.Segments import segmentsByLabel
+from .ResultViews import ResultViews
+
+
+class ShownResult:
+    """Which registration of the scene the panel shows, and what is known of it; `changed` tells that it is another."""
+
+    def __init__(self, parameters, folders, loading, messages, changed):
+        self._parameters, self._folders, self._loading = parameters, folders, loading
+        self._messages, self._changed = messages, changed
+        self._result = None
+        self._views = ResultViews()
+        self._cards = {}  # by checksum
+
+    @property
+    def result(self):
+        """ResultNodes; None where there is none any more."""
+        if self._result is not None and self._result.node("record") is None:
+            self._result = None
+        return self._result
+
+    @property
+    def all(self):
+        """Every registration of the scene, oldest first, but one that is being loaded."""
+        found = ResultNodes.find(slicer.mrmlScene) if self._parameters.node is not None else []
+        loading = self._loading.result
+        return [result for result in found if loading is None or result.id != loading.id]
+
+    @property
+    def card(self):
+        """The card of the model that made the registration; None where that very model is not installed."""
+        model = self.result.record["model"] if self.result is not None else None
+        if model is None:
+            return None
+        digest = model["sha256"]
+        if digest not in self._cards:
+            with self._messages.guard():
+                self._cards[digest] = registry.by_checksum(digest)
+        return self._cards.setdefault(digest, None)
+
+    def segmentNames(self):
+        """Name by label of the segments of the fixed segmentation."""
+        segmentation = self.result.fixedSegmentation if self.result is not None else None
+        return {label: segment.GetName() for label, segment in segmentsByLabel(segmentation).items()}
+
+    def find(self):
+        """Show what the parameter set asks for, else the newest."""
+        results = self.all
+        wanted = self._parameters.node.result if self._parameters.node is not None else ""
+        self._result = next((r for r in results if r.id == wanted), results[-1] if results else None)
+        if self._result is not None:
+            self._result.folder = self._folders.open(self._result.id)
+        self._changed.emit()
+
+    def choose(self, resultId):
+        """Show another registration of the scene."""
+        with self.viewsFollow():
+            self._parameters.node.result = resultId
+            self.find()
+
+    def noticeRemovedNodes(self):
+        """If the registration was removed from the scene, show another."""
+        if self._result is not None and self.result is None:
+            showOtherOutlines(slicer.mrmlScene)
+            self.find()
+
+    @contextmanager
+    def viewsFollow(self):
+        """Let the views go from the registration on show to the one that is on show afterwards."""
+        before = self.result
+        yield
+        if before is not None and self.result is not None and before.id == self.result.id:
+            return
+        if before is not None:
+            self._views.leave(before)
+        if self.result is not None:
+            self._views.enter(self.result)
+            self._changed.emit()
+
+    def show(self, result):
+        """Show what has just been loaded."""
+        if self.result is not None:
+            self._views.leave(self.result)
+        self._result = result
+        result.enterViews()
+        self._parameters.node.result = result.id
+
+    def replace(self, result):
+        """Let new ResultNodes stand for the registration where it is the one on show; whether it is."""
+        isShown = self.result is not None and self.result.id == result.id
+        if isShown:
+            self._result = result
+        return isShown
+
+    def putAside(self, result):
+        """Take what has just been loaded out of the views, for what was on show; False where nothing was."""
+        if self.result is None:
+            self.find()
+            return False
+        self._views.leave(self.result)
+        self._views.leave(result)
+        self._views.enter(self.result, fitted=False)
+        return True
+
+    def whyNotExtended(self):
+        """Why no network can add to the registration, in a sentence; "" where one can."""
+        if self.result is None:
+            return _("Register two volumes first.")
+        if self.result.record.get("transform"):
+            return _("This transform was made elsewhere, so there is no network to explain.")
+        if self.result.record["kind"] == "affine":
+            return _("No model fitted these scans, so no network moved anything that could be explained.")
+        return self.whyNoFiles()
+
+    def whyNoFiles(self):
+        """Why the result folder cannot be read, in a sentence; "" where it can."""
+        if self.result is None:
+            return _("Register two volumes first.")
+        if self.result.folder is None:
+            return _("The files of this registration are gone, as it was made earlier; register again.")
+        return ""
