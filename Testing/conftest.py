@@ -1,11 +1,13 @@
 """What every folder of tests shares."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+DATA = Path(__file__).parent / "data"
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")  # before any Qt: no test needs a screen
@@ -36,3 +38,13 @@ def fire_model(tmp_path_factory) -> Path:
     from fire_model import write_fire_model
 
     return write_fire_model(tmp_path_factory.mktemp("models") / "tiny-t1-flair")
+
+
+@pytest.fixture
+def old_result(tmp_path) -> Path:
+    """A result folder, with its scene, that an earlier RegExplain wrote (data/README.md)."""
+    folder = Path(shutil.copytree(DATA / "old-result", tmp_path / "old"))
+    scene = shutil.make_archive(str(folder / "scene"), "zip", folder, "scene")  # the repository holds no archive
+    Path(scene).rename(folder / "scene.mrb")
+    shutil.rmtree(folder / "scene")
+    return folder
