@@ -208,7 +208,7 @@ def test_an_answer_that_is_worse_than_the_alignment_is_dropped_by_auto_and_said_
 
     real = prediction.predict
 
-    def worse(model, fixed, moving, linear, refine, progress):
+    def worse(model, fixed, moving, linear, *rest):
         found = real(model, fixed, moving, linear)
         vectors = sitk.GetArrayFromImage(found.displacement) * 0
         vectors[..., 0] = np.linspace(-12, 12, vectors.shape[0])[:, None, None]

@@ -1,5 +1,8 @@
 """A model for any pair: its canvas fits the pair, whatever its size; what it has not is refused in words."""
 
+import json
+import shutil
+
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -141,7 +144,11 @@ def as_ct(scan: sitk.Image) -> sitk.Image:
 
 def test_auto_takes_it_for_what_no_model_was_made_for_but_not_for_masks(tmp_path, monkeypatch, fire_model, scans):
     write_any_contrast_model(tmp_path / "a")
-    (tmp_path / "b").symlink_to(fire_model, target_is_directory=True)
+    shutil.copytree(fire_model, tmp_path / "b")
+    card_file = tmp_path / "b" / registry.CARD
+    card_file.write_text(
+        json.dumps(json.loads(card_file.read_text(encoding="utf-8")) | {"content": {}}), encoding="utf-8"
+    )
     monkeypatch.setattr(registry, "FOLDER", tmp_path)
     chosen = []
     monkeypatch.setattr(_Registration, "_load", lambda self, card: chosen.append(card.name))
