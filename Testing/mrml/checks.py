@@ -17,6 +17,7 @@ from synthetic_result import SEGMENT_CENTRES, SEGMENT_RADII
 
 LPS = np.array((-1.0, -1.0, 1.0))  # times this: RAS to LPS and back
 NEAR_MM = 1e-3
+LOW, HIGH = slice(285, 475), slice(40, 230)  # rows, in a view, of the arrows' colour bar and of a map's
 RED, GOLD = (0.95, 0.15, 0.15), (1.0, 0.80, 0.10)
 
 
@@ -79,6 +80,12 @@ def within_tissue(values: sitk.Image, scan: sitk.Image) -> sitk.Image:
 def bar_title(node) -> str:
     """The words over a map's colour bar, however their lines are broken and padded."""
     return " ".join(slicer.modules.colors.logic().GetColorLegendDisplayNode(node).GetTitleText().split())
+
+
+def bar_pixels(picture: np.ndarray, rows: slice) -> np.ndarray:
+    """What is coloured, (N, 3), in these rows of a view's picture at the right-hand end of a colour bar."""
+    strip = picture[rows, 478:494].reshape(-1, 3).astype(int)
+    return strip[np.ptp(strip, axis=1) > 60]
 
 
 def check_hottest_voxel(layer, truth) -> None:
@@ -205,6 +212,15 @@ def nearest(pixels: np.ndarray, others: np.ndarray) -> np.ndarray:
 def like(picture: np.ndarray, color: np.ndarray, tolerance: float) -> np.ndarray:
     """Where a picture has nearly this colour (0-255)."""
     return np.abs(picture.astype(float) - color).max(axis=2) < tolerance
+
+
+def read_png(path) -> np.ndarray:
+    """(rows, columns, 3) uint8, the upper row first."""
+    reader = vtk.vtkPNGReader()
+    reader.SetFileName(str(path))
+    reader.Update()
+    columns, rows, _ = reader.GetOutput().GetDimensions()
+    return vtk_to_numpy(reader.GetOutput().GetPointData().GetScalars()).reshape(rows, columns, -1)[::-1]
 
 
 def without_bars(picture: np.ndarray) -> np.ndarray:

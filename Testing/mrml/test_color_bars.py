@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from mrml.checks import HIGH, LOW, bar_pixels
 from RegExplainLib.MRML.Layers import DisplacementLayer, GlyphLayer, HeatmapLayer, JacobianLayer
 from RegExplainLib.MRML.Places import anatomyBounds
 from RegExplainLib.MRML.StagesLayout import StagesLayout
@@ -13,7 +14,6 @@ MAPS = {
     "displacement": DisplacementLayer,
     "jacobian": JacobianLayer,
 }
-LOW, HIGH = slice(285, 475), slice(40, 230)  # rows of the arrows' bar and of a map's
 
 
 @pytest.fixture
@@ -23,8 +23,7 @@ def truth(truths):
 
 def bar(view, rows):
     """The bar's own pixels, (N, 3), at its right-hand end of these rows of a view: colours, none of them grey."""
-    strip = view.render()[rows, 478:494].reshape(-1, 3).astype(int)
-    return strip[np.ptp(strip, axis=1) > 60]
+    return bar_pixels(view.render(), rows)
 
 
 @pytest.fixture

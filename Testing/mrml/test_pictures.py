@@ -2,21 +2,11 @@
 
 import numpy as np
 import pytest
-import vtk
-from vtk.util.numpy_support import vtk_to_numpy
 
-from mrml.checks import GOLD, LPS, RED, like
+from mrml.checks import GOLD, LPS, RED, like, read_png
 from RegExplainLib.MRML.Pictures import anatomyCentre, largestDisplacement
 from RegExplainLib.MRML.ResultNodes import ResultNodes
 from synthetic_result import BUMP_OFFSET, STAGES, write_synthetic_result
-
-
-def read(path):
-    reader = vtk.vtkPNGReader()
-    reader.SetFileName(str(path))
-    reader.Update()
-    columns, rows, _ = reader.GetOutput().GetDimensions()
-    return vtk_to_numpy(reader.GetOutput().GetPointData().GetScalars()).reshape(rows, columns, -1)[::-1]
 
 
 @pytest.fixture(scope="module")
@@ -30,14 +20,14 @@ def drawn(canDraw, headless, pictures, truths, tmp_path_factory):
     names = pictures.write(result, folder, lambda n, total: done.append((n, total)))
     assert done == [(n, len(names)) for n in range(1, len(names) + 1)]
     assert not [layer.key for layer in result.layers() if layer.visible]
-    return {name: read(folder / name) for name in names}
+    return {name: read_png(folder / name) for name in names}
 
 
 def counts(picture):
     return [like(picture, np.array(color) * 255, 60).sum() for color in (RED, GOLD)]
 
 
-def test_the_pictures_are_large_enough_to_read(drawn):
+def test_the_pictures_are_large_enough_to_read_png(drawn):
     assert len(drawn) == 13
     for name, picture in drawn.items():
         assert picture.shape == (500, 500 if name == "glyphs-3d.png" else 1500, 3)
@@ -79,7 +69,7 @@ def test_an_affine_result_without_segmentations_has_an_overview(canDraw, scene, 
         pytest.skip("no GL library here to draw with (libegl1 and libgl1, or libosmesa6)")
     truth = write_synthetic_result(tmp_path / "result", kind="affine", segmentations=False)
     assert pictures.write(ResultNodes.load(truth.folder), tmp_path) == ["overview.png"]
-    assert read(tmp_path / "overview.png").std() > 10
+    assert read_png(tmp_path / "overview.png").std() > 10
 
 
 def test_the_slices_go_through_the_middle_of_the_segmentation(result, truth):

@@ -11,7 +11,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mrml.checks import check_arrows, check_chain, check_hottest_voxel, inside_points, surface_points, through_nodes
+from mrml.checks import (
+    HIGH,
+    LOW,
+    bar_pixels,
+    check_arrows,
+    check_chain,
+    check_hottest_voxel,
+    inside_points,
+    read_png,
+    surface_points,
+    through_nodes,
+)
 from RegExplainLib.MRML.Layers import AnimationLayer, GlyphLayer, HeatmapLayer
 from RegExplainLib.MRML.ResultNodes import ResultNodes
 from synthetic_result import STAGES, canvas_of
@@ -146,6 +157,16 @@ def test_every_layer_has_its_picture(made, canDraw):
         pytest.skip("no GL library here to draw with (libegl1 and libgl1, or libosmesa6)")
     assert {path.name for path in (made[0] / "pictures").iterdir()} == PICTURES
     assert not list(made[0].glob(".*"))
+
+
+def test_every_map_and_the_arrows_have_their_colour_bar_in_every_view_of_their_picture(made, canDraw):
+    if not canDraw:
+        pytest.skip("no GL library here to draw with (libegl1 and libgl1, or libosmesa6)")
+    for name in sorted(PICTURES):
+        picture = read_png(made[0] / "pictures" / name)
+        for view in np.split(picture, picture.shape[1] // 500, axis=1):
+            found = len(bar_pixels(view, LOW)) > 500, len(bar_pixels(view, HIGH)) > 500
+            assert found == (name.startswith("glyphs"), not re.match("glyphs|animation|overview|outlines", name)), name
 
 
 def test_without_a_gl_library_the_scene_is_made_and_a_warning_names_what_to_install(truths, tmp_path):

@@ -10,12 +10,17 @@ SLICE_VIEWS = (("Red", "Axial"), ("Green", "Coronal"), ("Yellow", "Sagittal"))  
 class Pictures:
     """Draws results in offscreen views, which come with their nodes. Outside the application only.
 
-    Making one needs no GL; `write` does.
+    Making one needs no GL; `open` and `write` do.
     """
 
     def __init__(self, headless):
         self.sliceViews = [SliceView(headless, *view) for view in SLICE_VIEWS]
         self.threeDView = ThreeDView(headless)
+
+    def open(self):
+        """To be called before layers are added: a view's manager of color legends knows those alone that come later."""
+        for view in (*self.sliceViews, self.threeDView):
+            view.render()
 
     def fit(self, resultNodes, space="fixed"):
         """Set the slice views to the middle of the anatomy that was registered, on the scan of that space."""
@@ -26,8 +31,9 @@ class Pictures:
         """Write what the result has of these; `report(done, total)` is called after each. Returns the names.
 
         overview.png: fixed, moving and warped moving scan. outlines.png: fixed (red) and warped (gold) segmentation.
-        glyphs-slice.png, glyphs-3d.png, jacobian.png, inverse-consistency.png, heatmap-<stage>.png, trust-<map>.png,
-        animation-registration.png, animation-component-NN.png, animation-part-NN.png (at the largest strength).
+        glyphs-slice.png, glyphs-3d.png, displacement.png, jacobian.png, inverse-consistency.png, heatmap-<stage>.png,
+        trust-<map>.png, animation-registration.png, animation-component-NN.png, animation-part-NN.png (at the largest
+        strength).
         Layers are added where they are not, and all are hidden at the end.
         """
         jobs = {"overview.png": lambda: self._overview(resultNodes)}

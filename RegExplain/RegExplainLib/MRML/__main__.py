@@ -47,13 +47,15 @@ def writeScene(result, scene, pictures, progress):
     from .ResultNodes import ResultNodes
 
     headless = Headless.start()
-    views = Pictures(headless)
+    views, drawn = Pictures(headless), pictures is not None and Gl.canRender()
+    if drawn:
+        views.open()
     nodes = ResultNodes.load(result)
     layers = nodes.layers()
     for number, layer in enumerate(layers):
         progress.report("Building the scene", number, len(layers))
         layer.add().hide()
-    if pictures is not None and Gl.canRender():
+    if drawn:
         _writePictures(views, nodes, pictures, progress)
     elif pictures is not None:
         progress.warn(Gl.MISSING)
