@@ -1,4 +1,4 @@
-"""How long a user of the panel waits: the table of docs/architecture.md.
+"""How long a user of the panel waits: the table of docs/waiting.md.
 
     python benchmarks/waiting.py [--size 256] [--repeats 5]
 

@@ -1,4 +1,4 @@
-"""Speaks the worker's protocol (docs/architecture.md) without computing.
+"""Speaks the worker's protocol (docs/worker.md) without computing.
 
     fake_worker.py BEHAVIOUR TEMPLATES
 

@@ -2,7 +2,7 @@
 
     python -m RegExplainLib.MRML RESULT --scene FILE.mrb [--pictures FOLDER]
 
-Prints progress as JSON lines (docs/architecture.md). Exit codes: 0 done (also where there are no pictures for lack of a
+Prints progress as JSON lines (docs/worker.md). Exit codes: 0 done (also where there are no pictures for lack of a
 GL library: a warning says which to install), 2 bad input, 1 anything else.
 """
 

@@ -71,7 +71,7 @@ def _run(command: list[str], progress: Progress) -> None:
 
 
 def _event(line: str) -> dict[str, Any] | None:
-    """One of the contract's JSON lines (docs/architecture.md); None for any other text."""
+    """One of the contract's JSON lines (docs/worker.md); None for any other text."""
     try:
         event = json.loads(line)
         return event if "event" in event else None

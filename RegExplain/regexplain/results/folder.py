@@ -25,7 +25,7 @@ class ResultPart(Protocol):
 
 
 class ResultFolder:
-    """A finished registration (its files and `result.json` are listed in docs/architecture.md)."""
+    """A finished registration (its files and `result.json` are listed in docs/result-folder.md)."""
 
     def __init__(self, path: Path, record: dict[str, Any]):
         self.path, self.record = path, record

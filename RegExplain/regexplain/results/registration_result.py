@@ -23,7 +23,7 @@ IMAGES = ("fixed", "moving", *SEGMENTATIONS, *MASKS, "warped_moving", "warped_mo
 @dataclass
 class RegistrationResult:
     """Segmentations and masks lie on their image's grid; what lies outside a mask was not looked at. `record` is what
-    result.json holds (docs/architecture.md)."""
+    result.json holds (docs/result-folder.md)."""
 
     fixed: sitk.Image
     moving: sitk.Image

@@ -19,7 +19,7 @@ IDLE_MS = 10 * 60 * 1000  # after which a worker that nobody needs gives back it
 
 
 class JobRunner:
-    """One `regexplain` verb at a time; its progress lines (docs/architecture.md) become signals.
+    """One `regexplain` verb at a time; its progress lines (docs/worker.md) become signals.
 
     All run in one worker process, which keeps what it loaded from one verb to the next. It is ended by `giveBack`, or
     after a while without a job, and a cancelled one is: the next job starts another.

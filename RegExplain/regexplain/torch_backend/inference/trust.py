@@ -1,4 +1,4 @@
-"""The three indicators of a FireNetwork's registration, measured on the canvas (defined in docs/architecture.md).
+"""The three indicators of a FireNetwork's registration, measured on the canvas (defined in docs/explanations.md).
 
 They are computed from the prediction of the network; optimising a pair (`--refine`) does not change them.
 """
