@@ -161,6 +161,7 @@ def toy_model(network: Toy, **card) -> Model:
         canvas_about="image",
         canvas_fits_pair=False,
         intensities="normalised",
+        structures={int(number): name for number, name in card.get("segments", {}).items()},
     )
     return Model(known, network, torch.device("cpu"))  # type: ignore[arg-type]
 
