@@ -90,8 +90,8 @@ def random_motion(size, generator: torch.Generator) -> Tensor:
     shape = pairs.with_margin(size)
     field = torch.zeros(1, 3, *shape)
     for _ in range(1 + int(torch.randint(3, (), generator=generator))):
-        cells = math.exp(uniform(generator, math.log(2.0), math.log(12.0)))
-        strength = min(uniform(generator, 0, 0.25) * cells, 1.6) / math.sqrt(3)
+        cells = math.exp(uniform(generator, math.log(2.0), math.log(9.0)))
+        strength = min(uniform(generator, 0, 0.3) * cells, 1.8) / math.sqrt(3)
         field = field + strength * smooth_noise(3, shape, cells, generator)
     if bernoulli(generator, 0.85):
         field = field + _linear(size, shape, generator)
@@ -106,8 +106,8 @@ def _linear(size, shape, generator: torch.Generator) -> Tensor:
         matrix = torch.tensor([[0, -z, y], [z, 0, -x], [-y, x, 0]]) + torch.diag(zoom * MOST_LOG_ZOOM)
         shift = shift * MOST_SHIFT * extent
     else:
-        matrix = random_linear(generator, math.radians(4), 0.05, 0.03)
-        shift = torch.randn(3, generator=generator) * 0.025 * extent
+        matrix = random_linear(generator, math.radians(2), 0.025, 0.015)
+        shift = torch.randn(3, generator=generator) * 0.012 * extent
     return torch.einsum("ij,bjdhw->bidhw", matrix, centred_cells(shape)) + shift.view(1, 3, 1, 1, 1)
 
 
