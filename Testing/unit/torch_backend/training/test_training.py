@@ -200,7 +200,9 @@ def test_train_makes_a_model_that_registers_explains_and_decomposes(config_file)
     assert made.values["training"]["held_out_cases"] == 2
     (fixed, labels), (moving, _) = made_case(1), made_case(2)
     result = register(fixed, moving, folder / "card.json", fixed_segmentation=labels, threads=1)
-    assert result.record["model"] == {
+    model = result.record["model"]
+    assert isinstance(model.pop("better"), bool)  # so short a training may go either way
+    assert model == {
         "name": "eggs",
         "sha256": made.weights_sha256,
         "chosen": "named",
