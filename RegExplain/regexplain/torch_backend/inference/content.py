@@ -11,9 +11,14 @@ import torch.nn.functional as F
 
 from ...errors import BadInputError
 from ...latent.population import Population
+from ..spatial.warp import identity_grid
 from .alignment import landmark_grid
 from .model import Model
 
+NOT_SEEN = "shows nothing that the model could see"
+ANOTHER_KIND = "does not show what the model was made for"
+ANOTHER_CONTRAST = "has another contrast than the model was made for"
+STRUCTURES = "white_matter", "cortex", "ventricles"
 SURE = 0.8  # of a structure in the read-out
 FEW_VOXELS = 20
 GREY_NEAR_WHITE = 0.95  # cortex over white matter: below it grey is darker, as in T1; above it as in FLAIR
@@ -26,17 +31,25 @@ def unlike(model: Model, image: sitk.Image) -> str | None:
     if content is None:
         return None
     try:
-        checks = (_landmarks, _fluid) if "landmarks_mm" in content else (_encoding,)
-        return next(filter(None, (check(model, image, content) for check in checks)), None)
+        return (_head if "landmarks_mm" in content else _encoding)(model, image, content)
     except BadInputError:
-        return "shows nothing that the model could see"
+        return NOT_SEEN
 
 
-def _landmarks(model: Model, image: sitk.Image, content: dict[str, Any]) -> str | None:
-    """The model's landmarks lie to each other as in a head, whatever its size, pose and shear."""
+def _head(model: Model, image: sitk.Image, content: dict[str, Any]) -> str | None:
+    """Landmarks lie to each other as in a head, whatever its size, pose and shear; and fluid in the ventricles is
+    darker than white matter, in FLAIR much so, where in T2, PD and CT it is not."""
     found, _ = model.network.affine.landmarks(model.volume(image, landmark_grid(model, image)))
-    apart = misfit(found.points[0].double().cpu().numpy(), np.array(content["landmarks_mm"]))
-    return "does not show what the model was made for" if apart > content["landmarks_apart_mm"] else None
+    points = found.points[0].double().cpu().numpy()
+    if misfit(points, np.array(content["landmarks_mm"])) > content["landmarks_apart_mm"]:
+        return ANOTHER_KIND
+    white, cortex, fluid = (_values(model, image, points, **content[name]) for name in STRUCTURES)
+    if min(map(len, (white, cortex, fluid))) < FEW_VOXELS:
+        return ANOTHER_KIND
+    bright = np.median(white)
+    darkness = np.percentile(fluid, (25, 50)).mean() / bright
+    most = content["fluid_t1" if np.median(cortex) < GREY_NEAR_WHITE * bright else "fluid_flair"]
+    return ANOTHER_CONTRAST if darkness > most else None
 
 
 def misfit(points: np.ndarray, template: np.ndarray) -> float:
@@ -46,23 +59,18 @@ def misfit(points: np.ndarray, template: np.ndarray) -> float:
     return float(np.sqrt(((homogeneous @ affine - points) ** 2).sum(1).mean()))
 
 
-def _fluid(model: Model, image: sitk.Image, content: dict[str, Any]) -> str | None:
-    """Fluid in the ventricles is darker than white matter, in FLAIR much so; in T2, PD and CT it is not."""
-    encoded, network = model.encode(image), model.network
-    volume = encoded.volume[0, 0]
-    structures = F.interpolate(
-        network.read_out(encoded.features[-1]).sigmoid(), encoded.volume.shape[2:], mode="trilinear"
-    )
-    white, cortex, fluid = (
-        volume[sum(structures[0, label - 1] for label in content[name]) > SURE].cpu().numpy()
-        for name in ("white_matter", "cortex", "ventricles")
-    )
-    if min(map(len, (white, cortex, fluid))) < FEW_VOXELS:
-        return "does not show what the model was made for"
-    bright = np.median(white)
-    darkness = np.percentile(fluid, (25, 50, 90)).mean() / bright
-    most = content["fluid_t1" if np.median(cortex) < GREY_NEAR_WHITE * bright else "fluid_flair"]
-    return "has another contrast than the model was made for" if darkness > most else None
+def _values(model: Model, image: sitk.Image, points: np.ndarray, labels: list[int], within_mm: float) -> np.ndarray:
+    """(N,) intensities where the read-out sees the labels, within a distance of their landmarks (mm about the middle of
+    the canvas): further away it takes other dark or bright places for them, in contrasts that it does not know."""
+    encoded = model.encode(image)
+    shape = encoded.volume.shape[2:]
+    segments = F.interpolate(model.network.read_out(encoded.features[-1]).sigmoid(), shape, mode="trilinear")[0]
+    own = [label - 1 for label in labels]
+    half = torch.tensor(encoded.canvas.extent / 2, dtype=torch.float32, device=segments.device)
+    places = identity_grid(shape, encoded.volume).reshape(-1, 3) * half
+    marks = torch.tensor(points[own], dtype=torch.float32, device=segments.device)
+    near = torch.cdist(places, marks).amin(1).reshape(shape) < within_mm
+    return encoded.volume[0, 0][(segments[own].sum(0) > SURE) & near].cpu().numpy()
 
 
 def _encoding(model: Model, image: sitk.Image, content: dict[str, Any]) -> str | None:
@@ -70,7 +78,6 @@ def _encoding(model: Model, image: sitk.Image, content: dict[str, Any]) -> str |
     population = Population.of(model.components)
     if population is None:
         return None
-    canvas = model.canvas(image)
-    encoding = model.network.encode(model.volume(image, canvas)).flatten().double().cpu().numpy()
+    encoding = model.network.encode(model.volume(image, model.canvas(image))).flatten().double().cpu().numpy()
     far = population.stand(encoding).residual / population.residual.max()
-    return "does not show what the model was made for" if far > content["residual"] else None
+    return ANOTHER_KIND if far > content["residual"] else None

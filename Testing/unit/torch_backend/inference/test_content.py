@@ -1,0 +1,48 @@
+"""What a model was made for is told from what it was not, on real heads."""
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from regexplain.cards import registry
+from regexplain.torch_backend.inference.content import ANOTHER_CONTRAST, ANOTHER_KIND, misfit, unlike
+from regexplain.torch_backend.inference.model import Model
+
+
+@pytest.fixture(scope="module")
+def model() -> Model:
+    return Model.load(registry.card("brain-t1-flair"), "cpu", threads=1)
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize(
+    ("file", "fits"),
+    [
+        ("head_contrasts/one_T2.nii.gz", False),
+        ("head_contrasts/one_PD.nii.gz", False),
+        ("head_contrasts/one_CT.nii.gz", False),
+        ("ms_mni/patient07/T2.nii.gz", False),
+        ("ms_mni/patient07/FLAIR.nii.gz", True),
+        ("ms_longitudinal/patient04/visit1_T1.nii.gz", True),
+        ("ms_longitudinal/patient12/visit1_FLAIR.nii.gz", True),
+    ],
+)
+def test_t1_and_flair_heads_are_inside_and_other_contrasts_are_not(model, shared_data, file, fits):
+    reason = unlike(model, sitk.ReadImage(str(shared_data / file), sitk.sitkFloat32))
+    assert reason is None if fits else reason in (ANOTHER_CONTRAST, ANOTHER_KIND)
+
+
+def test_a_body_that_is_no_head_is_another_kind(model):
+    z, y, x = np.meshgrid(*[np.linspace(-1, 1, n) for n in (50, 80, 80)], indexing="ij")
+    values = 100.0 * ((x / 0.9) ** 2 + (y / 0.6) ** 2 < 1)
+    for side in (-0.4, 0.4):
+        values[((x - side) / 0.3) ** 2 + (y / 0.4) ** 2 + (z / 0.9) ** 2 < 1] = 10
+    image = sitk.GetImageFromArray(values + np.random.default_rng(0).normal(0, 2, values.shape))
+    image.SetSpacing((3.0, 3.0, 4.0))
+    assert unlike(model, image) == ANOTHER_KIND
+
+
+def test_a_turned_stretched_and_moved_template_fits_and_a_shuffled_one_does_not(model):
+    template = np.array(model.card.values["content"]["landmarks_mm"])
+    assert misfit(template @ np.diag([1.2, 0.9, 1.0]) + [5, -3, 8], template) < 1e-6
+    assert misfit(np.random.default_rng(0).permutation(template), template) > 10
