@@ -87,6 +87,8 @@ def test_cancelling_waits_for_the_thread_and_goes_no_further(steps):
 LONG = {  # what takes long of a whole head
     "RegExplainLib.MRML.NodeExport": ("volumeImage", "_mask"),
     "RegExplainLib.MRML.Conversion": ("voxelsOf", "masksOf", "addVolume", "addSegmentation", "addGridTransform"),
+    "RegExplainLib.MRML.ResultNodes": ("fitSlices", "fitCameras"),
+    "RegExplainLib.MRML.Layers.GlyphLayer": ("arrowField",),
 }
 FILES = ("ReadImage", "WriteImage", "ReadTransform")
 
@@ -100,14 +102,19 @@ def turns(monkeypatch, host):
 
     import slicer
 
-    done, files = [Counter()], []
+    done, files, within = [Counter()], [], []
 
     def counted(function, name):
         def call(*arguments, **options):
-            if threading.current_thread() is threading.main_thread():
-                done[-1][name] += 1
-                files.extend([name] if name in FILES else [])
-            return function(*arguments, **options)
+            if threading.current_thread() is not threading.main_thread():
+                return function(*arguments, **options)
+            done[-1][name] += not within  # what takes long because of what it calls counts once
+            files.extend([name] if name in FILES else [])
+            within.append(name)
+            try:
+                return function(*arguments, **options)
+            finally:
+                within.pop()
 
         return call
 
@@ -133,8 +140,49 @@ def test_registering_does_one_long_thing_a_turn_and_no_file_is_touched_by_the_ma
     assert shown == [] and panel.session.result is not None
     total = sum(done, Counter())
     assert total["_mask"] >= 5 and total["volumeImage"] == 2 and total["addVolume"] == 3
-    assert max(turn.total() for turn in done) == 1, done
+    assert [turn for turn in done if turn.total() > 1] == []
     assert files == []
+
+
+def test_showing_a_registration_without_segments_does_one_long_thing_a_turn(panel, volumes, worker, turns, shown):
+    """Slices, cameras, arrows, and the coloured map, that segments make needless."""
+    done, _files = turns
+    panel.ui.registerButton.click()
+    waitUntil(lambda: not panel.session.job)
+    assert shown == [] and panel.ui.showDisplacementCheckBox.checked and panel.ui.showArrowsCheckBox.checked
+    total = sum(done, Counter())
+    assert total["fitSlices"] == total["fitCameras"] == total["arrowField"] == 1 and total["addVolume"] == 4
+    assert [turn for turn in done if turn.total() > 1] == []
+
+
+def test_a_heatmap_is_read_and_its_voxels_copied_in_a_thread(panel, registered, turns, shown):
+    done, files = turns
+    panel.ui.explainButton.click()
+    waitUntil(lambda: not panel.session.job)
+    assert shown == [] and panel.ui.showHeatmapCheckBox.checked
+    total = sum(done, Counter())
+    assert total["addVolume"] == 1 and total["voxelsOf"] == 0 and files == []
+
+
+def test_a_heatmap_that_is_read_while_another_registration_is_chosen_is_not_shown_on_that(
+    panel, registered, worker, monkeypatch, shown
+):
+    from RegExplainLib.MRML.Layers import HeatmapLayer, MapLayer
+
+    making, first = MapLayer.making, registered.id
+    panel.ui.registerButton.click()
+    waitUntil(lambda: not panel.session.job)
+    second = panel.session.result.id
+
+    def making_(layer):
+        panel.session.choose(first)
+        return making(layer)
+
+    monkeypatch.setattr(HeatmapLayer, "making", making_)
+    panel.ui.explainButton.click()
+    waitUntil(lambda: not panel.session.job)
+    assert first != second and panel.session.result.id == first and shown == []
+    assert {c.GetForegroundVolumeID() for c in panel.session.result.sliceComposites()} == {None}
 
 
 def test_what_is_written_is_what_was_there_when_the_button_was_pressed(panel, volumes, worker, monkeypatch):

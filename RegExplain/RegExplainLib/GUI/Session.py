@@ -66,31 +66,32 @@ class Session:
         """Run a verb; refused in words while a job runs; nothing happens where the user declines to install.
 
         `prepare(scratch folder)` gives the steps (InSteps) that write the inputs there and end in the verb's arguments.
-        `whenFinished(result path)` follows where the job succeeds.
+        `whenFinished(result path)` follows where the job succeeds, and the steps that it may give.
         """
         self._verb.start(name, prepare, whenFinished)
 
     def addResult(self, path, segmentNames, whenAdded):
         """Keep a finished result folder and show it, its segments named (label: name) as the user's were.
 
-        It is loaded in the background; `whenAdded(result)` follows. Where the user went to another parameter set
-        meanwhile, it is kept with its own and leaves the views as they were.
+        It is loaded in the background; the steps (InSteps) of `whenAdded(result)` follow. Where the user went to
+        another parameter set meanwhile, it is kept with its own and leaves the views as they were.
         """
         self._adding.run(path, segmentNames, whenAdded)
 
     def extendResult(self, name, verb, options, whenExtended):
-        """Let a verb add to the registration on show; `whenExtended()` follows where that is still on show then."""
+        """Let a verb add to the registration on show; `whenExtended()` follows where that is still on show then, and
+        the steps (InSteps) that it may give."""
         result = self.result
 
         def whenFinished(path):
             if result.node("record") is None:
-                return
+                return None
             result.folder = ResultFolder.open(path)
             result.node("record").SetText(json.dumps(result.folder.record))
             if self._job.startedHere and self.shown.replace(result):
-                whenExtended()
-            else:
-                self.said.emit(_("Finished, but for another registration or parameter set than that on show."), [])
+                return whenExtended()
+            self.said.emit(_("Finished, but for another registration or parameter set than that on show."), [])
+            return None
 
         def arguments(scratch):
             yield from ()  # there is nothing to write
@@ -119,6 +120,8 @@ class Session:
         """No worker, no reading and none of this session's files stays."""
         self._saving.shutDown()
         self.cancel()
+        self._verb.shutDown()
+        self._adding.shutDown()
         self.runner.shutDown()
         self._job.name = ""
         self._folders.removeAll()

@@ -87,12 +87,15 @@ class ShownResult:
             self._changed.emit()
 
     def show(self, result):
-        """Show what has just been loaded."""
+        """Steps (InSteps) that show what has just been loaded; they end where it is no longer on show."""
         if self.result is not None:
             self._views.leave(self.result)
         self._result = result
-        result.enterViews()
         self._parameters.node.result = result.id
+        for step in result.enterViewsInSteps():
+            yield step
+            if self.result is None or self.result.id != result.id:
+                return
 
     def replace(self, result):
         """Let new ResultNodes stand for the registration where it is the one on show; whether it is."""

@@ -145,10 +145,19 @@ class ResultNodes:
 
         fitted: False to leave zoom, place and camera, which are the user's once a result has been fitted.
         """
+        for _step in self.enterViewsInSteps(fitted):
+            pass
+
+    def enterViewsInSteps(self, fitted=True):
+        """The same in steps that each take a while of a whole head."""
         self.showSpace("fixed")
         hideOtherOutlines(self.scene)
         if fitted and self.fixed is not None:
-            fitSlices(sliceLogics(), largestDisplacement(self) if self.deformation else anatomyCentre(self))
+            yield
+            place = largestDisplacement(self) if self.deformation else anatomyCentre(self)
+            yield
+            fitSlices(sliceLogics(), place)
+            yield
             fitCameras(self.scene, anatomyBounds(self))
 
     def leaveViews(self):

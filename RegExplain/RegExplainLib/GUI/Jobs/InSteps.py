@@ -1,3 +1,5 @@
+from contextlib import closing
+
 import qt
 
 from .BackgroundReading import BackgroundReading
@@ -55,3 +57,15 @@ class InSteps:
         else:
             self.value = step
             qt.QTimer.singleShot(0, lambda: self._next(steps, steps.send, None, *then))
+
+
+def stepsWhile(holds, steps):
+    """The steps of a generator, each only where `holds()`."""
+    with closing(steps):
+        found = None
+        while holds():
+            try:
+                step = steps.send(found)
+            except StopIteration:
+                return
+            found = yield step

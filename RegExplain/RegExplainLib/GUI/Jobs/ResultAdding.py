@@ -1,13 +1,13 @@
 import shutil
 from pathlib import Path
 
-import qt
 from slicer.i18n import tr as _
 
 from regexplain.errors import RegExplainError
 from regexplain.results.folder import RECORD
 
 from ...MRML.Segments import segmentsByLabel
+from .InSteps import InSteps, stepsWhile
 
 
 class ResultAdding:
@@ -18,6 +18,7 @@ class ResultAdding:
         self._shown, self._messages = shown, messages
         self._progress, self._added = progress, added
         self._folder = None  # that is being loaded
+        self._showing = InSteps()
 
     @property
     def running(self):
@@ -40,22 +41,35 @@ class ResultAdding:
         shutil.rmtree(self._folder, ignore_errors=True)
         self._job.cancelled()
 
-    def _show(self, result, folder, segmentNames, whenAdded):
-        with self._messages.guard():
-            self._folders.keep(result.id, folder)
-            nameSegments(result, segmentNames)
-            if self._job.startedHere:
-                self._shown.show(result)
-        qt.QTimer.singleShot(0, lambda: self._complete(result, whenAdded))  # either takes a while of its own
+    def shutDown(self):
+        """Show no more of it."""
+        self._showing.cancel()
 
-    def _complete(self, result, whenAdded):
-        if not self._job.name:  # shut down meanwhile
-            return
+    def _show(self, result, folder, segmentNames, whenAdded):
+        self._showing.run(
+            self._showingSteps(result, folder, segmentNames, whenAdded),
+            lambda _nothing: self._end(result),
+            lambda error: self._end(result, error),
+        )
+
+    def _showingSteps(self, result, folder, segmentNames, whenAdded):
+        def isThere():  # else the scene was closed
+            return result.node("record") is not None
+
+        self._folders.keep(result.id, folder)
+        nameSegments(result, segmentNames)
+        if self._job.startedHere:
+            yield from self._shown.show(result)
+        yield
+        yield from stepsWhile(isThere, whenAdded(result))
+        yield
+        if isThere() and not self._job.startedHere:
+            self._putAside(result)
+
+    def _end(self, result, error=None):
         with self._messages.guard():
-            if result.node("record") is not None:  # else the scene was closed
-                whenAdded(result)
-                if not self._job.startedHere:
-                    self._putAside(result)
+            if error is not None:
+                raise error
         self._job.end()
         if self._shown.result is not None and self._shown.result.id == result.id:
             self._added.emit()

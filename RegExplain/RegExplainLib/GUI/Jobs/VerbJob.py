@@ -15,13 +15,14 @@ WITHOUT_NETWORK = ("explain-transform",)  # verbs that know no device
 class VerbJob:
     """Runs a verb of the command line as the running job: installs what it lacks, writes its inputs, starts the worker.
 
-    The job ends with the worker, or, where `loading` then brings the result into the scene, after that.
+    The job ends with the worker, or, where `loading` then brings the result into the scene, after that; where
+    `whenFinished` gives steps (InSteps), after those.
     """
 
     def __init__(self, job, runner, installLogic, parameters, loading, messages):
         self._job, self._runner, self._installLogic = job, runner, installLogic
         self._parameters, self._loading, self._messages = parameters, loading, messages
-        self._preparing, self._scratch = InSteps(), None
+        self._preparing, self._finishing, self._scratch = InSteps(), InSteps(), None
         self._whenFinished = None
         runner.finished.connect(self._onFinished)
         runner.failed.connect(self._onFailed)
@@ -54,6 +55,10 @@ class VerbJob:
         shutil.rmtree(self._scratch, ignore_errors=True)
         self._job.cancelled()
 
+    def shutDown(self):
+        """Go no further with what a worker has finished."""
+        self._finishing.cancel()
+
     def _prepare(self, prepare):
         self._job.startedFrom = self._parameters.node
         with diskErrors(slicer.app.temporaryPath):
@@ -76,10 +81,18 @@ class VerbJob:
         return ["--device", "cpu"] if self._job.startedFrom.processorOnly and verb not in WITHOUT_NETWORK else []
 
     def _onFinished(self, path):
+        steps = None
         with self._messages.guard(), diskErrors(slicer.app.temporaryPath):
-            self._whenFinished(path)
-        if not self._loading.running:
+            steps = self._whenFinished(path)
+        if steps is not None:
+            self._finishing.run(steps, lambda _nothing: self._job.end(), self._onNotFinished)
+        elif not self._loading.running:
             self._job.end()
+
+    def _onNotFinished(self, error):
+        with self._messages.guard():
+            raise error
+        self._job.end()
 
     def _onFailed(self, sentence):
         self._job.end(_("Stopped. Nothing in your scene was changed."))

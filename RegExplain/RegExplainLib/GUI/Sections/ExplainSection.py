@@ -131,8 +131,11 @@ class ExplainSection:
     def _onExplained(self):
         self._chooseWhatWasMade()
         layer = self._heatmap()
+        made = yield layer.making()
+        if self._session.result is None or self._session.result.id != layer.resultNodes.id:
+            return
         layer.remove()  # of another region
-        layer.add()
+        layer.add(made)
         self._sayWhatItShows(layer.stage)
 
     def _chooseWhatWasMade(self):

@@ -38,7 +38,7 @@ class RegisterSection:
         self._session.addResult(path, self._segmentNames, self._onAdded)
 
     def _onAdded(self, result):
-        showDisplacement(result)
+        yield from showDisplacement(result)
         self._session.said.emit(summary(result.record), result.record["warnings"])
 
 
@@ -52,11 +52,13 @@ def whyNoInputs(parameters):
 
 
 def showDisplacement(result):
-    """As arrows; without outlines that tell where to look, as colours too."""
+    """Steps (InSteps): as arrows; without outlines that tell where to look, as colours too."""
     if result.deformation is not None:
         GlyphLayer(result).add()
+        yield
         if result.fixedSegmentation is None:
-            DisplacementLayer(result).add()
+            layer = DisplacementLayer(result)
+            layer.add((yield layer.making()))
 
 
 def summary(record):

@@ -40,7 +40,7 @@ class TransformSection:
         self._session.addResult(path, self._segmentNames, self._onAdded)
 
     def _onAdded(self, result):
-        showDisplacement(result)
+        yield from showDisplacement(result)
         record = result.record
         affine = _("It is affine: it moves the scan as a whole and bends nothing.")
         beyond = affine if record["kind"] == "affine" else moved(record)

@@ -25,11 +25,13 @@ class DisplacementLayer(MapLayer):
     pictureName = key
     defaultThreshold = 0.0
 
-    def _image(self):
+    def _fromScene(self):
         if self.resultNodes.deformation is None:
             raise nothingBent(self.resultNodes.record, "there is no displacement to show")
         size = self.resultNodes.fixed.GetImageData().GetDimensions()
-        lengths, place = movedMm(self.resultNodes, thinning_step(size, VOXEL_LIMIT))
+        return movedMm(self.resultNodes, thinning_step(size, VOXEL_LIMIT))
+
+    def _image(self, lengths, place):
         image, toLps = sitk.GetImageFromArray(lengths.astype(np.float32)), LPS_TO_RAS @ place
         spacing = np.linalg.norm(toLps[:3, :3], axis=0)
         image.SetSpacing(spacing.tolist())

@@ -76,11 +76,13 @@ class HeatmapLayer(MapLayer):
     def _titleWith(self, words):
         return stage_words(self._entry["stage"]) + words(self._entry) if self._entry else stage_words(self.stage)
 
-    def _image(self):
+    def _fromScene(self):
         if self._entry is None:
             raise BadInputError(f"This result has no heatmap of the stage '{self.stage}'; run Explain first.")
+        return (tissueOf(self.resultNodes.node(self.space)),)
+
+    def _image(self, inside):
         image = recordedImage(self.resultNodes, self._entry, "heatmap", "Explain")
-        inside = tissueOf(self.resultNodes.node(self.space))
         masked = sitk.GetImageFromArray(np.where(inside, sitk.GetArrayViewFromImage(image), np.float32(0)))
         masked.CopyInformation(image)
         return masked
@@ -93,8 +95,8 @@ class HeatmapLayer(MapLayer):
     def _clear(self, shares):
         return super()._clear(shares) | (shares < 0 if self.positiveOnly else False)
 
-    def _build(self):
-        super()._build()
+    def _build(self, *made):
+        super()._build(*made)
         self._addRegion()
 
     def _addRegion(self):

@@ -41,15 +41,16 @@ class Layer:
         """What it shows now, in a few words that name nothing of the user's."""
         return self.title[:1].lower() + self.title[1:]
 
-    def add(self):
+    def add(self, *made):
         """Make the nodes, unless they are there, and show them; returns the layer.
 
+        made: what was made before for them, where a kind of layer can (MapLayer.making).
         Raises BadInputError where the result lacks what is needed; the scene is then as it was.
         """
         if not self.added:
             self._removeNodes()
             try:
-                self._build()
+                self._build(*made)
             except Exception:
                 self._removeNodes()
                 raise

@@ -22,8 +22,8 @@ class MapLayer(Layer):
     Values below the threshold in size are clear, and 0 always. The volume keeps the raw values. The additional layers
     of Slicer 5.10 and later are left alone: a scene does not save their opacity.
 
-    A subclass sets `unit` (of the colour bar, for people) and writes `_image` and `_scale`; where its colours are not
-    cool below zero and warm above, `_shades` too.
+    A subclass sets `unit` (of the colour bar, for people) and writes `_image` and `_scale`, which touch no scene; where
+    they need something of it `_fromScene`, where its colours are not cool below zero and warm above `_shades` too.
     """
 
     kind = "map"
@@ -91,7 +91,24 @@ class MapLayer(Layer):
         self.volume.GetIJKToRASMatrix(ijkToRas)
         return np.array(ijkToRas.MultiplyPoint((i, j, k, 1)))[:3]
 
-    def _image(self):
+    def making(self):
+        """A function that makes what takes long, to be given to `add`. It touches no scene, so any thread may call it.
+
+        Raises BadInputError where the values are not to be had, as the function does.
+        """
+        found = self._fromScene()
+
+        def make():
+            image = self._image(*found)
+            return Conversion.voxelsOf(image), self._scale(image)
+
+        return make
+
+    def _fromScene(self):
+        """What `_image` needs of the scene, a tuple."""
+        return ()
+
+    def _image(self, *found):
         """The values as a SimpleITK image. Raises BadInputError where they are not to be had."""
         raise NotImplementedError
 
@@ -114,9 +131,9 @@ class MapLayer(Layer):
         identifier = self.volume.GetID()
         return [c for c in self.resultNodes.sliceComposites() if c.GetForegroundVolumeID() == identifier]
 
-    def _build(self):
-        image = self._image()
-        volume = Conversion.addVolume(self.scene, image, self.scene.GenerateUniqueName(self.title))
+    def _build(self, made=None):
+        voxels, scale = made or self.making()()
+        volume = Conversion.addVolume(self.scene, voxels, self.scene.GenerateUniqueName(self.title))
         self._adopt(volume, "volume").SetAttribute(OPACITY, str(DEFAULT_OPACITY))
         colors = self._addNode("vtkMRMLColorTableNode", f"{self.title} colors", "colors")
         colors.SetTypeToUser()
@@ -124,7 +141,7 @@ class MapLayer(Layer):
         display = volume.GetDisplayNode()
         display.SetAndObserveColorNodeID(colors.GetID())
         display.AutoWindowLevelOff()
-        display.SetWindowLevelMinMax(*self._scale(image))
+        display.SetWindowLevelMinMax(*scale)
         self.setThreshold(self.defaultThreshold)
         addColorBar(display, self.kind, self.unit, self.labels)
 
