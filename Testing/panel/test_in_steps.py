@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from panel.fixtures import addSegmentation, jobFolders, waitUntil
+from panel.fixtures import addSegmentation, jobFolders, press, waitUntil
 
 
 @pytest.fixture
@@ -89,6 +89,8 @@ LONG = {  # what takes long of a whole head
     "RegExplainLib.MRML.Conversion": ("voxelsOf", "masksOf", "addVolume", "addSegmentation", "addGridTransform"),
     "RegExplainLib.MRML.ResultNodes": ("fitSlices", "fitCameras"),
     "RegExplainLib.MRML.Layers.GlyphLayer": ("arrowField",),
+    "RegExplainLib.MRML.Layers.DisplacementLayer": ("movedMm",),
+    "RegExplainLib.MRML.Layers.JacobianLayer": ("jacobian",),
 }
 FILES = ("ReadImage", "WriteImage", "ReadTransform")
 
@@ -183,6 +185,40 @@ def test_a_heatmap_that_is_read_while_another_registration_is_chosen_is_not_show
     waitUntil(lambda: not panel.session.job)
     assert first != second and panel.session.result.id == first and shown == []
     assert {c.GetForegroundVolumeID() for c in panel.session.result.sliceComposites()} == {None}
+
+
+def test_a_map_is_computed_in_a_thread(panel, registered, turns, shown):
+    done, files = turns
+    panel.ui.showJacobianCheckBox.click()
+    layer = next(layer for layer in registered.layers() if layer.key == "jacobian")
+    assert panel.ui.showJacobianCheckBox.checked and not layer.added
+    waitUntil(lambda: layer.added)
+    assert layer.visible and panel.ui.showJacobianCheckBox.checked and shown == []
+    assert sum(done, Counter()) == {"addVolume": 1} and files == []
+
+
+@pytest.mark.parametrize("change", ["another click", "another map", "another registration", "a new scene"])
+def test_a_map_that_is_no_longer_asked_for_is_not_shown(panel, registered, shown, monkeypatch, change):
+    import slicer
+
+    if change == "another registration":
+        press(panel, panel.ui.registerButton)
+    start = threading.Thread.start
+    monkeypatch.setattr(threading.Thread, "start", lambda thread: start(thread) or thread.join())
+    layers = {layer.key: layer for layer in panel.session.result.layers()}
+    panel.ui.showJacobianCheckBox.click()
+    if change == "another click":
+        panel.ui.showJacobianCheckBox.click()
+    elif change == "another map":
+        panel.ui.showDisplacementCheckBox.click()
+        waitUntil(lambda: layers["displacement"].added)
+    elif change == "another registration":
+        panel.session.choose(registered.id)
+    else:
+        slicer.mrmlScene.Clear(False)
+    for _ in range(10):
+        slicer.app.processEvents()
+    assert not layers["jacobian"].added and not panel.ui.showJacobianCheckBox.checked and shown == []
 
 
 def test_what_is_written_is_what_was_there_when_the_button_was_pressed(panel, volumes, worker, monkeypatch):

@@ -36,8 +36,11 @@ def test_a_registration_is_seen_at_once_and_then_zoom_and_place_are_the_users(pa
     view.sliceNode.SetSliceOffset(view.sliceNode.GetSliceOffset() + 3.0)
     before = view.fieldOfView, view.sliceNode.GetSliceOffset()
     press(panel, panel.ui.explainButton)
-    for box in (panel.ui.showJacobianCheckBox, panel.ui.showDisplacementCheckBox, panel.ui.showArrowsCheckBox):
+    layers = {layer.key: layer for layer in panel.session.result.layers()}
+    for box, key in ((panel.ui.showJacobianCheckBox, "jacobian"), (panel.ui.showDisplacementCheckBox, "displacement")):
         box.click()
+        waitUntil(lambda key=key: layers[key].added)
+    panel.ui.showArrowsCheckBox.click()
     assert (view.fieldOfView, view.sliceNode.GetSliceOffset()) == pytest.approx(before)
 
 

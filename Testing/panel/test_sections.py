@@ -716,6 +716,7 @@ def test_a_map_is_shown_and_hidden(panel, registered, box):
     volumes = {composite.GetForegroundVolumeID() for composite in registered.sliceComposites()}
     assert volumes == {None}
     box.click()
+    waitUntil(lambda: registered.sliceComposites()[0].GetForegroundVolumeID())
     assert box.checked and None not in {c.GetForegroundVolumeID() for c in registered.sliceComposites()}
     box.click()
     assert not box.checked and {c.GetForegroundVolumeID() for c in registered.sliceComposites()} == {None}

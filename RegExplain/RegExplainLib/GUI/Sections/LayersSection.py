@@ -3,8 +3,9 @@ from slicer.i18n import tr as _
 
 from regexplain.cards.heatmap_names import heatmap_name
 
-from ...MRML.Layers import DisplacementLayer, GlyphLayer, InverseConsistencyLayer, JacobianLayer
+from ...MRML.Layers import DisplacementLayer, GlyphLayer, InverseConsistencyLayer, JacobianLayer, MapLayer
 from ...MRML.StagesLayout import StagesLayout
+from ..Jobs.BackgroundReading import BackgroundReading
 from .Choices import Choices
 from .Page import Page
 from .Shown import quiet, setShown, showState
@@ -32,12 +33,15 @@ class LayersSection:
             ui.showJacobianCheckBox: lambda: self._map(JacobianLayer),
             ui.showInverseConsistencyCheckBox: lambda: self._map(InverseConsistencyLayer),
         }
+        self._making = BackgroundReading()
         for box, layer in self._boxes.items():
             box.connect("toggled(bool)", self._shower(layer))
         ui.showStagesCheckBox.connect("toggled(bool)", self._compare)
         session.changed.connect(self.update)
 
     def update(self):
+        if self._session.result is None:
+            self._making.forget()
         self._page.show(self._whyNot())
         self._showCompared()
         for box, layer in self._boxes.items():
@@ -119,7 +123,31 @@ class LayersSection:
         return lambda value: self._set(f"set{name.capitalize()}", value)
 
     def _shower(self, layer):
-        return lambda shown: setShown(self._session, layer(), shown)
+        return lambda shown: self._setShown(layer(), shown)
+
+    def _setShown(self, layer, shown):
+        """A map that is not there yet is made in a thread first, unless another one is asked for meanwhile, or none."""
+        if isinstance(layer, MapLayer):
+            self._making.forget()
+        if not shown or not isinstance(layer, MapLayer) or layer.added:
+            setShown(self._session, layer, shown)
+            return
+        with self._session.messages.guard():
+            self._making.run(layer.making(), lambda made: self._show(layer, made), self._fail)
+            return
+        self._session.changed.emit()
+
+    def _show(self, layer, made):
+        result = self._session.result
+        if result is not None and result.id == layer.resultNodes.id:
+            with self._session.messages.guard():
+                layer.add(made)
+        self._session.changed.emit()
+
+    def _fail(self, error):
+        with self._session.messages.guard():
+            raise error
+        self._session.changed.emit()
 
 
 def forms():
