@@ -117,8 +117,8 @@ class _Search:
         steps = ["rigid"]
         for name, made, method in (
             ("rigid", _rigid, _mutual_information([2], [1])),
-            ("similarity", _similarity, _mutual_information([2], [1])),
-            ("affine", as_affine, _mutual_information([2, 1], [1, 0])),
+            ("similarity", _similarity, _mutual_information([2, 1], [1, 1])),
+            ("affine", as_affine, _mutual_information([2, 1], [1, 1])),
         ):
             next_one = self._optimised(method, made(best))
             if plausible(affine_matrix(next_one)) and self.similarity.gain(next_one, best) > 0:
@@ -239,8 +239,8 @@ def _similarity(start: sitk.AffineTransform) -> sitk.Similarity3DTransform:
 
 
 def _mutual_information(shrink: list[int], smoothing: list[float]) -> sitk.ImageRegistrationMethod:
-    """By level, coarsest first: the shrink factor, and the blur in cells. A step moves tissue by the shrink factor's
-    number of cells at most."""
+    """By level, coarsest first: the shrink factor, and the blur in cells: without any, mutual information likes to lay
+    cells on cells. A step moves tissue by the shrink factor's number of cells at most."""
     method = sitk.ImageRegistrationMethod()
     method.SetMetricAsMattesMutualInformation(32)
     method.SetMetricSamplingStrategy(method.RANDOM)
