@@ -1,6 +1,6 @@
 """From canvas voxels to millimetres in the world, with a network whose answer is known."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
@@ -39,7 +39,7 @@ class Card:
     canvas_about, canvas_fits_pair, intensities = "image", False, "normalised"
     canvas_size = SIZE
     canvas_spacing = SPACING
-    structures: dict[int, str] = {}  # none named
+    structures: dict[int, str] = field(default_factory=dict)  # none named
     name = "known"
 
 
