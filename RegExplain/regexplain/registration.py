@@ -154,10 +154,11 @@ class _Registration:
             self.model = self._timed("load", self._load, card)
         linear, kind = self._timed("align", self._align, card, model)
         forward, back = self._timed("register", self._deform, linear)
-        if forward is not None and not self._timed("judge", self._judged, linear, forward, model):
-            card = forward = back = None
+        displacement = None if forward is None else extended_sample(forward, self.grids["fixed"])
+        if displacement is not None and not self._timed("judge", self._judged, linear, displacement, model):
+            card = displacement = back = None
         self.progress.report("Measuring", 3, 4)
-        result = self._result(linear, forward, back)
+        result = self._result(linear, displacement, back)
         result.record = self._record(result, card, model, kind)
         self.progress.report("Measuring", 4, 4)
         return result
@@ -244,10 +245,10 @@ class _Registration:
         self._warn((NOT_TAKEN if model == "auto" else KEPT).format(name=self.model.card.name))
         return None if model == "auto" else found
 
-    def _judged(self, linear: sitk.AffineTransform, forward: sitk.Image, model: str) -> bool:
+    def _judged(self, linear: sitk.AffineTransform, displacement: sitk.Image, model: str) -> bool:
         """Whether the deformation stays: it makes the images more alike than the alignment, or its model was named."""
         assert self.model is not None
-        whole = RegistrationTransform(linear, extended_sample(forward, self.grids["fixed"])).itk()
+        whole = RegistrationTransform(linear, displacement).itk()
         similarity = Similarity(self.fixed, self.moving, **self.masks, cells=DEFORMATION_CELLS)
         difference = similarity.difference(whole, linear)
         self.better = difference is None or bool(difference.values.min() >= -ROUNDING)
@@ -295,12 +296,12 @@ class _Registration:
                 self._warn(ATYPICAL.format(role=role, name=model, unusual=stand.unusual))
         self.population = {role: stand.record for role, stand in stands.items()}
 
-    def _result(self, linear, forward, back) -> RegistrationResult:
-        on_fixed = None if forward is None else extended_sample(forward, self.grids["fixed"])
+    def _result(self, linear, displacement, back) -> RegistrationResult:
+        """displacement: on the fixed image's grid. back: the inverse, on the canvas."""
         return RegistrationResult(
             self.fixed,
             self.moving,
-            RegistrationTransform(linear, on_fixed),
+            RegistrationTransform(linear, displacement),
             backward(linear, back, self.grids["moving"]),
             self.fixed_segmentation,
             self.moving_segmentation,

@@ -15,7 +15,7 @@ import SimpleITK as sitk
 
 from ..volumes.geometry import Grid, anatomical, centred_grid, smoothed_for
 from ..volumes.intensities import without_padding
-from .alignment import SAMPLED, SEED, in_world
+from .alignment import in_world, mutual_information
 from .itk import affine, affine_matrix, as_affine
 from .similarity import Similarity
 
@@ -241,15 +241,9 @@ def _similarity(start: sitk.AffineTransform) -> sitk.Similarity3DTransform:
 def _mutual_information(shrink: list[int], smoothing: list[float]) -> sitk.ImageRegistrationMethod:
     """By level, coarsest first: the shrink factor, and the blur in cells: without any, mutual information likes to lay
     cells on cells. A step moves tissue by the shrink factor's number of cells at most."""
-    method = sitk.ImageRegistrationMethod()
-    method.SetMetricAsMattesMutualInformation(32)
-    method.SetMetricSamplingStrategy(method.RANDOM)
-    method.SetMetricSamplingPercentage(SAMPLED, SEED)
-    method.SetInterpolator(sitk.sitkLinear)
+    method = mutual_information(shrink, smoothing)
     method.SetOptimizerAsRegularStepGradientDescent(
         max(shrink) / COARSE_CELLS, 1e-4, 100, gradientMagnitudeTolerance=1e-6
     )
-    method.SetShrinkFactorsPerLevel(shrink)
-    method.SetSmoothingSigmasPerLevel(smoothing)
     method.SetSmoothingSigmasAreSpecifiedInPhysicalUnits(False)
     return method

@@ -67,14 +67,12 @@ def in_world(
 
 
 def mutual_information(shrink: list[int], smoothing: list[float]) -> sitk.ImageRegistrationMethod:
-    """With fixed seeds; by level, coarsest first: the shrink factor, and the blur in cells."""
+    """With fixed seeds, without an optimiser; by level, coarsest first: the shrink factor, and the blur in cells."""
     method = sitk.ImageRegistrationMethod()
     method.SetMetricAsMattesMutualInformation(32)
     method.SetMetricSamplingStrategy(method.RANDOM)
     method.SetMetricSamplingPercentage(SAMPLED, SEED)
     method.SetInterpolator(sitk.sitkLinear)
-    method.SetOptimizerAsRegularStepGradientDescent(1.0, 1e-3, 150, gradientMagnitudeTolerance=1e-6)
-    method.SetOptimizerScalesFromPhysicalShift()
     method.SetShrinkFactorsPerLevel(shrink)
     method.SetSmoothingSigmasPerLevel(smoothing)
     return method

@@ -54,6 +54,8 @@ def read_visit(t1_file: str | Path, flair_file: str | Path) -> Visit:
 def rigidly_registered(fixed: sitk.Image, moving: sitk.Image) -> sitk.Transform:
     """Fixed to moving points, LPS mm, by mutual information from where the headers lay the two; always the same."""
     method = mutual_information([2, 1], [1, 0])
+    method.SetOptimizerAsRegularStepGradientDescent(1.0, 1e-3, 150, gradientMagnitudeTolerance=1e-6)
+    method.SetOptimizerScalesFromPhysicalShift()
     method.SetNumberOfThreads(1)  # the same sums in the same order
     coarse = [_coarse(image) for image in (fixed, moving)]
     rigid = sitk.Euler3DTransform()
