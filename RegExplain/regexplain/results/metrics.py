@@ -41,7 +41,7 @@ def inverse_error(forward: sitk.Transform, back: sitk.Transform, fixed: Grid, mo
     there_and_back = sitk.CompositeTransform([back, forward])
     # Copies, not views: a view does not keep its image alive, and these images are nobody else's.
     error = np.linalg.norm(sitk.GetArrayFromImage(sampled(there_and_back, fixed)), axis=-1)
-    inside = sitk.GetArrayFromImage(fixed.sample(_ones(moving), forward, nearest=True)) > 0
+    inside = sitk.GetArrayFromImage(fixed.sample(moving.ones(), forward, nearest=True)) > 0
     return np.where(inside, error, np.nan)
 
 
@@ -141,7 +141,3 @@ def _label_maps(
         warn(f"Segment {label}{f' ({name})' if name else ''} is only in the {which} segmentation.")
     steps = {"before": before, "aligned": result.transform.alignment, "after": result.transform.itk()}
     return {name: Grid.of(fixed).sample(moving, step, nearest=True) for name, step in steps.items()}
-
-
-def _ones(grid: Grid) -> sitk.Image:
-    return grid.image(np.ones(grid.size[::-1], np.uint8))

@@ -63,7 +63,7 @@ class Similarity:
         self._darkest = float(sitk.GetArrayViewFromImage(m).min())
         self._bins, self._directions = _binned(self._fixed), _directions(self._fixed)
         self._counts = np.ones(self._fixed.shape, bool) if fixed_mask is None else self._inside(fixed_mask, None)
-        self._box = _ones(moving) if moving_mask is None else moving_mask
+        self._box = Grid.of(moving).ones() if moving_mask is None else moving_mask
         volume = np.prod(Grid.of(moving).extent) / np.prod(own.extent)
         self._middles = centred(fixed, moving)
         self._least = LEAST_OVERLAP * min(1.0, float(volume))
@@ -146,8 +146,3 @@ def _information(rows: np.ndarray, columns: np.ndarray) -> float:
     apart = joint.sum(1, keepdims=True) * joint.sum(0, keepdims=True)
     there = joint > 0
     return float((joint[there] * np.log(joint[there] / apart[there])).sum())
-
-
-def _ones(image: sitk.Image) -> sitk.Image:
-    grid = Grid.of(image)
-    return grid.image(np.ones(grid.size[::-1], np.uint8))

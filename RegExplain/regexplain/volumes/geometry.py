@@ -106,6 +106,10 @@ class Grid:
         image.SetDirection(self.direction)
         return image
 
+    def ones(self) -> sitk.Image:
+        """1 in every voxel, uint8: sampled on another grid it says where this one lies."""
+        return self.image(np.ones(self.size[::-1], np.uint8))
+
     def sample(
         self,
         image: sitk.Image,
