@@ -12,7 +12,9 @@ from regexplain import explain, register, trust
 from regexplain.cards import registry
 from regexplain.errors import BadInputError
 from regexplain.progress import Progress
-from regexplain.registration import _Registration
+from regexplain.registration.log import Log
+from regexplain.registration.model_choice import choose
+from regexplain.registration.pair import ImagePair
 from regexplain.results.registration_result import RegistrationResult
 from regexplain.torch_backend.networks.fire import FireNetwork
 from regexplain.volumes.geometry import Grid
@@ -151,12 +153,10 @@ def test_auto_takes_it_for_what_no_model_was_made_for_but_not_for_masks(tmp_path
     )
     monkeypatch.setattr(registry, "FOLDER", tmp_path)
     chosen = []
-    monkeypatch.setattr(_Registration, "_load", lambda self, card: chosen.append(card.name))
     monkeypatch.setattr("regexplain.torch_backend.inference.content.unlike", lambda *_: None)
 
     def choice(fixed, moving) -> str | None:
-        work = _Registration(fixed, moving, None, None, (None, None), None, 0, "cpu", 1, Progress())
-        card = work._chosen("auto")
+        card, _ = choose("auto", ImagePair(fixed, moving), lambda card: chosen.append(card.name), Log(Progress()))
         return card and card.name
 
     assert choice(*scans) == "tiny-t1-flair"

@@ -1,0 +1,93 @@
+"""Register two images: the Python API behind `regexplain register`. torch is imported only where a model runs."""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+
+import SimpleITK as sitk
+
+from ..errors import BadInputError
+from ..progress import Progress
+from ..results.registration_result import RegistrationResult
+from ..transforms.alignment import SEED, check_overlap
+from ..transforms.itk import RegistrationTransform, backward
+from ..volumes.memory import check_memory_for
+from ..volumes.threads import use_threads
+from .deformation import deform
+from .linear import align
+from .log import Log
+from .model_choice import choose, load_model
+from .pair import ImagePair, checked_initial
+from .record import model_record, registration_record
+
+
+def register(
+    fixed: sitk.Image,
+    moving: sitk.Image,
+    model: str | os.PathLike[str] = "auto",
+    *,
+    fixed_segmentation: sitk.Image | None = None,
+    moving_segmentation: sitk.Image | None = None,
+    fixed_mask: sitk.Image | None = None,
+    moving_mask: sitk.Image | None = None,
+    initial_transform: sitk.Transform | None = None,
+    refine: int = 0,
+    device: str = "auto",
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> RegistrationResult:
+    """Register `moving` to `fixed`, two 3-D scalar images of any grid.
+
+    model: "auto" takes the first installed model that was made for what both images show; where there is none, or where
+    its answer makes the images no more alike, the result is affine only, as with "none". Otherwise a model's name or
+    file, used on any image, with a warning outside its domain.
+    fixed_mask, moving_mask: what is 0 in them does not count in the alignment, in the refinement and in what judges an
+    answer, and is dark to the network.
+    initial_transform: linear, maps fixed-space to moving-space points (LPS mm) and replaces the alignment.
+    refine: steps that optimise this very pair after the network's answer, without segmentations; none if affine only.
+    threads: processor threads, all by default.
+    The result's `transform` maps fixed-space to moving-space points. Raises BadInputError for unusable inputs.
+    """
+    log = Log(progress or Progress())
+    segmentations, masks = (fixed_segmentation, moving_segmentation), (fixed_mask, moving_mask)
+    pair = ImagePair.checked((fixed, moving), segmentations, masks, log.warn)
+    initial = checked_initial(initial_transform)
+    threads = use_threads(threads)
+    if refine < 0:
+        raise BadInputError("The number of refining steps is negative; give 0 or more.")
+    if initial is None:
+        check_overlap(pair.fixed, pair.moving)
+
+    named, load = str(model) != "auto", partial(load_model, device=device, threads=threads)
+    card, network = choose(str(model), pair, load, log)
+    sizes = (grid.size for grid in pair.grids.values())
+    check_memory_for("affine" if card is None else card.values["network"].get("type", ""), *sizes)
+    if card is not None and network is None:
+        with log.timed("load"):
+            network = load(card)
+    with log.timed("align"):
+        linear = align(pair, initial, network, named, log)
+    deformation = deform(pair, linear.transform, network, refine, named, log)
+
+    log.progress.report("Measuring", 3, 4)
+    result = RegistrationResult(
+        pair.fixed,
+        pair.moving,
+        RegistrationTransform(linear.transform, deformation.displacement),
+        backward(linear.transform, deformation.inverse, pair.grids["moving"]),
+        pair.fixed_segmentation,
+        pair.moving_segmentation,
+        **pair.masks,
+    )
+    used = None if deformation.displacement is None else card
+    model_values = None if used is None else model_record(used, deformation.better, named, pair.grids)
+    settings = {
+        "device": "cpu" if network is None else str(network.device),
+        "threads": threads,
+        "seed": SEED,
+        "refine": refine if used else 0,
+    }
+    result.record = registration_record(result, initial, linear, deformation, model_values, settings, log)
+    log.progress.report("Measuring", 4, 4)
+    return result

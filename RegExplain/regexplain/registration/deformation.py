@@ -1,0 +1,98 @@
+"""What a model adds to the alignment: its displacement, and whether that is for the better."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import SimpleITK as sitk
+
+from ..latent.population import Population
+from ..transforms.itk import RegistrationTransform, extended_sample
+from ..transforms.similarity import Similarity
+from ..volumes.threads import trouble_said
+from .log import Log
+from .pair import ImagePair
+
+if TYPE_CHECKING:
+    from ..torch_backend.inference.model import Model
+    from ..torch_backend.inference.prediction import Prediction
+
+CELLS = 96  # along the longest side: finer than an alignment needs
+ROUNDING = 1e-6  # of images that do not move
+ATYPICAL = (
+    "The {role} image is unlike the images that the model {name} was trained on: {unusual}. Check that it is the right "
+    "anatomy, complete, and neither turned nor mirrored; do not rely on the result before you have looked closely."
+)
+WORSE = (
+    "After the model {name} the images are less alike than after the alignment alone. Do not rely on the deformation; "
+    "--model none gives the alignment."
+)
+FALLEN_BACK = (
+    "After the model {name} the images were less alike than after the alignment alone, so the result is the alignment "
+    "only."
+)
+
+
+class Deformation(NamedTuple):
+    """displacement: on the fixed grid. inverse: what undoes it, on the canvas. Both LPS mm, None for affine only.
+
+    better: whether the images are no less alike after it. regions: the network's label map of the fixed image, on the
+    canvas, and the labels' names. population: where both images stand among those of the training, as in the record.
+    """
+
+    displacement: sitk.Image | None = None
+    inverse: sitk.Image | None = None
+    better: bool | None = None
+    regions: tuple[sitk.Image, dict[int, str]] | None = None
+    population: dict[str, Any] | None = None
+
+
+def deform(
+    pair: ImagePair, linear: sitk.AffineTransform, model: Model | None, refine: int, named: bool, log: Log
+) -> Deformation:
+    """linear: the alignment. refine: steps of instance optimisation. named: by the user, not by "auto".
+
+    Affine only without a model, and where one that was not named makes the images less alike.
+    """
+    log.progress.report("Registering", 1, 4)
+    with log.timed("register"):
+        if model is None:
+            return Deformation()
+        with trouble_said():
+            prediction = _predicted(pair, linear, model, refine, log)
+        population = _population(model, prediction.encodings, log)
+    displacement = extended_sample(prediction.displacement, pair.grids["fixed"])
+    with log.timed("judge"):
+        better = _more_alike(pair, linear, displacement)
+        if not better:
+            log.warn((WORSE if named else FALLEN_BACK).format(name=model.card.name))
+    if not (better or named):
+        return Deformation()
+    regions = None if prediction.regions is None else (prediction.regions, model.card.structures)
+    return Deformation(displacement, prediction.inverse, better, regions, population)
+
+
+def _predicted(pair: ImagePair, linear: sitk.AffineTransform, model: Model, refine: int, log: Log) -> Prediction:
+    from ..torch_backend.inference.prediction import predict
+
+    return predict(model, *pair.seen, linear, refine, log.progress, (pair.fixed_mask, pair.moving_mask))
+
+
+def _more_alike(pair: ImagePair, linear: sitk.AffineTransform, displacement: sitk.Image) -> bool:
+    """Whether the displacement, on the fixed grid, makes the images no less alike than the alignment alone."""
+    whole = RegistrationTransform(linear, displacement).itk()
+    difference = Similarity(pair.fixed, pair.moving, **pair.masks, cells=CELLS).difference(whole, linear)
+    return difference is None or bool(difference.values.min() >= -ROUNDING)
+
+
+def _population(model: Model, encodings: dict[str, np.ndarray], log: Log) -> dict[str, Any] | None:
+    """Where both images stand among those that the model was trained on; a warning for one that is atypical."""
+    population = Population.of(model.components) if model.card.has_components else None
+    if population is None:
+        return None
+    stands = {role: population.stand(encoding) for role, encoding in encodings.items()}
+    for role, stand in stands.items():
+        if stand.atypical:
+            log.warn(ATYPICAL.format(role=role, name=model.card.name, unusual=stand.unusual))
+    return {role: stand.record for role, stand in stands.items()}

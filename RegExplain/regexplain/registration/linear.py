@@ -1,0 +1,68 @@
+"""The linear part of a registration, as the model's card asks for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import SimpleITK as sitk
+
+from ..transforms import alignment
+from ..transforms.affine_registration import registered
+from ..transforms.similarity import Similarity
+from ..volumes.threads import trouble_said
+from .log import Log
+from .pair import ImagePair
+
+if TYPE_CHECKING:
+    from ..torch_backend.inference.model import Model
+
+NOT_TAKEN = (
+    "The affine part of the model {name} lays these images on each other no better than their headers or middles, so "
+    "they were aligned without it."
+)
+KEPT = (
+    "The affine part of the model {name} lays these images on each other no better than their headers or middles; "
+    "check how they lie."
+)
+
+
+class LinearPart(NamedTuple):
+    """transform: fixed-space to moving-space points, LPS mm. kind, steps: as in the record."""
+
+    transform: sitk.AffineTransform
+    kind: str
+    steps: list[str] = []
+
+
+def align(
+    pair: ImagePair, initial: sitk.AffineTransform | None, model: Model | None, named: bool, log: Log
+) -> LinearPart:
+    """initial: given by the user, taken as it is. model: None for affine only. named: by the user, not by "auto"."""
+    log.progress.report("Aligning", 0, 4)
+    if initial is not None:
+        return LinearPart(initial, "given")
+    kind = "affine" if model is None else model.card.values["alignment"]
+    if kind == "centre":
+        return LinearPart(alignment.centred(*pair.seen), kind)
+    if kind == "network" and model is not None:
+        network = _of_network(pair, model, named, log)
+        if network is not None:
+            return LinearPart(network, kind)
+    found = registered(pair.fixed, pair.moving, **pair.masks)
+    if found.words:
+        log.warn(found.words)
+    return LinearPart(found.transform, found.kind, found.steps)
+
+
+def _of_network(pair: ImagePair, model: Model, named: bool, log: Log) -> sitk.AffineTransform | None:
+    """The model's own affine part; None where headers or middles do as well, unless the model was named."""
+    from ..torch_backend.inference.alignment import align
+
+    with trouble_said():
+        found = align(model, *pair.seen, log.warn)
+    similarity = Similarity(pair.fixed, pair.moving, **pair.masks)
+    starts = alignment.centred(pair.fixed, pair.moving), sitk.AffineTransform(3)
+    if all(similarity.gain(found, start) >= 0 for start in starts):
+        return found
+    log.warn((KEPT if named else NOT_TAKEN).format(name=model.card.name))
+    return found if named else None

@@ -1,0 +1,37 @@
+"""What a registration says on its way, and how long its steps take."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ..progress import Progress
+
+
+class Log:
+    """`warnings` and `seconds` become those of the record."""
+
+    def __init__(self, progress: Progress):
+        self.progress = progress
+        self.warnings: list[str] = []
+        self.seconds: dict[str, float] = {}
+        self._started = time.perf_counter()
+
+    def warn(self, message: str) -> None:
+        self.warnings.append(message)
+        self.progress.warn(message)
+
+    @contextmanager
+    def timed(self, step: str) -> Iterator[None]:
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._note(step, began)
+
+    def finish(self) -> None:
+        self._note("total", self._started)
+
+    def _note(self, step: str, began: float) -> None:
+        self.seconds[step] = round(time.perf_counter() - began, 3)

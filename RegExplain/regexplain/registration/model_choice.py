@@ -1,0 +1,92 @@
+"""The model that registers a pair: the named one, or with "auto" the first that was made for such images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+import SimpleITK as sitk
+
+from ..cards import registry
+from ..cards.registry import ModelCard
+from ..volumes.content import not_a_scan, not_mr
+from ..volumes.threads import trouble_said
+from .log import Log
+from .pair import ImagePair
+
+if TYPE_CHECKING:
+    from ..torch_backend.inference.model import Model
+
+NOT_MADE_FOR = "The model {name} was not made for these images: {reasons}. Do not rely on the result."
+AFFINE_ONLY = "No installed model fits these images, so this is an affine registration only: {reasons}."
+
+
+class Choice(NamedTuple):
+    """card: None for affine only. model: loaded where its network had a say in the choice."""
+
+    card: ModelCard | None = None
+    model: Model | None = None
+
+
+def choose(name: str, pair: ImagePair, load: Callable[[ModelCard], Model], log: Log) -> Choice:
+    """name: "auto", "none", or a model's name or file. Raises BadInputError for a model that is not there."""
+    if name == "none":
+        return Choice()
+    if name == "auto":
+        with log.timed("choose"):
+            return _fitting(pair, load, log)
+    card = registry.card(name)
+    reasons = card.outside_domain(pair.grids)
+    if reasons:
+        log.warn(NOT_MADE_FOR.format(name=card.name, reasons=_first(reasons)))
+    return Choice(card)
+
+
+def load_model(card: ModelCard, device: str, threads: int | None) -> Model:
+    from ..torch_backend.inference.model import load_cached
+
+    with trouble_said():
+        return load_cached(card, device, threads)
+
+
+def _fitting(pair: ImagePair, load: Callable[[ModelCard], Model], log: Log) -> Choice:
+    """The first installed model that was made for images like these, by their size and by what they show."""
+    refusals = []
+    for card in registry.installed():
+        outside = card.outside_domain(pair.grids)
+        reason = outside[0] if outside else _not_made_for(card, pair)
+        if reason is None:
+            model = load(card)
+            reason = _unlike(model, pair)
+            if reason is None:
+                return Choice(card, model)
+        refusals.append(f"{card.name}: {reason}")
+    log.warn(AFFINE_ONLY.format(reasons="; ".join(refusals) or "none is installed"))
+    return Choice()
+
+
+def _not_made_for(card: ModelCard, pair: ImagePair) -> str | None:
+    """Why the values of the images speak against the model, a phrase; None where they do not."""
+    return _of_images(pair, not_mr if "content" in card.values else not_a_scan)
+
+
+def _unlike(model: Model, pair: ImagePair) -> str | None:
+    """Why the model's network sees another content than it was made for, a phrase; None where it does not."""
+    from ..torch_backend.inference.content import unlike
+
+    with trouble_said():
+        return _of_images(pair, partial(unlike, model))
+
+
+def _of_images(pair: ImagePair, reason_of: Callable[[sitk.Image], str | None]) -> str | None:
+    for role, image in (("moving", pair.moving), ("fixed", pair.fixed)):  # what is seen last is kept by the model
+        if reason := reason_of(image):
+            return f"the {role} image {reason}"
+    return None
+
+
+def _first(reasons: list[str]) -> str:
+    """Two reasons are enough to see what kind of image it is."""
+    more = f"; and {len(reasons) - 2} more" if len(reasons) > 2 else ""
+    return "; ".join(reasons[:2]) + more

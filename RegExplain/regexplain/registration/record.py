@@ -1,0 +1,56 @@
+"""What result.json holds of a registration (docs/result-folder.md)."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import Any
+
+import SimpleITK as sitk
+
+from .. import __version__
+from ..cards.registry import ModelCard
+from ..results.folder import SCHEMA_VERSION
+from ..results.metrics import record_numbers
+from ..results.registration_result import RegistrationResult
+from ..transforms.alignment import described
+from ..volumes.geometry import Grid
+from .deformation import Deformation
+from .linear import LinearPart
+from .log import Log
+
+
+def registration_record(
+    result: RegistrationResult,
+    initial: sitk.Transform | None,
+    linear: LinearPart,
+    deformation: Deformation,
+    model: dict[str, Any] | None,
+    settings: dict[str, Any],
+    log: Log,
+) -> dict[str, Any]:
+    """initial: by what the images are laid on each other when nothing is done yet; None is as their headers say."""
+    record: dict[str, Any] = {
+        "schema_version": SCHEMA_VERSION,
+        "regexplain_version": __version__,
+        "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "kind": "affine" if model is None else "deformable",
+        "model": model,
+        "settings": settings,
+        "alignment": {"kind": linear.kind, "steps": linear.steps} | described(linear.transform, Grid.of(result.fixed)),
+        "population": deformation.population,
+        "heatmaps": [],
+        "components": None,
+    }
+    record |= record_numbers(result, initial, log.warn, deformation.regions)
+    log.finish()
+    return record | {"seconds": log.seconds, "warnings": log.warnings}
+
+
+def model_record(card: ModelCard, better: bool | None, named: bool, grids: dict[str, Grid]) -> dict[str, Any]:
+    return {
+        "better": better,
+        "name": card.name,
+        "sha256": card.weights_sha256,
+        "chosen": "named" if named else "auto",
+        "inside_domain": not card.outside_domain(grids),
+    }
