@@ -19,7 +19,7 @@ from ..measures import correlation, divergence, top_overlap
 from .pairs import Pair
 
 METHODS: dict[str, StageAttribution] = {"grad-cam": grad_cam.METHOD, "hirescam": hirescam.METHOD}
-STAGES = tuple(FireNetwork.STAGES)
+STAGES = tuple(FireNetwork.stages)
 ENCODER, TRANSFORMATION = STAGES[:2], STAGES[2:]
 Maps = dict[str, dict[str, Tensor]]  # method → stage → (D, H, W) on the canvas, signed and raw
 

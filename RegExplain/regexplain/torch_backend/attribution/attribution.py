@@ -15,8 +15,7 @@ from torch import Tensor
 
 from ...errors import BadInputError
 from ...progress import Progress
-from ..spatial.warp import resize
-from .modules import find_module, record_outputs, split_calls, stages_of_module
+from .modules import find_module, record_outputs, split_calls
 from .target import Target
 
 IMAGES = {"fixed": "fixed", "moving": "moving"}  # the stages of a method that explains the two images themselves
@@ -46,21 +45,18 @@ class StageAttribution(Attribution):
         """(B, C, d, h, w) twice to (d, h, w): the sum over passes and channels of what each contributes."""
 
     def maps(self, target: Target, stages: Sequence[str] = (), progress: Progress | None = None) -> list[StageMap]:
-        stages, grids = list(stages) or list(target.grids), target.grids
-        paths = {s: find_module(s, target.network, grids) for s in stages if s not in grids}
+        stages, grids, network = list(stages) or list(target.grids), target.grids, target.network
+        paths = {s: path for s in stages if (path := find_module(s, network, grids)) is not None}
         made = []
         for stage, both in activations_and_gradients(target, stages, paths).items():
-            names = stages_of_module(paths[stage], grids) if stage in paths else {stage: grids[stage]}
+            names = {stage: grids[stage]} if stage in grids else network.stages_of_module(paths[stage], grids)
             shares = (split_calls(tensors, len(names)) for tensors in both)  # of activations, of gradients
             for (name, grid), a, g in zip(names.items(), *shares, strict=True):
                 if stage in (name, paths.get(stage)):
-                    made.append(StageMap(name, grid, self._on_canvas(a, g, target.fixed.shape[2:])))
+                    cells = [self.cells(one.detach(), by)[None, None] for one, by in zip(a, g, strict=True)]
+                    laid = [network.on_canvas(stage, each, target.fixed.shape[2:])[0, 0] for each in cells]
+                    made.append(StageMap(name, grid, sum(laid[1:], start=laid[0])))
         return made
-
-    def _on_canvas(self, activations: list[Tensor], gradients: list[Tensor], shape) -> Tensor:
-        """Cells span the canvas and are centred in it, so a cell-centred interpolation puts them in place."""
-        pairs = zip(activations, gradients, strict=True)
-        return sum(resize(self.cells(a.detach(), g)[None, None], shape)[0, 0] for a, g in pairs)  # type: ignore[return-value]
 
 
 def activations_and_gradients(

@@ -133,7 +133,8 @@ class FirePair:
         def make() -> Target:
             return self.motion(scalar, self.moving_region if inverse else self.region, inverse)
 
-        return PlacedTarget(make, self._resample_motion, scalar, stages, lambda: ("encoder", "transformation"))
+        parts = "encoder", "transformation"
+        return PlacedTarget(make, self._resample_motion, scalar, stages, lambda: parts, self.network)
 
     @torch.no_grad()
     def _resample_motion(self, stage_map: StageMap) -> sitk.Image:
@@ -167,7 +168,7 @@ class FirePair:
             return Grid.of(images[stage_map.grid]).sample(cells)
 
         stages = {"affine-fixed": "fixed", "affine-moving": "moving"}
-        return PlacedTarget(make, place, usual_scalar("affine"), list(stages), lambda: ("affine",))
+        return PlacedTarget(make, place, usual_scalar("affine"), list(stages), lambda: ("affine",), self.network)
 
     def _image_target(self, k: int, stage: str, score: ScoreFunction, part: str) -> PlacedTarget:
         """Of image k (0: fixed), whose scalar is `score(k, fixed, moving)`, beside its activation."""
@@ -179,9 +180,10 @@ class FirePair:
         def make() -> Target:
             return Target(self.network, *self.volumes, forward, {stage: IMAGES[k]})
 
-        return PlacedTarget(
-            make, self._resample, usual_scalar(stage), [stage], lambda: (f"{part}.{self.modalities[k]}",)
-        )
+        def modules() -> Sequence[str]:
+            return (f"{part}.{self.modalities[k]}",)
+
+        return PlacedTarget(make, self._resample, usual_scalar(stage), [stage], modules, self.network)
 
     def _region_of(self, k: int) -> Tensor:
         return self.moving_region if k else self.region

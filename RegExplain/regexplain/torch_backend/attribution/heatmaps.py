@@ -79,5 +79,5 @@ def targets(
         return resample_to_image(stage_map.values.cpu().numpy(), canvas, stage_map.grid, result)
 
     target = motion_target(model.network, *volumes, scalar, region, canvas.spacing)
-    tops = [stage.partition("-")[0] for stage in target.grids]
-    return [PlacedTarget(lambda: target, place, scalar, list(target.grids), lambda: tops)]
+    network = model.network
+    return [PlacedTarget(lambda: target, place, scalar, list(target.grids), lambda: network.parts, network)]

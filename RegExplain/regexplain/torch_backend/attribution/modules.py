@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from torch import Tensor, nn
 
 from ...errors import BadInputError
+from ..networks.latent import RegistrationNetwork
 
 
 @contextmanager
@@ -24,11 +25,14 @@ def record_outputs(network: nn.Module, paths: Iterable[str]) -> Iterator[dict[st
         yield kept
 
 
-def find_module(stage: str, network: nn.Module, grids: Mapping[str, str]) -> str:
-    """The path of the module of a stage, such as `encoder.refine.1-fixed`. Raises BadInputError."""
+def find_module(stage: str, network: RegistrationNetwork, grids: Mapping[str, str]) -> str | None:
+    """The path of the module of a stage, such as `encoder.refine.1-fixed`; None for one that the network's output
+    holds. Raises BadInputError."""
+    if stage in grids:
+        return network.module_paths.get(stage)
     known = dict(network.named_modules())
     for path in (stage, stage.partition("-")[0]):
-        of_it = stages_of_module(path, grids) if path in known else {}
+        of_it = network.stages_of_module(path, grids) if path in known else {}
         if of_it and stage in (path, *of_it):
             return path
     raise unknown_stage(stage, grids)
@@ -40,19 +44,6 @@ def unknown_stage(stage: str, stages: Iterable[str]) -> BadInputError:
         f"There is no stage {stage!r}; the network has {', '.join(stages)}, and the paths of the modules in its "
         f"{inside}."
     )
-
-
-def stages_of_module(path: str, grids: Mapping[str, str]) -> dict[str, str]:
-    """The maps of a module, each with its grid: one for each stage of the part of the network that contains it.
-
-    The encoder processes both images, so `encoder.refine.1` gives `encoder.refine.1-fixed` and `-moving`.
-    """
-    top, found = path.partition(".")[0], {}
-    for stage, grid in grids.items():
-        part, dash, which = stage.partition("-")
-        if top in (part, f"{part}s"):  # one of the `discriminators` is a discriminator
-            found[path + dash + which] = grid
-    return found
 
 
 def split_calls(calls: list[Tensor], count: int) -> list[list[Tensor]]:

@@ -10,8 +10,8 @@ import SimpleITK as sitk
 
 from ...results.registration_result import RegistrationResult
 from ...volumes.geometry import Grid
+from ..networks.latent import RegistrationNetwork
 from .attribution import StageMap
-from .modules import stages_of_module
 from .target import Target
 
 
@@ -20,6 +20,7 @@ class PlacedTarget:
     """A target (`make` computes it when it is needed), and how its maps are resampled to the grids of the images.
 
     scalar: its name. stages: those that it explains. modules: paths of the modules whose submodules it explains too.
+    network: whose stages they are.
     """
 
     make: Callable[[], Target]
@@ -27,16 +28,18 @@ class PlacedTarget:
     scalar: str
     stages: Sequence[str]
     modules: Callable[[], Sequence[str]]
+    network: RegistrationNetwork
 
     def stages_within(self, stages: Sequence[str]) -> list[str]:
-        """Those of `stages` that it explains; a module by its stages (see `stages_of_module`)."""
+        """Those of `stages` that it explains; a module by its stages (see `RegistrationNetwork.stages_of_module`)."""
         return [name for stage in stages for name in ([stage] if stage in self.stages else self._parts(stage))]
 
     def _parts(self, stage: str) -> list[str]:
         path = stage.partition("-")[0]
         if not any(f"{path}.".startswith(f"{module}.") for module in self.modules()):
             return []
-        return [name for name in stages_of_module(path, dict.fromkeys(self.stages, "")) if stage in (path, name)]
+        names = self.network.stages_of_module(path, dict.fromkeys(self.stages, ""))
+        return [name for name in names if stage in (path, name)]
 
 
 def resample_to_image(cells: np.ndarray, canvas: Grid, grid: str, result: RegistrationResult) -> sitk.Image:

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
-from ..networks.latent import RegistrationOutput
+from ..networks.latent import RegistrationNetwork, RegistrationOutput
 from .scalars import motion_scalar
 
 
@@ -20,7 +20,7 @@ class Target:
     explains, "fixed" or "moving"; stages of one module stand in the order in which its batch holds them.
     """
 
-    network: nn.Module
+    network: RegistrationNetwork
     fixed: Tensor
     moving: Tensor
     forward: Callable[[Tensor, Tensor], tuple[Tensor, Mapping[str, Tensor]]]
@@ -38,7 +38,7 @@ def motion_target(
     register: Callable[[Tensor, Tensor], RegistrationOutput] | None = None,
 ) -> Target:
     """Why a network moves the region (D, H, W) as it does. network: takes two volumes to a RegistrationOutput and names
-    its `STAGES`, as LatentNetwork does; scalar: see `motion_scalar`.
+    its `stages`, as LatentNetwork does; scalar: see `motion_scalar`.
 
     inverse: of the displacement of moving → fixed, on the same canvas. register: the network itself by default.
     """
@@ -48,4 +48,4 @@ def motion_target(
         output = (register or network)(fixed, moving)
         return measure(output.inverse if inverse else output.displacement, region, spacing), output.stages
 
-    return Target(network, fixed, moving, forward, network.STAGES)
+    return Target(network, fixed, moving, forward, network.stages)

@@ -20,7 +20,7 @@ from ..losses.overlap import soft_dice_loss
 from ..losses.regularity import bending_loss, smoothness_loss
 from ..losses.similarity import local_ncc_loss, mutual_information_loss
 from ..networks.fire import FireNetwork
-from ..networks.latent import LatentNetwork, RegistrationOutput
+from ..networks.latent import LatentNetwork, RegistrationNetwork, RegistrationOutput
 from ..spatial.self_similarity import mind_ssc
 from ..spatial.warp import resize_displacement, warp
 
@@ -41,16 +41,17 @@ class RefinementSettings:
     bending: float = 0.0
 
 
-SETTINGS = {
+ANY_CONTRAST = RefinementSettings(
+    overlap=0.0, mutual_information=1.0, self_similarity=10.0, smoothness=0.0, bending=120.0
+)
+SETTINGS: dict[type, RefinementSettings] = {
     LatentNetwork: RefinementSettings(similarity=0.3),
-    FireNetwork: RefinementSettings(
-        overlap=0.0, mutual_information=1.0, self_similarity=10.0, smoothness=0.0, bending=120.0
-    ),
+    FireNetwork: ANY_CONTRAST,
 }
 
 
 def refine_pair(
-    network: LatentNetwork | FireNetwork,
+    network: RegistrationNetwork,
     fixed: Tensor,
     moving: Tensor,
     steps: int,
@@ -62,7 +63,7 @@ def refine_pair(
 
     mask: (2, 1, D, H, W) in [0, 1], where fixed and where moving is compared; everywhere by default.
     """
-    settings = settings or SETTINGS[type(network)]
+    settings = settings or SETTINGS.get(type(network), ANY_CONTRAST)
     with torch.inference_mode(False), torch.enable_grad():
         volumes, shape = torch.cat([fixed, moving]), fixed.shape[2:]
         with torch.no_grad():
@@ -75,11 +76,11 @@ def refine_pair(
             if progress is not None:
                 progress.report("Refining", step, steps)
             optimiser.zero_grad()
-            moved = network.integrate_output(raw, raw.shape[2:], {})
+            moved = network.refined(output, raw, raw.shape[2:])
             objective(torch.cat([moved.displacement, moved.inverse]), settings).backward()
             optimiser.step()
         with torch.no_grad():
-            return network.integrate_output(raw.detach(), shape, output.stages)
+            return network.refined(output, raw.detach(), shape)
 
 
 class RefinementLoss(NamedTuple):

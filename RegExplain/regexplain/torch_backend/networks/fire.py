@@ -219,10 +219,10 @@ class FireNetwork(RegistrationNetwork):
     modalities: their names, in the order of `modality`'s logits; without any, for images of every contrast, the network
     is G and T alone, and T has no affine part. segments: labels that a linear layer predicts
     from G's finest features in training, 0 for none. iterations: of each level of T, coarsest first.
-    STAGES: those of its output → the image that each explains; T's lie at the midpoint of the two.
+    T's stages lie at the midpoint of the two images.
     """
 
-    STAGES = {
+    stages = {
         "encoder-fixed": "fixed",
         "encoder-moving": "moving",
         "transformation-forward": "fixed",

@@ -11,7 +11,7 @@ so far.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -167,12 +167,19 @@ class SubpixelConvolution(nn.Module):
 
 
 class RegistrationNetwork(nn.Module):
-    """The base of all networks. `encoder` gives features, coarsest level first; `read_out` may be
-    None; `integrate`: see `spatial.transformation`."""
+    """The base of all networks: what inference, refinement and attribution ask of one.
+
+    `register` takes the features of both images to a registration; `encoder` gives those of one image, coarsest level
+    first, where the network encodes each by itself; `read_out` may be None; `integrate`: see `spatial.transformation`.
+    `stages`: what heatmaps explain → the image that each lies on; stages of one module in the order of its batch.
+    `module_paths`: of stages whose activations are a module's, not the output's.
+    """
 
     encoder: Any  # torch hides what a part of a module takes and gives
     read_out: Any
     integrate: Any
+    stages: Mapping[str, str]
+    module_paths: Mapping[str, str] = {}
 
     def forward(self, fixed: Tensor, moving: Tensor, shape=None) -> RegistrationOutput:
         """Both (B, 1, D, H, W), intensities in [0, 1]; the displacements on a grid of `shape`, by default theirs."""
@@ -189,6 +196,33 @@ class RegistrationNetwork(nn.Module):
         """From the encoder's features of fixed and moving, stacked in this order, coarsest level first."""
         raise NotImplementedError
 
+    @property
+    def parts(self) -> list[str]:
+        """The paths of those modules inside which every module can be explained."""
+        return list(dict.fromkeys(stage.partition("-")[0] for stage in self.stages))
+
+    def stages_of_module(self, path: str, stages: Mapping[str, str]) -> dict[str, str]:
+        """The maps of a module, each with the image it lies on: one for each of the `stages` of the part of the network
+        that contains it.
+
+        The encoder processes both images, so `encoder.refine.1` gives `encoder.refine.1-fixed` and `-moving`.
+        """
+        top, found = path.partition(".")[0], {}
+        for stage, grid in stages.items():
+            part, dash, which = stage.partition("-")
+            if top in (part, f"{part}s"):  # one of the `discriminators` is a discriminator
+                found[path + dash + which] = grid
+        return found
+
+    def on_canvas(self, stage: str, cells: Tensor, shape) -> Tensor:
+        """A stage's cells (B, C, d, h, w) on a canvas of `shape`: they span it and are centred in it, so a cell-centred
+        interpolation puts them in place."""
+        return resize(cells, shape)
+
+    def refined(self, output: RegistrationOutput, raw: Tensor, shape) -> RegistrationOutput:
+        """The registration `output` with another `raw`, on a grid of `shape` (D, H, W) over the canvas."""
+        return self.integrate_output(raw, shape, output.stages)
+
     def integrate_output(self, raw: Tensor, shape, stages: dict[str, Tensor]) -> RegistrationOutput:
         """The registration of a raw output at half the canvas' resolution, on a grid of `shape` (D, H, W) over it."""
         forward, backward = self.integrate(raw, 2)
@@ -203,10 +237,9 @@ class LatentNetwork(RegistrationNetwork):
     blocks: residual blocks of each level of the encoder; one each by default.
     segments: number of labels that a linear layer predicts from the encoder's finest feature (from the latent itself,
     without skips); 0 for none. It teaches the encoder anatomy in training; registration does not use it.
-    STAGES: those of its output → the image that each explains; stages of one module in the order of its batch.
     """
 
-    STAGES = {"encoder-fixed": "fixed", "encoder-moving": "moving", "decoder": "fixed"}
+    stages = {"encoder-fixed": "fixed", "encoder-moving": "moving", "decoder": "fixed"}
 
     def __init__(
         self,

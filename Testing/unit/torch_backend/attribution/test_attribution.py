@@ -25,7 +25,7 @@ from regexplain.torch_backend.attribution.scalars import (
     synthesis_agreement,
 )
 from regexplain.torch_backend.attribution.target import Target, motion_target
-from regexplain.torch_backend.networks.latent import LatentNetwork, RegistrationOutput
+from regexplain.torch_backend.networks.latent import LatentNetwork, RegistrationNetwork, RegistrationOutput
 from regexplain.volumes.geometry import Grid, canvas_about
 from spotted_scans import hot_place, spotted_result
 
@@ -61,14 +61,14 @@ def test_the_scalars_of_synthesis_and_patches_by_hand():
     assert mean_logit(torch.tensor([[[[[3.0, -1.0]]]]]), region).item() == pytest.approx((3.0 * 2 - 1.0 * 2) / 4)
 
 
-class LinearNetwork(torch.nn.Module):
+class LinearNetwork(RegistrationNetwork):
     """Everything is linear and as fine as the canvas: each map's answer is known to the voxel.
 
     Activations A = (v, 1 − v); every voxel moves by the `weights` (2, D, H, W) times A(moving) − A(fixed), along x, and
     by twice and minus three times that along y and z.
     """
 
-    STAGES = {"encoder-fixed": "fixed", "encoder-moving": "moving"}
+    stages = {"encoder-fixed": "fixed", "encoder-moving": "moving"}
 
     def __init__(self, weights: torch.Tensor, separately: bool = False):
         super().__init__()
@@ -311,10 +311,10 @@ def test_a_method_is_one_small_class():
 CELL = 4
 
 
-class OneCellNetwork(torch.nn.Module):
+class OneCellNetwork(RegistrationNetwork):
     """Its stages hold the mean intensity of each 4³ cell, and tissue moves towards left by twice that, in voxels."""
 
-    STAGES = {"encoder-fixed": "fixed", "encoder-moving": "moving", "decoder": "fixed"}
+    stages = {"encoder-fixed": "fixed", "encoder-moving": "moving", "decoder": "fixed"}
 
     def __init__(self, towards: float = 2.0):
         super().__init__()

@@ -259,8 +259,8 @@ def test_the_affine_parts_scalar_is_how_far_it_moves_the_region_in_millimetres()
 
 def test_the_stages_known_by_name_are_those_of_the_networks():
     assert set(STAGES) == set(NETWORKS)
-    assert STAGES["latent"] == tuple(LatentNetwork.STAGES)
-    assert set(FireNetwork.STAGES) < set(STAGES["fire"])
+    assert STAGES["latent"] == tuple(LatentNetwork.stages)
+    assert set(FireNetwork.stages) < set(STAGES["fire"])
 
 
 def test_every_stage_has_words_of_its_own_and_no_scalar_in_its_name():

@@ -19,7 +19,7 @@ from regexplain.results.registration_result import RegistrationResult
 from regexplain.torch_backend.networks.fire import FireNetwork
 from regexplain.volumes.geometry import Grid
 
-STAGES = tuple(FireNetwork.STAGES)
+STAGES = tuple(FireNetwork.stages)
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,7 @@ from regexplain.torch_backend.attribution.fire_targets import FirePair
 from regexplain.torch_backend.inference.model import Model
 from regexplain.torch_backend.inference.trust import Indicators, correlation, measure_trust
 from regexplain.torch_backend.networks.fire import FireNetwork
-from regexplain.torch_backend.networks.latent import RegistrationOutput
+from regexplain.torch_backend.networks.latent import RegistrationNetwork, RegistrationOutput
 from regexplain.torch_backend.spatial.transformation import exponentiate_velocity
 from regexplain.torch_backend.spatial.warp import resize_displacement
 from regexplain.volumes.geometry import Grid
@@ -109,14 +109,14 @@ def test_a_correlation_is_pearsons_and_undefined_for_a_map_of_one_value():
 # A toy network, whose answer is known to the voxel -------------------------------------------------------------------
 
 
-class Toy(torch.nn.Module):
+class Toy(RegistrationNetwork):
     """T's two orders disagree by `gain` voxels towards left for every unit by which fixed is brighter than moving.
 
     G halves the resolution. Tissue moves towards left by `moves` voxels, and by a hundredth of the difference of both
     images. F draws a FLAIR as it was and a T1 black; D's logit is a patch's mean, a cell of 4³ voxels.
     """
 
-    STAGES = FireNetwork.STAGES
+    stages = FireNetwork.stages
     modalities = ["T1", "FLAIR"]
 
     def __init__(self, gain: float = 0.0, moves: float = 0.0, structures=None):
@@ -136,7 +136,7 @@ class Toy(torch.nn.Module):
         x = self.moves + 0.01 * (moving - fixed)
         raw, nothing = torch.cat([x, 0 * x, 0 * x], 1), torch.zeros_like(x)
         there, back = (resize_displacement(u, shape) for u in exponentiate_velocity(raw, 2))
-        stages = dict(zip(self.STAGES, (fixed, moving, fixed, moving), strict=True))
+        stages = dict(zip(self.stages, (fixed, moving, fixed, moving), strict=True))
         disagreement = torch.cat([self.gain * F.relu(fixed - moving), nothing, nothing], 1)
         return RegistrationOutput(there, back, raw, stages, disagreement=disagreement)
 
