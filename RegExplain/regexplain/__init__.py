@@ -7,6 +7,7 @@ The names below work on SimpleITK images; torch is imported only when a model ru
     motions = regexplain.components(result)
     parts = regexplain.decompose(result)
     trust = regexplain.trust(result)
+    distances = regexplain.measure_landmarks(result, pairs)
     result = regexplain.explain_transform(transform, fixed, moving)
 """
 
@@ -22,6 +23,7 @@ __all__ = [
     "decompose",
     "explain",
     "explain_transform",
+    "measure_landmarks",
     "models",
     "register",
     "trust",
@@ -34,6 +36,7 @@ _HOME = {
     "decompose": "explanation",
     "trust": "explanation",
     "explain_transform": "transform_explanation",
+    "measure_landmarks": "results.landmarks",
     "RegistrationResult": "results.registration_result",
     "BadInputError": "errors",
     "RegExplainError": "errors",

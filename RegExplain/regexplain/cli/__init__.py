@@ -10,6 +10,7 @@ from .decompose import decompose
 from .evaluate import evaluate
 from .explain import explain
 from .explain_transform import explain_transform
+from .landmarks import landmarks
 from .models import models
 from .register import register
 from .reproduce import reproduce
@@ -25,7 +26,7 @@ def main() -> None:
     """Register two volumes and see why the network moved what it moved."""
 
 
-for verb in (register, explain, components, decompose, trust, explain_transform, scene, models):
+for verb in (register, explain, components, decompose, trust, landmarks, explain_transform, scene, models):
     main.add_command(verb)
 for verb in (train, evaluate, reproduce, study):
     main.add_command(verb)

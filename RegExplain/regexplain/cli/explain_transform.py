@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from ..progress import Progress
+from .landmarks import landmark_options
 from .pair import Pair, series_options
 from .verb import verb
 
@@ -26,6 +27,7 @@ FILE = click.Path(path_type=Path)
     metavar="FILE",
     help="One of the moving image; segments belong together by name.",
 )
+@landmark_options()
 @click.option("--overwrite", is_flag=True, help="Replace an earlier result at RESULT.")
 @verb
 def explain_transform(
@@ -37,6 +39,8 @@ def explain_transform(
     moving_series: str | None,
     fixed_segmentation: Path | None,
     moving_segmentation: Path | None,
+    fixed_landmarks: Path | None,
+    moving_landmarks: Path | None,
     overwrite: bool,
     progress: Progress,
 ) -> str:
@@ -47,6 +51,7 @@ def explain_transform(
     an image (ANTs' Warp.nii.gz, SPM's y_….nii, what transformix -def all writes). Of several, a fixed point goes
     through the first one first, as behind antsApplyTransforms -t; [affine.mat,1] is the inverse of a linear one.
     """
+    from ..landmarks.pairs import read_pairs
     from ..results.folder import check_writable
     from ..transform_explanation import explain_transform as run
     from ..transforms.files import read_transforms
@@ -59,7 +64,9 @@ def explain_transform(
         {"fixed": fixed_series, "moving": moving_series},
         {"fixed": fixed_segmentation, "moving": moving_segmentation},
     )
+    points = read_pairs({"fixed": fixed_landmarks, "moving": moving_landmarks}, stays, moved)
     result = run(given, stays, moved, **segmentations, progress=progress)
+    pair.measure(points, result)
     pair.note(result)
     del given  # as large as the images, perhaps, and no longer needed
     result.save(output, overwrite)

@@ -13,6 +13,7 @@ from ..progress import Progress
 if TYPE_CHECKING:
     import SimpleITK as sitk
 
+    from ..landmarks.pairs import LandmarkPairs
     from ..results.registration_result import RegistrationResult
 
 
@@ -50,6 +51,22 @@ class Pair:
             if path
         }
         return images["fixed"], images["moving"], labels
+
+    def measure(self, pairs: LandmarkPairs | None, result: RegistrationResult) -> None:
+        """Enter the distances of the landmarks, if any, in a result's record; why they cannot be, as a warning."""
+        from ..errors import BadInputError
+        from ..results.landmarks import measure_landmarks
+
+        if pairs is None:
+            return
+        try:
+            found = measure_landmarks(result, pairs)
+        except BadInputError as error:
+            self._warn(str(error))
+            return
+        result.record["landmarks"] = found.record
+        for warning in found.warnings:
+            self._progress.warn(warning)
 
     def _warn(self, message: str) -> None:
         self.warnings.append(message)

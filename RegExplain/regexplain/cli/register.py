@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from ..progress import Progress
+from .landmarks import landmark_options
 from .pair import Pair, series_options
 from .verb import model_options, verb
 
@@ -46,6 +47,7 @@ from .verb import model_options, verb
     help="A label map: what is 0 in it counts for nothing in the fixed image.",
 )
 @click.option("--moving-mask", type=click.Path(path_type=Path), metavar="FILE", help="The same of the moving image.")
+@landmark_options()
 @click.option(
     "--initial-transform",
     type=click.Path(path_type=Path),
@@ -73,6 +75,8 @@ def register(
     moving_segmentation: Path | None,
     fixed_mask: Path | None,
     moving_mask: Path | None,
+    fixed_landmarks: Path | None,
+    moving_landmarks: Path | None,
     initial_transform: Path | None,
     refine: int,
     overwrite: bool,
@@ -81,6 +85,7 @@ def register(
     progress: Progress,
 ) -> str:
     """Register MOVING to FIXED (any image file, or a folder of DICOM)."""
+    from ..landmarks.pairs import read_pairs
     from ..registration import register as run
     from ..results.folder import check_writable
     from ..transforms.files import read_any_transform
@@ -93,6 +98,7 @@ def register(
         {"fixed": fixed_segmentation, "moving": moving_segmentation},
         {"fixed": fixed_mask, "moving": moving_mask},
     )
+    points = read_pairs({"fixed": fixed_landmarks, "moving": moving_landmarks}, stays, moved)
     result = run(
         stays,
         moved,
@@ -104,6 +110,7 @@ def register(
         threads=threads,
         progress=progress,
     )
+    pair.measure(points, result)
     pair.note(result)
     result.save(output, overwrite)
     return str(output)

@@ -40,13 +40,14 @@ def first_step(record: Mapping[str, Any]) -> str:
 
 
 def all_warnings(record: Mapping[str, Any]) -> list[str]:
-    """Of the registration, then of its indicators."""
-    return [*record["warnings"], *(record.get("trust") or {"warnings": []})["warnings"]]
+    """Of the registration, then of its indicators and landmarks."""
+    parts = [record.get(name) or {"warnings": []} for name in ("trust", "landmarks")]
+    return [*record["warnings"], *(warning for part in parts for warning in part["warnings"])]
 
 
 def headline(record: Mapping[str, Any]) -> list[str]:
     """The answer first: what moved, how far and how well, a sentence each."""
-    return [*moved(record), *most_moved(record), overlap(record), folded(record)]
+    return [*moved(record), *most_moved(record), overlap(record), *landmarks(record), folded(record)]
 
 
 def moved(record: Mapping[str, Any]) -> list[str]:
@@ -120,6 +121,28 @@ def overlap(record: Mapping[str, Any]) -> str:
     change = dice["after"] - dice["before"]
     verb = "stayed at" if abs(change) < 0.005 else "rose to" if change > 0 else "fell to"
     return f"The overlap of the segments (Dice) was {dice['before']:.2f} and {verb} {dice['after']:.2f}."
+
+
+def landmarks(record: Mapping[str, Any]) -> list[str]:
+    """How far apart the landmarks lie, where there are any."""
+    found = record.get("landmarks")
+    if not found:
+        return []
+    before, after = (millimetres(found["distance_mm"][step]["mean"]) for step in ("before", "after"))
+    most = millimetres(found["distance_mm"]["after"]["max"])
+    if len(found["pairs"]) == 1:
+        return [f"The landmark was {before} from its counterpart and is now {after} from it."]
+    return [
+        f"The {len(found['pairs'])} landmarks were {before} from their counterparts on average and are now {after}, "
+        f"{most} at most."
+    ]
+
+
+def landmark_scale(found: Mapping[str, Any]) -> float:
+    """The end of the plot of landmarks in mm: a round number that holds them all."""
+    most = max(distance for pair in found["pairs"] for distance in pair["distance_mm"].values())
+    steps = (factor * 10.0**power for power in range(-1, 4) for factor in (1, 2, 5))
+    return next((step for step in steps if step >= most), most)
 
 
 def folded(record: Mapping[str, Any]) -> str:

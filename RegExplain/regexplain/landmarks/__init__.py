@@ -1,0 +1,1 @@
+"""Landmarks: points that belong together in the two images, and how far apart they lie."""
