@@ -50,6 +50,9 @@ def augment(
     if config.bending_vox:
         displacement = displacement + config.bending_vox * random_smooth(count, 3, shape, BENDING_KNOTS_VOX, generator)
     moved = warp(torch.cat([volumes, segments], 1), displacement, padding="zeros")
+    if config.mirrored:
+        mirror = torch.rand(count, 1, 1, 1, 1, generator=generator) < config.mirrored
+        moved = torch.where(mirror, moved.flip(-1), moved)
     return augment_intensities(moved[:, :1].clamp(0, 1), config, generator), moved[:, 1:]
 
 
@@ -63,4 +66,16 @@ def augment_intensities(volumes: Tensor, config: Augmentation, generator: torch.
     if config.noise:
         level = torch.randn(count, 1, 1, 1, 1, generator=generator) * config.noise
         volumes = volumes + level * torch.randn(volumes.shape, generator=generator)
+    if config.low_resolution:
+        volumes = lower_resolution(volumes, config.low_resolution, generator)
     return volumes.clamp(0, 1)
+
+
+def lower_resolution(volumes: Tensor, share: float, generator: torch.Generator) -> Tensor:
+    """(N, 1, D, H, W), a `share` of the N downsampled by a factor between 1 and 2, and upsampled again."""
+    factors = torch.where(
+        torch.rand(len(volumes), generator=generator) < share, 1 + torch.rand(len(volumes), generator=generator), 1
+    )
+    shape = volumes.shape[2:]
+    coarse = [[max(2, round(n / factor)) for n in shape] for factor in factors.tolist()]
+    return torch.cat([resize(resize(v[None], n), shape) for v, n in zip(volumes, coarse, strict=True)])

@@ -30,6 +30,11 @@ class LossWeights:
     read_out: float = 0.0  # the encoder's own segmentation of each volume
     latent: float = 0.0  # mean square of the encodings: what the decoder does not need is given up
 
+    @property
+    def registering(self) -> bool:
+        """Whether anything but the encoder's own segmentation is trained."""
+        return any((self.dice, self.similarity, self.smoothness, self.folding, self.latent))
+
 
 @dataclass
 class Augmentation:
@@ -43,6 +48,8 @@ class Augmentation:
     log_gamma: float = 0.15
     log_bias: float = 0.0  # of a smooth factor on the intensities, at knots 16 voxels apart
     noise: float = 0.0  # of each volume's own noise level, in intensities of [0, 1]
+    low_resolution: float = 0.0  # share of the volumes that are downsampled by 1 to 2, and upsampled again (nnU-Net)
+    mirrored: float = 0.0  # share of the volumes that are mirrored, left to right
 
 
 @dataclass(kw_only=True)

@@ -8,8 +8,8 @@ from itertools import permutations
 import torch
 from torch import Tensor
 
-from ...networks.latent import RegistrationOutput
-from ...spatial.warp import warp
+from ...networks.latent import RegistrationNetwork, RegistrationOutput
+from ...spatial.warp import resize, warp
 from .cases import Case
 
 
@@ -18,6 +18,17 @@ def hard_dice(a: Tensor, b: Tensor) -> float:
     a, b = a > 0.5, b > 0.5
     both = 2 * (a & b).sum((1, 2, 3))
     return float((both / (a.sum((1, 2, 3)) + b.sum((1, 2, 3))).clamp_min(1)).mean())
+
+
+@torch.no_grad()
+def segmentation_dice(network: RegistrationNetwork, cases: list[Case], device: torch.device | str = "cpu") -> float:
+    """Mean Dice of the segmentation that the network predicts from each case alone, at the logits' resolution."""
+    scores = []
+    for case in cases:
+        logits = network.segmentation_logits(network.encoder(case.volume[None].to(device)))
+        assert logits is not None, "a network without segments predicts none"
+        scores.append(hard_dice(resize(logits.sigmoid().cpu(), case.segments.shape[1:])[0], case.segments))
+    return sum(scores) / len(scores)
 
 
 def registered_dice(output: RegistrationOutput, fixed: Case, moving: Case) -> float:

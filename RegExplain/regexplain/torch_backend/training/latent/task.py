@@ -9,7 +9,7 @@ from ...networks.latent import LatentNetwork
 from .batches import batch
 from .cases import split
 from .config import LatentConfig
-from .evaluation import mean_dice
+from .evaluation import mean_dice, segmentation_dice
 from .objective import Pairs, motion_losses, segmentation_loss, weighted_sum
 
 
@@ -29,7 +29,13 @@ class LatentTask:
         return batch(self.train_cases, self.config, step, indices)
 
     def validate(self, average: nn.Module, device: torch.device) -> dict[str, float]:
-        return {"held_out_dice": mean_dice(average, self.held_out, device)} if len(self.held_out) > 1 else {}
+        assert isinstance(average, LatentNetwork)
+        if len(self.held_out) < 2:
+            return {}
+        figures = {"held_out_dice": mean_dice(average, self.held_out, device)} if self.config.losses.registering else {}
+        if self.config.losses.read_out:
+            figures["held_out_segmentation_dice"] = segmentation_dice(average, self.held_out, device)
+        return figures
 
 
 class LatentObjective(nn.Module):
@@ -39,11 +45,12 @@ class LatentObjective(nn.Module):
 
     def forward(self, pairs: Pairs) -> dict[str, Tensor]:
         weights, volumes = self.config.losses, torch.cat([pairs[0], pairs[2]])
+        grid = [n // self.config.loss_cell for n in volumes.shape[2:]]
         with torch.autocast(volumes.device.type, torch.bfloat16, enabled=self.config.precision == "bfloat16"):
             features = self.network.encoder(volumes)
-            output = self.network.register(features, [n // self.config.loss_cell for n in volumes.shape[2:]])
+            output = self.network.register(features, grid) if weights.registering else None
             logits = self.network.segmentation_logits(features) if weights.read_out else None
-        terms = motion_losses(output, pairs, weights)
+        terms = motion_losses(output, pairs, weights) if output else {}
         if weights.read_out:
             terms["read_out"] = segmentation_loss(logits, pairs)
         return terms | {"total": weighted_sum(terms, weights)}
