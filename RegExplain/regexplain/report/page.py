@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +52,7 @@ def render_report(folder: Result) -> str:
     )
 
 
+@cache
 def templates(*folders: Path) -> Environment:
     """The templates of these folders, the first to have one; every value is escaped, and a missing one is an error."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined

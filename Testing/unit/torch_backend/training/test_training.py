@@ -4,7 +4,6 @@ import json
 import subprocess
 import sys
 from contextlib import suppress
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +12,7 @@ import torch
 from click.testing import CliRunner
 from safetensors.torch import load_file
 
+import two_processes
 from regexplain import components, explain, register
 from regexplain.cards import quantization as storage
 from regexplain.cards.registry import card
@@ -164,11 +164,9 @@ def test_a_run_goes_on_from_anothers_weights_and_leaves_what_is_frozen(config_fi
 
 @pytest.mark.slow
 def test_two_processes_give_one_processs_gradients(config_file, tmp_path):
-    run = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    script = Path(__file__).with_name("write_gradients.py")
-    subprocess.run([*run, str(script), str(config_file), str(tmp_path / "two")], check=True, timeout=300)
-    subprocess.run([sys.executable, str(script), str(config_file), str(tmp_path / "one")], check=True, timeout=300)
-    one, two = load_file(tmp_path / "one"), load_file(tmp_path / "two")
+    run = [sys.executable, two_processes.__file__, str(config_file), str(tmp_path / "two")]
+    subprocess.run(run, check=True, timeout=300)
+    one, two = two_processes.gradients(config_file), load_file(tmp_path / "two")
     assert max(value.abs().max() for value in one.values()) > 1e-3
     for name, value in one.items():
         assert torch.allclose(value, two[name], rtol=1e-4, atol=1e-6), name
