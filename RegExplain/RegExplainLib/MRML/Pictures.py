@@ -1,6 +1,6 @@
 """PNG pictures of a result and of every layer of it, for the report and for people without Slicer."""
 
-from .Layers import GlyphLayer, MapLayer, WarpLayer
+from .Layers import GlyphLayer, LandmarkLayer, MapLayer, WarpLayer
 from .OffscreenViews import SliceView, ThreeDView, sideBySide, writePng
 from .Places import anatomyBounds, anatomyCentre, largestDisplacement
 
@@ -32,8 +32,8 @@ class Pictures:
 
         overview.png: fixed, moving and warped moving scan. outlines.png: fixed (red) and warped (gold) segmentation.
         glyphs-slice.png, glyphs-3d.png, displacement.png, jacobian.png, inverse-consistency.png, heatmap-<stage>.png,
-        trust-<map>.png, animation-registration.png, animation-component-NN.png, animation-part-NN.png (at the largest
-        strength).
+        trust-<map>.png, landmarks.png, landmarks-moving.png, animation-registration.png, animation-component-NN.png,
+        animation-part-NN.png (at the largest strength).
         Layers are added where they are not, and all are hidden at the end.
         """
         jobs = {"overview.png": lambda: self._overview(resultNodes)}
@@ -57,6 +57,8 @@ class Pictures:
             }
         if isinstance(layer, MapLayer):
             return {f"{layer.pictureName}.png": lambda: self._map(layer)}
+        if isinstance(layer, LandmarkLayer):
+            return {f"{layer.pictureName}.png": lambda: self._landmarks(layer)}
         if isinstance(layer, WarpLayer):
             return {f"{layer.pictureName}.png": lambda: self._animation(layer)}
         return {}
@@ -110,6 +112,14 @@ class Pictures:
         _showSegmentations(layer.resultNodes, f"{layer.space}Segmentation")
         self._fit(layer.hottestPoint())
         picture = self._slices(layer.pictureTitle)
+        layer.hide()
+        return picture
+
+    def _landmarks(self, layer):
+        layer.show()
+        _showSegmentations(layer.resultNodes, f"{layer.space}Segmentation")
+        self._fit(layer.worstPoint())
+        picture = self._slices(layer.title)
         layer.hide()
         return picture
 

@@ -356,6 +356,10 @@ CAPTIONS = {
     "jacobian": "The volume that a piece of the fixed image has in the moving one: red grows, blue shrinks, white "
     "stays as it is, yellow is turned inside out.",
     "inverse-consistency": "How far a point ends from itself after the transform and its inverse, in millimetres.",
+    "landmarks": "The landmark that is furthest off: the ball is where it should be, the line begins where the "
+    "registration carries its counterpart. On the fixed image.",
+    "landmarks-moving": "The same on the moving image: the line begins where the registration carries the landmark of "
+    "the fixed image.",
     "trust-symmetry": "Where the forward and the backward map disagree, in millimetres.",
     "trust-homogeneity-fixed": "Where the network's judge sees the fixed image and its copy made from the moving one "
     "differently.",

@@ -8,6 +8,7 @@ from .GlyphLayer import GlyphLayer
 from .HeatmapLayer import HeatmapLayer
 from .InverseConsistencyLayer import InverseConsistencyLayer
 from .JacobianLayer import JacobianLayer
+from .LandmarkLayer import LandmarkLayer
 from .Layer import Layer
 from .MapLayer import MapLayer
 from .PartAnimationLayer import PartAnimationLayer
@@ -22,6 +23,7 @@ __all__ = [
     "HeatmapLayer",
     "InverseConsistencyLayer",
     "JacobianLayer",
+    "LandmarkLayer",
     "Layer",
     "MapLayer",
     "PartAnimationLayer",
@@ -42,6 +44,8 @@ def availableLayers(resultNodes):
             layers.append(InverseConsistencyLayer(resultNodes))
     layers += [HeatmapLayer(resultNodes, heatmap_name(heatmap)) for heatmap in record["heatmaps"]]
     layers += [TrustLayer(resultNodes, found["name"]) for found in (record.get("trust") or {"maps": []})["maps"]]
+    if record.get("landmarks"):
+        layers += [LandmarkLayer(resultNodes, space) for space in ("fixed", "moving")]
     return layers + (_animations(resultNodes) if resultNodes.fixedSegmentation else [])
 
 
