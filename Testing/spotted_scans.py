@@ -4,8 +4,8 @@ import numpy as np
 import SimpleITK as sitk
 
 from regexplain.results.registration_result import RegistrationResult
-from regexplain.transforms.itk import RegistrationTransform, affine
-from regexplain.volumes.geometry import Grid, canvas_about
+from regexplain.transforms.itk import RegistrationTransform, affine_transform
+from regexplain.volumes.geometry import Grid, canvas_around
 from scan_copies import reordered, rotation, turned
 
 
@@ -18,9 +18,9 @@ def spotted_result(fixed_index, moving_index) -> tuple[RegistrationResult, dict[
     blank = sitk.Image([40, 32, 16], sitk.sitkFloat32)
     blank.SetSpacing((0.8, 1.0, 2.0))
     fixed_grid = turned(reordered(blank), rotation(degrees=15), (30.0, -10.0, 5.0))
-    alignment = affine(rotation((0, 0, 1), 12), (4.0, 7.0, -3.0))
+    alignment = affine_transform(rotation((0, 0, 1), 12), (4.0, 7.0, -3.0))
     moving_grid = turned(blank, rotation((1, 0, 0), 10))
-    canvas = canvas_about(fixed_grid, (16, 16, 16), (2.0, 2.0, 2.0))
+    canvas = canvas_around(fixed_grid, (16, 16, 16), (2.0, 2.0, 2.0))
     # The moving grid's middle lies where the alignment puts the canvas' middle.
     middle = np.array(alignment.TransformPoint(canvas.centre.tolist()))
     moving_grid.SetOrigin(np.array(moving_grid.GetOrigin()) + middle - Grid.of(moving_grid).centre)

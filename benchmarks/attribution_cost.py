@@ -30,7 +30,7 @@ def main() -> None:
     parser.add_argument("--methods", default="grad-cam,hirescam,integrated-gradients")
     parser.add_argument("--repeats", type=int, default=5)
     arguments = parser.parse_args()
-    model = Model.load(registry.card(arguments.model), "cpu", threads=1)
+    model = Model.load(registry.find_card(arguments.model), "cpu", threads=1)
     target = example(model)
     size = " × ".join(map(str, model.card.canvas_size))
     print(f"{model.card.name}, {size}, torch {torch.__version__}, one thread, median of {arguments.repeats}\n")

@@ -71,7 +71,7 @@ def main() -> None:
     parser.add_argument("--model", default="hippocampus-skip")
     parser.add_argument("--steps", type=int, default=100)
     options = parser.parse_args()
-    network = Model.load(registry.card(options.model), "cpu", 1).network
+    network = Model.load(registry.find_card(options.model), "cpu", 1).network
     for name, values in measured(network, held_out(options.model, options.data), options.steps).items():
         print(f"| {name} | {np.mean(values):.3f} ± {np.std(values):.3f} |", flush=True)
 

@@ -17,7 +17,7 @@ POINTS = 4000
 def resampled(image: sitk.Image, spacing: float) -> sitk.Image:
     """Linearly, on cells of `spacing` mm whose first centre is the image's own."""
     size = [round(n * s / spacing) for n, s in zip(image.GetSize(), image.GetSpacing(), strict=True)]
-    return Grid(tuple(size), (spacing,) * 3, image.GetOrigin(), image.GetDirection()).sample(image)
+    return Grid(tuple(size), (spacing,) * 3, image.GetOrigin(), image.GetDirection()).resample(image)
 
 
 def tissue(image: sitk.Image) -> np.ndarray:
@@ -31,7 +31,7 @@ def random_warp(image: sitk.Image, inside: np.ndarray, seed: int) -> sitk.Transf
     own = Grid.of(image)
     size = [int(n * s / CELL_MM) + 1 for n, s in zip(own.size, own.spacing, strict=True)]
     grid = Grid(tuple(size), (CELL_MM,) * 3, own.origin, own.direction)
-    within = sitk.GetArrayFromImage(grid.sample(own.image(inside.astype(np.uint8)), nearest=True)) > 0
+    within = sitk.GetArrayFromImage(grid.resample(own.image(inside.astype(np.uint8)), nearest=True)) > 0
     noise = np.random.default_rng(seed).normal(size=(*within.shape, 3))
     field = np.stack([smoothed(noise[..., axis], WIDTH_MM / CELL_MM) for axis in range(3)], -1)
     field *= RMS_MM / np.sqrt((field[within] ** 2).sum(-1).mean())

@@ -14,7 +14,7 @@ import SimpleITK as sitk
 
 from known_warp import smoothed
 from regexplain.torch_backend.training.multimodal.anatomies import STRUCTURES, TISSUES
-from regexplain.volumes.geometry import Grid, anatomical, centred_grid
+from regexplain.volumes.geometry import Grid, as_closest_lps, centred_grid
 
 SPACING_MM = 2.0
 TABLE: dict[str, tuple[float, float]] = {  # T1, FLAIR; cerebral white matter is 1 in both
@@ -74,7 +74,7 @@ class Head:
                 means[list(codes)] = TABLE[name][modality] * (1 + TISSUE_SD * random.normal())
         fine = Grid.of(self.codes).image(means[sitk.GetArrayViewFromImage(self.codes)])
         grid = Grid.of(self.structures)
-        image = sitk.GetArrayFromImage(grid.sample(sitk.SmoothingRecursiveGaussian(fine, SPACING_MM / 2)))
+        image = sitk.GetArrayFromImage(grid.resample(sitk.SmoothingRecursiveGaussian(fine, SPACING_MM / 2)))
 
         def field(sd: float, millimetres: float) -> np.ndarray:
             noise = smoothed(random.normal(size=image.shape), millimetres / SPACING_MM)
@@ -92,11 +92,11 @@ def read_head(path: Path) -> Head:
         table[list(group)] = number
     own = Grid.of(codes)
     structures = own.image(table[sitk.GetArrayViewFromImage(codes)])
-    straight = anatomical(own)
+    straight = as_closest_lps(own)
     size = np.ceil(straight.extent / SPACING_MM).astype(int).tolist()
     grid = centred_grid(straight.centre, size, [SPACING_MM] * 3, straight.direction)
-    head = bounds(sitk.GetArrayFromImage(grid.sample(codes, nearest=True)) > 0)
-    return Head(path.name.removesuffix(".nii.gz"), codes, grid.sample(structures, nearest=True)[head])
+    head = bounds(sitk.GetArrayFromImage(grid.resample(codes, nearest=True)) > 0)
+    return Head(path.name.removesuffix(".nii.gz"), codes, grid.resample(structures, nearest=True)[head])
 
 
 def bounds(there: np.ndarray, margin: int = 4) -> tuple[slice, ...]:

@@ -32,7 +32,7 @@ def main() -> None:
     parser.add_argument("--model", default="hippocampus")
     parser.add_argument("--frames", type=int, default=30)
     arguments = parser.parse_args()
-    own = Model.load(registry.card(arguments.model), "cpu", threads=1)
+    own = Model.load(registry.find_card(arguments.model), "cpu", threads=1)
     print(f"{own.card.name}, torch {torch.__version__}, one thread, {arguments.frames} frames, median of each time\n")
     print("| canvas | precision | frames/s | a processor second | plain decoding | share of it | error mean | max |")
     print("|---|---|---|---|---|---|---|---|")

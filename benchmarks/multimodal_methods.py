@@ -84,7 +84,7 @@ def convex_adam(fixed: sitk.Image, moving: sitk.Image) -> Found:
 
     torch.set_num_threads(1)
     grid = Grid.of(fixed)
-    arrays = [sitk.GetArrayFromImage(image) for image in (fixed, grid.sample(moving))]
+    arrays = [sitk.GetArrayFromImage(image) for image in (fixed, grid.resample(moving))]
     voxels = convex_adam_pt(*arrays, dtype=torch.float32, device=torch.device("cpu"))
     field = voxels[..., ::-1] * grid.spacing @ grid.axes.T
     return displacement_transform(grid.image(field, vector=True)), None
@@ -114,7 +114,7 @@ def missing(model: str) -> list[str]:
     """A sentence for each method that cannot be measured here."""
     sentences = [f"{name} is not installed, so its rows are left out." for name in PEERS if not _has(name)]
     try:
-        registry.card(model)
+        registry.find_card(model)
     except BadInputError as error:
         sentences.append(f"{error} Its rows are left out.")
     return sentences
@@ -125,7 +125,7 @@ def all_kinds(model: str, refine: int, only: str = "", aligned: bool = False) ->
     peers = {name: method for package, known in PEERS.items() if _has(package) for name, method in known.items()}
     own: dict[str, Method] = {}
     try:
-        registry.card(model)
+        registry.find_card(model)
         own[f"RegExplain {model}"] = partial(regexplain_model, model=model, refine=0, aligned=aligned)
         if refine:
             own[f"RegExplain {model}, refined"] = partial(regexplain_model, model=model, refine=refine, aligned=aligned)

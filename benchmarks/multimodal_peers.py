@@ -24,8 +24,8 @@ from labelled_heads import FLAIR, T1, Head, read_head
 from measuring import Kinds, Task, averaged, measured, processor, table, use_one_thread, versions
 from regexplain.errors import RegExplainError
 from regexplain.results.tables import write_csv
-from regexplain.transforms.affine_registration import registered
-from regexplain.transforms.jacobians import jacobian, jacobian_summary
+from regexplain.transforms.affine_registration import register_affine
+from regexplain.transforms.jacobians import jacobian_determinant, jacobian_summary
 from regexplain.volumes.geometry import Grid
 from regexplain.volumes.images import read_volume
 from transform_scores import scores
@@ -89,14 +89,14 @@ def known_warps(arguments: argparse.Namespace) -> list[Task]:
             warp = random_warp(t1, inside, seed)
             names = {"fixed": f"{patient} T1", "moving": f"{patient} FLAIR, warp {seed}"}
             score = partial(known_warp_scores, warp=warp, points=points, grid=Grid.of(t1))
-            tasks.append(Task(names, t1, Grid.of(t1).sample(flair, warp), score))
+            tasks.append(Task(names, t1, Grid.of(t1).resample(flair, warp), score))
     return tasks
 
 
 def known_warp_scores(found: methods.Found, warp: sitk.Transform, points: np.ndarray, grid: Grid) -> dict[str, float]:
     """Error: |warp(transform(p)) − p| over points of the brain, mean and 95th percentile."""
     error = lengths(found[0], warp, points)
-    determinant = jacobian_summary(jacobian(found[0], grid))
+    determinant = jacobian_summary(jacobian_determinant(found[0], grid))
     return {
         "error_mm": float(error.mean()),
         "error_p95_mm": float(np.percentile(error, 95)),
@@ -121,10 +121,10 @@ def head_pairs(arguments: argparse.Namespace) -> list[Task]:
 
 def head_task(fixed: Head, moving: Head, seed: int) -> Task:
     t1, flair = fixed.seen(T1, seed), moving.seen(FLAIR, seed)
-    affine = registered(t1, flair).transform
+    affine = register_affine(t1, flair).transform
     points = points_inside(t1, sitk.GetArrayFromImage(fixed.structures) > 0)
     score = partial(head_scores, affine=affine, fixed=fixed.structures, moving=moving.structures, points=points)
-    return Task({"fixed": fixed.name, "moving": moving.name}, t1, Grid.of(t1).sample(flair, affine), score)
+    return Task({"fixed": fixed.name, "moving": moving.name}, t1, Grid.of(t1).resample(flair, affine), score)
 
 
 def head_scores(

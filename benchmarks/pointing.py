@@ -50,7 +50,7 @@ def main() -> None:
     parser.add_argument("--cases", type=int, default=10)
     parser.add_argument("--places", type=int, default=10, help="of each case")
     arguments = parser.parse_args()
-    model = Model.load(registry.card(arguments.model), "cpu", threads=1)
+    model = Model.load(registry.find_card(arguments.model), "cpu", threads=1)
     files = numbered_cases(arguments.data / "images", arguments.data / "labels", 1, LAST_TRAINING_CASE)
     random = np.random.default_rng(0)
     chosen = [files[i] for i in np.linspace(0, len(files) - 1, arguments.cases).round().astype(int)]
@@ -82,7 +82,7 @@ def pointed(model: Model, image_file: Path, labels_file: Path, count: int, rando
     labels.CopyInformation(image)
     canvas = model.canvas(image)
     volume, spacing = model.volume(image, canvas), np.array(canvas.spacing)
-    inside = np.argwhere(sitk.GetArrayFromImage(canvas.sample(labels, nearest=True)) > 0)[:, ::-1]  # x, y, z
+    inside = np.argwhere(sitk.GetArrayFromImage(canvas.resample(labels, nearest=True)) > 0)[:, ::-1]  # x, y, z
     points = np.stack(np.meshgrid(*map(np.arange, volume.shape[2:]), indexing="ij")[::-1], -1) * spacing
     before = model.network.encode(volume)
     bumps = []

@@ -13,7 +13,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from regexplain import register
-from regexplain.transforms.itk import RegistrationTransform, affine
+from regexplain.transforms.itk import RegistrationTransform, affine_transform
 
 Method = Callable[[sitk.Image, sitk.Image], sitk.Transform]
 
@@ -79,7 +79,7 @@ def run_greedy(tool, command: str, **objects: sitk.Image | None) -> None:
 def affine_from_ras(matrix: np.ndarray) -> sitk.AffineTransform:
     """(4, 4) between RAS points, as greedy writes it, to the same map between LPS points."""
     lps = RAS_TO_LPS @ np.asarray(matrix) @ RAS_TO_LPS
-    return affine(lps[:3, :3], lps[:3, 3])
+    return affine_transform(lps[:3, :3], lps[:3, 3])
 
 
 def ants_syn(fixed: sitk.Image, moving: sitk.Image, settings: dict[str, Any]) -> sitk.Transform:

@@ -6,7 +6,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from regexplain.results.metrics import dice
-from regexplain.transforms.jacobians import jacobian, jacobian_summary
+from regexplain.transforms.jacobians import jacobian_determinant, jacobian_summary
 from regexplain.volumes.geometry import Grid
 from regexplain.volumes.segmentations import labels_of
 
@@ -20,7 +20,7 @@ def scores(transform: sitk.Transform, fixed: sitk.Image, moving: sitk.Image) -> 
     """
     warped = sitk.GetArrayFromImage(sitk.Resample(moving, fixed, transform, sitk.sitkNearestNeighbor, 0))
     target = sitk.GetArrayFromImage(fixed)
-    determinant = jacobian_summary(jacobian(transform, Grid.of(fixed)))
+    determinant = jacobian_summary(jacobian_determinant(transform, Grid.of(fixed)))
     return {
         "dice": float(np.mean([dice(target, warped, label) for label in labels_of(fixed)])),
         "share_folded": determinant["share_folded"],

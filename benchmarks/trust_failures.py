@@ -38,9 +38,9 @@ from regexplain.torch_backend.inference.model import Model
 from regexplain.torch_backend.inference.prediction import predict
 from regexplain.torch_backend.inference.trust import measure_trust
 from regexplain.transforms.itk import RegistrationTransform, grid_points
-from regexplain.volumes.geometry import Grid, anatomical
+from regexplain.volumes.geometry import Grid, as_closest_lps
 from regexplain.volumes.images import read_volume
-from regexplain.volumes.intensities import robust, scaled_by, tissue_box
+from regexplain.volumes.intensities import rescale_image, robust_rescale, tissue_box
 
 NAMES = ("T1", "FLAIR")
 SPACING_MM = 2.0
@@ -72,7 +72,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path("build/trust"))
     arguments = parser.parse_args()
     use_one_thread()
-    model = Model.load(registry.card(arguments.model), "cpu", threads=1)
+    model = Model.load(registry.find_card(arguments.model), "cpu", threads=1)
     cases = ordinary(arguments.data, arguments.pairs)
     jobs = []
     for case in cases:
@@ -128,7 +128,7 @@ def warped_case(kind: str, subject: str, t1: sitk.Image, flair: sitk.Image, seed
     both = [sitk.Cast(image, sitk.sitkFloat32) for image in (t1, flair)]
     fixed, still = both[1 - moves], both[moves]
     warp = random_warp(fixed, tissue(fixed), seed)
-    return Case(f"{subject}, warp {seed}", kind, subject, fixed, Grid.of(fixed).sample(still, warp), moves, warp)
+    return Case(f"{subject}, warp {seed}", kind, subject, fixed, Grid.of(fixed).resample(still, warp), moves, warp)
 
 
 # Failures: of a case and all cases to the spoilt case, or None where it cannot be made -----------------------------
@@ -181,7 +181,7 @@ def lesion(case: Case, _: Sequence[Case]) -> Case:
 def positions(image: sitk.Image) -> np.ndarray:
     """(z, y, x, 3) mm from the middle of the tissue, along the image's own axes nearest to L, P, S."""
     grid = Grid.of(image)
-    return (grid_points(grid) - tissue_box(scaled_by(robust, image)).centre) @ anatomical(grid).axes
+    return (grid_points(grid) - tissue_box(rescale_image(robust_rescale, image)).centre) @ as_closest_lps(grid).axes
 
 
 FAILURES: dict[str, Callable[[Case, Sequence[Case]], Case | None]] = {

@@ -45,9 +45,9 @@ _HOME = {
 
 def models() -> list:
     """The cards of the installed models."""
-    from .cards.registry import installed
+    from .cards.registry import installed_cards
 
-    return installed()
+    return installed_cards()
 
 
 def __getattr__(name: str):

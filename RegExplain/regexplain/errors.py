@@ -24,20 +24,22 @@ class Cancelled(RegExplainError):
 
 
 GRAPHICS_CARD = ("cuda", "cudnn", "cublas", "hip error", "mps backend")  # in what torch says of it
-PROCESSOR = "let the processor compute instead (in the panel Processor only, on the command line --device cpu)"
+USE_PROCESSOR = "let the processor compute instead (in the panel Processor only, on the command line --device cpu)"
 
 
-def trouble_of_the_computer(error: BaseException) -> RegExplainError | None:
+def device_error(error: BaseException) -> RegExplainError | None:
     """Missing memory or a lost graphics card in one sentence, where it is that; torch says it in a RuntimeError."""
     if not isinstance(error, (MemoryError, RuntimeError)):
         return None
     said = str(error).lower()
     of_the_card = any(word in said for word in GRAPHICS_CARD)
     if of_the_card and ("out of memory" in said or "alloc_failed" in said):
-        return RegExplainError(f"The graphics card has too little memory for this; {PROCESSOR}, or crop the images.")
+        return RegExplainError(
+            f"The graphics card has too little memory for this; {USE_PROCESSOR}, or crop the images."
+        )
     if of_the_card:
         first = str(error).splitlines()[0].rstrip(".")
-        return RegExplainError(f"The graphics card failed, or something else uses it ({first}); {PROCESSOR}.")
+        return RegExplainError(f"The graphics card failed, or something else uses it ({first}); {USE_PROCESSOR}.")
     if isinstance(error, MemoryError) or "memory" in said:
         return RegExplainError("There was not enough memory; close other programs, or crop the images.")
     return None

@@ -121,7 +121,7 @@ def case_number(path: Path) -> int:
     return int(digits[-1]) if digits else -1
 
 
-def evaluated(config: EvaluationConfig, device: str, threads: int | None, progress: Progress) -> list[dict[str, Any]]:
+def evaluate(config: EvaluationConfig, device: str, threads: int | None, progress: Progress) -> list[dict[str, Any]]:
     """A row a pair and setting (PAIR_COLUMNS), written as CSV to `output`; their summary to `output`-summary.csv."""
     pairs, settings = config.pairs(), config.settings()
     rows: list[dict[str, Any]] = []
@@ -140,7 +140,7 @@ def evaluated(config: EvaluationConfig, device: str, threads: int | None, progre
     output = config.folder / config.output
     output.parent.mkdir(parents=True, exist_ok=True)
     write_csv(output, rows, PAIR_COLUMNS)
-    write_csv(output.with_name(f"{output.stem}-summary.csv"), summary(rows), SUMMARY_COLUMNS)
+    write_csv(output.with_name(f"{output.stem}-summary.csv"), summarise(rows), SUMMARY_COLUMNS)
     return rows
 
 
@@ -172,7 +172,7 @@ def _numbers(
     }
 
 
-def summary(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def summarise(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """A row (SUMMARY_COLUMNS) a model and number of refine steps, in the order met: means over the pairs, standard
     deviations (of these pairs, so divided by n) of Dice, the median of the seconds."""
     lines = []
@@ -190,8 +190,8 @@ def summary(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return lines
 
 
-def table(lines: list[dict[str, Any]]) -> str:
-    """`summary` for people: a title line, then one aligned line a row."""
+def format_table(lines: list[dict[str, Any]]) -> str:
+    """`summarise` for people: a title line, then one aligned line a row."""
     heads = (
         "model",
         "refine",

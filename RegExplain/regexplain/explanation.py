@@ -13,18 +13,18 @@ import numpy as np
 import SimpleITK as sitk
 
 from .cards import registry
-from .cards.heatmap_names import SCALARS, USUAL_METHOD, USUAL_SCALAR
+from .cards.heatmap_names import DEFAULT_METHOD, DEFAULT_SCALAR, SCALARS
 from .errors import BadInputError
-from .latent.decomposition import Decomposition, taken_apart
+from .latent.decomposition import Decomposition, decompose_registration
 from .motions.anatomy import Anatomy
 from .progress import Progress
 from .results.explanations import ComponentMotion, Heatmap, share_outside
 from .results.registration_result import RegistrationResult
 from .volumes.geometry import Grid
-from .volumes.images import fitted_segmentation
-from .volumes.intensities import tissue
+from .volumes.images import resample_segmentation
+from .volumes.intensities import tissue_mask
 from .volumes.segmentations import labels_of
-from .volumes.threads import trouble_said, use_threads
+from .volumes.threads import device_errors, use_threads
 
 if TYPE_CHECKING:
     from .results.trust import Trust
@@ -38,8 +38,8 @@ def explain(
     stages: Sequence[str] = (),
     region: int | sitk.Image | None = None,
     *,
-    method: str = USUAL_METHOD,
-    scalar: str = USUAL_SCALAR,
+    method: str = DEFAULT_METHOD,
+    scalar: str = DEFAULT_SCALAR,
     component: int | None = None,
     model: str | os.PathLike[str] | None = None,
     device: str = "auto",
@@ -50,7 +50,7 @@ def explain(
 
     stages: the network's named ones, or paths of modules inside it such as "encoder.refine.1". region: a label of the
     fixed segmentation, or a mask on any grid; by default all segments, or all tissue. method: of
-    `results.heatmap_names.METHODS`; those that ask about changed images have the stages "fixed" and "moving". scalar:
+    `cards.heatmap_names.METHODS`; those that ask about changed images have the stages "fixed" and "moving". scalar:
     what of the region's mean displacement is explained, "magnitude", or its part towards "left", "posterior" or
     "superior" (the fixed image's own axes), all in mm.
     component (a principal one, from 1): instead, for each of the two images, a map of what makes its coordinate along
@@ -58,7 +58,7 @@ def explain(
     """
     threads = use_threads(threads)
     if component is not None:
-        if stages or region is not None or (method, scalar) != (USUAL_METHOD, USUAL_SCALAR):
+        if stages or region is not None or (method, scalar) != (DEFAULT_METHOD, DEFAULT_SCALAR):
             raise BadInputError(
                 "A component's coordinate belongs to a whole image; give no stage and no region, method or scalar "
                 "with it."
@@ -66,16 +66,16 @@ def explain(
         ready = _model_of(result, model, device, threads)
         from .torch_backend.attribution.coordinate_maps import coordinate_maps
 
-        with trouble_said():
-            return _with_air_shares(coordinate_maps(ready, result.as_seen(), component), result)
+        with device_errors():
+            return _with_air_shares(coordinate_maps(ready, result.masked(), component), result)
     if scalar not in SCALARS:
         raise BadInputError(f"There is no scalar {scalar!r}; there are {', '.join(SCALARS)}.")
     mask, words, label = _region(result, region)
     ready = _model_of(result, model, device, threads)
     from .torch_backend.attribution.heatmaps import heatmaps
 
-    with trouble_said():
-        maps = heatmaps(ready, result.as_seen(), stages, mask, words, label, method, scalar, progress)
+    with device_errors():
+        maps = heatmaps(ready, result.masked(), stages, mask, words, label, method, scalar, progress)
         return _with_air_shares(maps, result)
 
 
@@ -96,10 +96,10 @@ def components(
     if count < 1 or not any(strengths):
         raise BadInputError("Give at least one component and one strength other than 0.")
     threads = use_threads(threads)
-    ready, result = _model_of(result, model, device, threads), result.as_seen()
+    ready, result = _model_of(result, model, device, threads), result.masked()
     from .torch_backend.inference.prediction import component_motions
 
-    with trouble_said():
+    with device_errors():
         return component_motions(
             ready,
             result.fixed,
@@ -133,10 +133,10 @@ def decompose(
     from .torch_backend.inference.encoded_pair import EncodedPair
 
     assert result.transform.displacement is not None
-    with trouble_said():
-        pair = EncodedPair(ready, result.as_seen(), known)
+    with device_errors():
+        pair = EncodedPair(ready, result.masked(), known)
         anatomy = Anatomy.of(result.fixed, result.fixed_segmentation)
-        return taken_apart(pair, result.transform.displacement, anatomy, count, basis)
+        return decompose_registration(pair, result.transform.displacement, anatomy, count, basis)
 
 
 def trust(
@@ -160,13 +160,13 @@ def trust(
     from .torch_backend.inference.model import load_cached
     from .torch_backend.inference.trust import measure_trust
 
-    with trouble_said():
-        return measure_trust(load_cached(card, device, threads), result.as_seen())
+    with device_errors():
+        return measure_trust(load_cached(card, device, threads), result.masked())
 
 
 def _with_air_shares(maps: list[Heatmap], result: RegistrationResult) -> list[Heatmap]:
     """The same maps, each with how much of its heat lies in air."""
-    inside = {grid: tissue(getattr(result, grid)) for grid in {found.grid for found in maps}}
+    inside = {grid: tissue_mask(getattr(result, grid)) for grid in {found.grid for found in maps}}
     for found in maps:
         found.air_share = share_outside(sitk.GetArrayViewFromImage(found.image), inside[found.grid])
     return maps
@@ -193,7 +193,7 @@ def _card_of(result: RegistrationResult, model: str | os.PathLike[str] | None) -
             "This registration is affine only: no network made it, so there is nothing to explain; "
             "register with --model."
         )
-    card = registry.card(os.fspath(model)) if model is not None else registry.by_checksum(used["sha256"])
+    card = registry.find_card(os.fspath(model)) if model is not None else registry.card_by_checksum(used["sha256"])
     if card is None or card.weights_sha256 != used["sha256"]:
         raise BadInputError(
             f"The model {used['name']} that made this result is not installed in that version; name "
@@ -206,11 +206,11 @@ def _region(result: RegistrationResult, region: int | sitk.Image | None) -> tupl
     """A mask on the fixed grid, its name in words, its label."""
     labels = result.fixed_segmentation
     if isinstance(region, sitk.Image):
-        return fitted_segmentation(region, result.fixed, "region"), "mask", None
+        return resample_segmentation(region, result.fixed, "region"), "mask", None
     if region is None:
         if labels is not None:
             return labels > 0, "all segments", None
-        inside = tissue(result.as_seen().fixed)  # how far air moves says nothing, and most of an image of a head is air
+        inside = tissue_mask(result.masked().fixed)  # most of an image of a head is air, whose motion says nothing
         return Grid.of(result.fixed).image(inside.astype(np.uint8)), "all tissue", None
     if labels is None or region not in labels_of(labels):
         known = (

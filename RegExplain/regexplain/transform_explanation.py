@@ -16,37 +16,37 @@ import SimpleITK as sitk
 
 from . import __version__
 from .errors import BadInputError
-from .motions.anatomy import MOST_VOXELS, Anatomy
-from .motions.lengths import spread
-from .motions.motion import Motion, fitted_motion
+from .motions.anatomy import MAX_VOXELS, Anatomy
+from .motions.lengths import summarise
+from .motions.motion import Motion, fit_motion
 from .progress import Progress
 from .results import metrics
 from .results.folder import SCHEMA_VERSION
 from .results.registration_result import RegistrationResult
-from .transforms.alignment import described
-from .transforms.composition import covered, part_words, parts_of
+from .transforms.alignment import alignment_parameters
+from .transforms.composition import coverage_mask, flatten_composite, transform_kind
 from .transforms.files import as_transform
-from .transforms.inversion import inverted
+from .transforms.inversion import invert_displacement
 from .transforms.itk import (
     RegistrationTransform,
-    affine,
     affine_matrix,
+    affine_transform,
     apply_affine,
     as_affine,
-    backward,
+    compose_inverse,
     grid_points,
-    sampled,
+    to_displacement_field,
 )
-from .volumes.geometry import Grid, thinning_step
-from .volumes.images import check_volume, fitted_pair, without_metadata
+from .volumes.geometry import Grid, subsampling_step
+from .volumes.images import check_volume, resample_segmentation_pair, without_metadata
 from .volumes.memory import check_memory_for
 from .volumes.segmentations import labels_of, names_of
 from .volumes.threads import use_threads
 
-FLAT = 1e-6  # a determinant below this flattens space
+MIN_DETERMINANT = 1e-6  # a determinant below this flattens space
 MISSED_SHARE = 1e-3  # of the tissue: less is a border
 INVERSE_VOXELS = 8_000_000  # of the inverse, found numerically: a large image's on a coarser grid
-WORSE = 0.05  # of Dice: what falls more is no rounding
+DICE_TOLERANCE = 0.05  # of Dice: what falls more is no rounding
 
 
 def explain_transform(
@@ -69,7 +69,7 @@ def explain_transform(
     check_volume(fixed, "fixed image")
     check_volume(moving, "moving image")
     check_memory_for("explain-transform", fixed.GetSize(), moving.GetSize())
-    of_fixed, of_moving, said = fitted_pair(fixed_segmentation, moving_segmentation, (fixed, moving))
+    of_fixed, of_moving, said = resample_segmentation_pair(fixed_segmentation, moving_segmentation, (fixed, moving))
     work = _Explanation(given, without_metadata(fixed), without_metadata(moving), progress or Progress())
     if said:
         work.warn(said)
@@ -92,22 +92,22 @@ class _Explanation:
         self._check()
         self.progress.report("Finding the affine motion", 1, 4)
         anatomy = Anatomy.of(self.fixed)
-        known = self._covered(anatomy)
-        vectors = sitk.GetArrayFromImage(sampled(self.given, anatomy.grid))[anatomy.inside][known]
+        known = self._coverage(anatomy)
+        vectors = sitk.GetArrayFromImage(to_displacement_field(self.given, anatomy.grid))[anatomy.inside][known]
         if not np.isfinite(vectors).all():
-            self._refuse_holes()
-        motion = fitted_motion(vectors, anatomy.points[known])
+            self._check_finite()
+        motion = fit_motion(vectors, anatomy.points[known])
         split, moved = self._split(motion)
         self.progress.report("Inverting", 2, 4)
-        result = RegistrationResult(self.fixed, self.moving, split, self._backward(split), fixed_labels, moving_labels)
+        result = RegistrationResult(self.fixed, self.moving, split, self._inverse(split), fixed_labels, moving_labels)
         self.progress.report("Measuring", 3, 4)
         told = {
-            "parts": [part_words(part) for part in parts_of(self.given)],
+            "parts": [transform_kind(part) for part in flatten_composite(self.given)],
             "covered": float(known.mean()),
-            "anatomy": anatomy.words,
-            "moved_mm": spread(np.linalg.norm(vectors, axis=-1)),
-            **_told(motion),
-            "kinds": motion.parts,
+            "anatomy": anatomy.description,
+            "moved_mm": summarise(np.linalg.norm(vectors, axis=-1)),
+            **_describe(motion),
+            "kinds": motion.phrases,
             "segments": [] if fixed_labels is None else list(self._segments(fixed_labels, moved, split.displacement)),
         }
         del moved
@@ -121,33 +121,33 @@ class _Explanation:
 
     def _check(self) -> None:
         if self.linear:
-            _refuse_impossible(as_affine(self.given))
+            _check_determinant(as_affine(self.given))
         everywhere = self.moving_grid.image(np.ones(self.moving_grid.size[::-1], np.uint8))
-        grids = self.grid.thinned(MOST_VOXELS), self.grid  # most transforms are known to be fine after the first
-        if not any(sitk.GetArrayFromImage(grid.sample(everywhere, self.given, nearest=True)).any() for grid in grids):
+        grids = self.grid.subsampled_to(MAX_VOXELS), self.grid  # most transforms are known to be fine after the first
+        if not any(sitk.GetArrayFromImage(grid.resample(everywhere, self.given, nearest=True)).any() for grid in grids):
             raise BadInputError(
                 "The transform takes no point of the fixed image into the moving one; check that it belongs to them, "
                 "and give fixed and moving the other way round if it is the inverse."
             )
 
-    def _refuse_holes(self) -> None:
+    def _check_finite(self) -> None:
         """Raises BadInputError where the transform is NaN or infinite at a voxel of the fixed image."""
         bad = 0
-        for _, vectors in self._sampled():
+        for _, vectors in self._displacement_slabs():
             bad += int((~np.isfinite(vectors).all(-1)).sum())
         if bad:
             raise BadInputError(
                 f"The transform is NaN or infinite at {bad} voxels of the fixed image; make it again, or replace them."
             )
 
-    def _sampled(self) -> Iterator[tuple[slice, np.ndarray]]:
+    def _displacement_slabs(self) -> Iterator[tuple[slice, np.ndarray]]:
         """transform(point) − point of all voxels of the fixed image, some slices (z, y, x, 3) at a time; mm."""
         for slab in self.grid.slabs():
-            yield slab, sitk.GetArrayFromImage(sampled(self.given, self.grid.slab(slab)))
+            yield slab, sitk.GetArrayFromImage(to_displacement_field(self.given, self.grid.slab(slab)))
 
-    def _covered(self, anatomy: Anatomy) -> np.ndarray:
+    def _coverage(self, anatomy: Anatomy) -> np.ndarray:
         """(N,) bool: the anatomy's points that the transform says something about."""
-        known = covered(self.given, anatomy.grid)[anatomy.inside]
+        known = coverage_mask(self.given, anatomy.grid)[anatomy.inside]
         if not known.any():
             raise BadInputError(
                 "The transform's field lies elsewhere than the fixed image and moves none of it; check that the two "
@@ -170,25 +170,27 @@ class _Explanation:
             alignment = as_affine(self.given)
         else:
             matrix = motion.rotation @ motion.stretch
-            alignment = affine(matrix, motion.centroid_mm + motion.translation_mm - matrix @ motion.centroid_mm)
-            _refuse_impossible(alignment)
+            alignment = affine_transform(
+                matrix, motion.centroid_mm + motion.translation_mm - matrix @ motion.centroid_mm
+            )
+            _check_determinant(alignment)
         shape = self.grid.size[::-1]
         back, moved = sitk.AffineTransform(alignment.GetInverse()), np.empty(shape, np.float32)
         u = None if self.linear else np.empty((*shape, 3), np.float32)
-        for slab, vectors in self._sampled():
+        for slab, vectors in self._displacement_slabs():
             moved[slab] = np.linalg.norm(vectors, axis=-1)
             if u is not None:
                 points = grid_points(self.grid.slab(slab))
                 u[slab] = apply_affine(back, points + vectors) - points
         if not np.isfinite(moved).all():
-            self._refuse_holes()
+            self._check_finite()
         return RegistrationTransform(alignment, None if u is None else self.grid.image(u, vector=True)), moved
 
-    def _backward(self, split: RegistrationTransform) -> RegistrationTransform:
+    def _inverse(self, split: RegistrationTransform) -> RegistrationTransform:
         """Of large images on every n-th voxel, n as small as INVERSE_VOXELS lets it be."""
-        undone = None if split.displacement is None else inverted(split.displacement, INVERSE_VOXELS)
-        step = thinning_step(self.moving_grid.size, INVERSE_VOXELS)
-        return backward(split.alignment, undone, self.moving_grid.every(step, covering=True))
+        undone = None if split.displacement is None else invert_displacement(split.displacement, INVERSE_VOXELS)
+        step = subsampling_step(self.moving_grid.size, INVERSE_VOXELS)
+        return compose_inverse(split.alignment, undone, self.moving_grid.subsampled(step, covering=True))
 
     def _segments(
         self, labels: sitk.Image, moved: np.ndarray, displacement: sitk.Image | None
@@ -196,14 +198,14 @@ class _Explanation:
         values, names = sitk.GetArrayViewFromImage(labels), names_of(labels)
         for label in labels_of(labels):
             inside = np.flatnonzero(values == label)
-            some = inside[:: 1 + len(inside) // MOST_VOXELS]
+            some = inside[:: 1 + len(inside) // MAX_VOXELS]
             rest = None
             if displacement is not None:
                 points = self.grid.world(np.stack(np.unravel_index(some, values.shape)[::-1], -1))
                 vectors = sitk.GetArrayViewFromImage(displacement).reshape(-1, 3)[some]
-                rest = _told(fitted_motion(vectors, points))
+                rest = _describe(fit_motion(vectors, points))
             named = {"name": names[label]} if label in names else {}
-            yield {"label": label, **named, "moved_mm": spread(moved.ravel()[inside]), "rest": rest}
+            yield {"label": label, **named, "moved_mm": summarise(moved.ravel()[inside]), "rest": rest}
 
     def _record(self, result: RegistrationResult) -> dict[str, Any]:
         aligned = result.transform.alignment
@@ -214,13 +216,13 @@ class _Explanation:
             "kind": "affine" if self.linear else "deformable",
             "model": None,
             "settings": {"device": "cpu", "threads": self.threads},
-            "alignment": {"kind": "given" if self.linear else "nearest"} | described(aligned, self.grid),
+            "alignment": {"kind": "given" if self.linear else "nearest"} | alignment_parameters(aligned, self.grid),
             "heatmaps": [],
             "components": None,
         }
-        record |= metrics.record_numbers(result, None, self.warn)
+        record |= metrics.measure_registration(result, None, self.warn)
         dice = record["dice"]
-        if dice and dice["after"] < dice["before"] - WORSE:
+        if dice and dice["after"] < dice["before"] - DICE_TOLERANCE:
             self.warn(
                 f"The segments overlap less after the transform than before it (Dice {dice['before']:.2f}, then "
                 f"{dice['after']:.2f}); it may be the inverse, from moving to fixed points, or of other images."
@@ -229,13 +231,13 @@ class _Explanation:
         return record | {"seconds": seconds, "warnings": self.warnings}
 
 
-def _told(motion: Motion) -> dict[str, Any]:
-    return {"name": motion.name(), "words": motion.words(), "motion": motion.record}
+def _describe(motion: Motion) -> dict[str, Any]:
+    return {"name": motion.name(), "words": motion.describe(), "motion": motion.record}
 
 
-def _refuse_impossible(linear: sitk.AffineTransform) -> None:
+def _check_determinant(linear: sitk.AffineTransform) -> None:
     volume = np.linalg.det(affine_matrix(linear))
-    if abs(volume) < FLAT:
+    if abs(volume) < MIN_DETERMINANT:
         raise BadInputError("The transform flattens space (its determinant is 0); give one that can be undone.")
     if volume < 0:
         raise BadInputError(

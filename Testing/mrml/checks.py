@@ -12,7 +12,7 @@ from vtk.util.numpy_support import vtk_to_numpy
 
 import slicer
 from regexplain.volumes.geometry import Grid
-from regexplain.volumes.intensities import tissue
+from regexplain.volumes.intensities import tissue_mask
 from synthetic_result import SEGMENT_CENTRES, SEGMENT_RADII
 
 LPS = np.array((-1.0, -1.0, 1.0))  # times this: RAS to LPS and back
@@ -72,7 +72,7 @@ def check_place(node, image: sitk.Image) -> None:
 
 def within_tissue(values: sitk.Image, scan: sitk.Image) -> sitk.Image:
     """A map as its layer has it: as it is on the tissue of its scan, 0 in air."""
-    inside = tissue(scan)
+    inside = tissue_mask(scan)
     assert 0.1 < inside.mean() < 0.9
     return values * sitk.Cast(Grid.of(values).image(inside.astype(np.uint8)), sitk.sitkFloat32)
 

@@ -8,7 +8,7 @@ import slicer
 from regexplain import explain_transform
 from regexplain.errors import BadInputError
 from regexplain.transforms.files import read_transforms
-from regexplain.transforms.itk import affine, read_transform
+from regexplain.transforms.itk import affine_transform, read_transform
 from RegExplainLib.MRML import Conversion
 from RegExplainLib.MRML.ResultNodes import ResultNodes
 from scan_copies import mapped, points_in
@@ -56,7 +56,7 @@ def test_its_result_opens_as_nodes_with_layers(scene, truth, tmp_path, kind):
     images = [sitk.ReadImage(str(truth.folder / f"{name}.nii.gz")) for name in names]
     given = sitk.ReadTransform(str(truth.folder / "transform.h5"))
     if kind == "affine":
-        given = affine(np.eye(3), np.array([3.0, 0.0, 0.0]))
+        given = affine_transform(np.eye(3), np.array([3.0, 0.0, 0.0]))
     result = explain_transform(given, *images[:2], fixed_segmentation=images[2], moving_segmentation=images[3])
     result.save(tmp_path / "r")
     nodes = ResultNodes.load(tmp_path / "r", scene)

@@ -8,7 +8,7 @@ import vtk
 import slicer
 from mrml.checks import LPS, bar_title, like
 from regexplain.errors import BadInputError
-from regexplain.volumes.intensities import tissue
+from regexplain.volumes.intensities import tissue_mask
 from RegExplainLib.MRML.Layers import InverseConsistencyLayer, JacobianLayer, TransformMap
 from RegExplainLib.MRML.Layers.JacobianLayer import FOLDED
 from RegExplainLib.MRML.ResultNodes import ResultNodes
@@ -18,7 +18,7 @@ from synthetic_result import BUMP_OFFSET, BUMP_SD_MM, grid_points, write_synthet
 def on_fixed(layer, truth):
     """(values, whether tissue, LPS points) of the map's voxels, (N,), (N,), (N, 3)."""
     fixed = sitk.ReadImage(str(truth.folder / "fixed.nii.gz"))
-    return slicer.util.arrayFromVolume(layer.volume).ravel(), tissue(fixed).ravel(), grid_points(truth.fixed)
+    return slicer.util.arrayFromVolume(layer.volume).ravel(), tissue_mask(fixed).ravel(), grid_points(truth.fixed)
 
 
 def volume_change(truth, points, amplitude_mm=5.0):

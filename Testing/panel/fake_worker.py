@@ -155,11 +155,11 @@ def memory(templates, verb, arguments):
 
 def lost(templates, verb, arguments):
     """The graphics card fails on the way: torch's own words, through what turns them into a sentence."""
-    from regexplain.errors import trouble_of_the_computer
+    from regexplain.errors import device_error
 
     say("progress", stage="Registering", done=1, total=2)
     words = "CUDA error: device-side assert triggered\nCompile with `TORCH_USE_CUDA_DSA` to enable assertions."
-    say("error", message=str(trouble_of_the_computer(RuntimeError(words))))
+    say("error", message=str(device_error(RuntimeError(words))))
     sys.exit(1)
 
 

@@ -27,7 +27,9 @@ def test_all_data_that_the_shipped_models_come_from_are_acknowledged(module):
     from regexplain.cards import registry
 
     words = module.parent.acknowledgementText
-    sources = {doi for card in registry.installed() for doi in re.findall(r"doi ([^\s,;)]+)", card.values["data"])}
+    sources = {
+        doi for card in registry.installed_cards() for doi in re.findall(r"doi ([^\s,;)]+)", card.values["data"])
+    }
     assert len(sources) >= 4 and [doi for doi in sources if doi not in words] == []
 
 

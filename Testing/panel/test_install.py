@@ -82,7 +82,7 @@ def test_every_licence_of_a_model_is_permissive_or_agreed_to_before_its_first_us
     from regexplain.cards import registry
     from RegExplainLib.GUI.Install import Licences
 
-    assert {card.values["licence"] for card in registry.installed()} <= {"CC-BY-4.0", Licences.SHARE_ALIKE}
+    assert {card.values["licence"] for card in registry.installed_cards()} <= {"CC-BY-4.0", Licences.SHARE_ALIKE}
 
 
 def test_a_version_out_of_range_counts_as_missing(computer):

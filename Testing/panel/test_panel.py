@@ -50,7 +50,7 @@ def test_every_installed_model_is_offered(panel):
     from regexplain.cards import registry
 
     texts = [panel.ui.modelSelector.itemText(n) for n in range(panel.ui.modelSelector.count)]
-    assert texts == ["Automatic", *(card.name for card in registry.installed()), "Affine only"]
+    assert texts == ["Automatic", *(card.name for card in registry.installed_cards()), "Affine only"]
 
 
 def test_every_control_has_a_tooltip(panel):
@@ -228,7 +228,7 @@ def withoutComponents(monkeypatch):
     from regexplain.cards import registry
 
     card = registry.ModelCard(Path("nowhere"), {"name": "two contrasts", "network": {"type": "fire"}, "files": {}})
-    monkeypatch.setattr(registry, "by_checksum", lambda digest: card)
+    monkeypatch.setattr(registry, "card_by_checksum", lambda digest: card)
     return card
 
 

@@ -128,7 +128,7 @@ def test_no_text_of_the_patient_comes_into_the_report_and_all_of_it_stays_in_the
 
 def test_the_colour_bars_of_the_result_itself_stay_and_landmarks_do_not(panel, views, reported, volumes):
     import slicer
-    from RegExplainLib.MRML.ShownViews import ownLegendTitles, withoutWriting
+    from RegExplainLib.MRML.ViewCapture import ownLegendTitles, withoutWriting
 
     volumes[0].SetName(PATIENT)
     window = vtk.vtkRenderWindow()
@@ -179,7 +179,7 @@ def test_without_views_the_report_is_opened_all_the_same_and_that_is_said(panel,
 
 
 @pytest.mark.parametrize(
-    "fails", ["regexplain.results.folder.tempfile.mkdtemp", "RegExplainLib.MRML.ShownViews.pixelsOf"]
+    "fails", ["regexplain.results.folder.tempfile.mkdtemp", "RegExplainLib.MRML.ViewCapture.pixelsOf"]
 )
 def test_where_the_views_cannot_be_added_the_report_is_as_it_was(
     panel, views, reported, opened, shown, monkeypatch, fails

@@ -44,7 +44,7 @@ class ShownResult:
         digest = model["sha256"]
         if digest not in self._cards:
             with self._messages.guard():
-                self._cards[digest] = registry.by_checksum(digest)
+                self._cards[digest] = registry.card_by_checksum(digest)
         return self._cards.setdefault(digest, None)
 
     def segmentNames(self):

@@ -4,7 +4,7 @@ import qt
 import slicer
 
 from ..MRML.OffscreenViews import toArray
-from ..MRML.ShownViews import isSeen, shownView, withoutPatient
+from ..MRML.ViewCapture import isSeen, shownView, withoutPatient
 
 
 def shownViews(result):

@@ -4,7 +4,7 @@ import numpy as np
 import vtk
 from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 
-from regexplain.volumes.geometry import thinning_step
+from regexplain.volumes.geometry import subsampling_step
 
 from . import Conversion
 
@@ -24,14 +24,14 @@ def arrowField(deformation, towards, inside=None):
     """
     vectors, geometry = Conversion.gridOf(deformation)
     if inside is None or not inside.any():
-        step = thinning_step(vectors.shape[:3], VOXEL_LIMIT)
+        step = subsampling_step(vectors.shape[:3], VOXEL_LIMIT)
         grid = Conversion.gridOfVectors(vectors[::step, ::step, ::step], geometry, step)
         if towards == "fixed":
             grid.Inverse()  # which VTK finds where an arrow is, and nowhere else
         return grid
     box, geometry = _boxAbout(inside, vectors, geometry)
     vectors, inside = vectors[box], inside[box]
-    step = thinning_step(vectors.shape[:3], VOXEL_LIMIT)
+    step = subsampling_step(vectors.shape[:3], VOXEL_LIMIT)
     points, vectors = _points(vectors.shape[:3], geometry, step), vectors[::step, ::step, ::step]
     fixedPoints = points
     if towards == "fixed":

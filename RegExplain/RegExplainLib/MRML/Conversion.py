@@ -12,7 +12,7 @@ import vtk
 from vtk.util.numpy_support import get_vtk_array_type, vtk_to_numpy
 
 import slicer
-from regexplain.volumes.geometry import thinning_step
+from regexplain.volumes.geometry import subsampling_step
 from regexplain.volumes.segmentations import labels_of
 
 LPS_TO_RAS = np.diag((-1.0, -1.0, 1.0, 1.0))
@@ -109,7 +109,7 @@ def gridTransform(displacement, voxelLimit=None, repeated=False):
     voxelLimit: keep only every n-th vector along each axis, n the least that leaves no more than this.
     repeated: as of `gridOfVectors`.
     """
-    step = thinning_step(displacement.GetSize(), voxelLimit) if voxelLimit else 1
+    step = subsampling_step(displacement.GetSize(), voxelLimit) if voxelLimit else 1
     return gridOfVectors(*vectorsOf(displacement, step), step, repeated)
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import vtk
 
 import slicer
-from regexplain.volumes.geometry import thinning_step
-from regexplain.volumes.intensities import tissue_level
+from regexplain.volumes.geometry import subsampling_step
+from regexplain.volumes.intensities import tissue_threshold
 
 from .Conversion import gridOf
 from .NodeExport import segmentMask
@@ -23,7 +23,7 @@ def anatomyBounds(resultNodes):
     if segmentation is not None and segmentation.GetSegmentation().GetNumberOfSegments() > 0:
         return boundsOf(segmentation)
     array = slicer.util.arrayFromVolume(resultNodes.fixed)
-    step = thinning_step(array.shape, SAMPLED)
+    step = subsampling_step(array.shape, SAMPLED)
     index = np.argwhere(tissueOf(resultNodes.fixed, step))[:, ::-1] * step
     if not index.size:
         return boundsOf(resultNodes.fixed)
@@ -49,8 +49,8 @@ def _tissueLevel(volume):
     if modified not in _levels:
         _levels.clear()
         array = slicer.util.arrayFromVolume(volume)
-        sampled = thinning_step(array.shape, SAMPLED)
-        _levels[modified] = tissue_level(array[::sampled, ::sampled, ::sampled])
+        sampled = subsampling_step(array.shape, SAMPLED)
+        _levels[modified] = tissue_threshold(array[::sampled, ::sampled, ::sampled])
     return _levels[modified]
 
 
@@ -58,14 +58,14 @@ def movedMm(resultNodes, step=None):
     """(mm, place): (z, y, x) how far every step-th voxel of the fixed scan was moved beyond the alignment, 0 in air,
     and the (4, 4) matrix from its index (i, j, k, 1) to RAS mm. By default as few as say enough."""
     vectors, geometry = gridOf(resultNodes.deformation)
-    step = step or thinning_step(vectors.shape[:3], SAMPLED)
+    step = step or subsampling_step(vectors.shape[:3], SAMPLED)
     lengths = np.linalg.norm(vectors[::step, ::step, ::step], axis=-1)
     return np.where(tissueOf(resultNodes.fixed, step), lengths, 0), geometry @ np.diag((step, step, step, 1.0))
 
 
 def largestDisplacement(resultNodes):
     """Where the tissue of the fixed scan moved most (within the segment that did, where there are any), RAS mm."""
-    step = thinning_step(gridOf(resultNodes.deformation)[0].shape[:3], SAMPLED)
+    step = subsampling_step(gridOf(resultNodes.deformation)[0].shape[:3], SAMPLED)
     (lengths, place), inside = movedMm(resultNodes, step), _mostMovedSegment(resultNodes)
     if inside is not None and inside[::step, ::step, ::step].any():
         lengths = np.where(inside[::step, ::step, ::step], lengths, 0)

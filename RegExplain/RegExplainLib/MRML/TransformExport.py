@@ -7,7 +7,7 @@ from vtk.util.numpy_support import vtk_to_numpy
 
 import slicer
 from regexplain.errors import BadInputError
-from regexplain.volumes.geometry import thinning_step
+from regexplain.volumes.geometry import subsampling_step
 
 from .Conversion import LPS_TO_RAS, vtkMatrix
 from .NodeExport import writeLinearTransform
@@ -36,7 +36,7 @@ def writeTransform(node, fixed, path):
 
 
 def _thinned(grid):
-    return grid.every(thinning_step(grid.size, LIMIT_VOXELS), covering=True)
+    return grid.subsampled(subsampling_step(grid.size, LIMIT_VOXELS), covering=True)
 
 
 def _displacement(node, grid):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .stages import usual_scalar
+from .stages import default_scalar
 
 METHODS = {  # as the command line calls them (each a file in attribution/methods/) → as people do
     "grad-cam": "Grad-CAM",
@@ -14,11 +14,11 @@ METHODS = {  # as the command line calls them (each a file in attribution/method
     "occlusion": "Occlusion",
 }
 SCALARS = ("magnitude", "left", "posterior", "superior")  # of the region's mean displacement, mm: those to choose from
-USUAL_METHOD, USUAL_SCALAR = "grad-cam", "magnitude"  # the method also of a row in result.json that names none
+DEFAULT_METHOD, DEFAULT_SCALAR = "grad-cam", "magnitude"  # the method also of a row in result.json that names none
 
 
 def heatmap_name(row: Mapping[str, Any]) -> str:
     """Tells a row of result.json from the others: its stage, and its method and scalar where not the usual ones."""
-    method, usual = row.get("method", USUAL_METHOD), usual_scalar(row["stage"])
+    method, usual = row.get("method", DEFAULT_METHOD), default_scalar(row["stage"])
     scalar = row.get("scalar", usual)
-    return row["stage"] + f".{method}" * (method != USUAL_METHOD) + f".{scalar}" * (scalar != usual)
+    return row["stage"] + f".{method}" * (method != DEFAULT_METHOD) + f".{scalar}" * (scalar != usual)

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 SCALE = ".scale"
-LARGEST = 127
+INT8_MAX = 127
 
 
-def in_eight_bits(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def quantize(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Each of two dimensions or more as int8 and, under its name with `.scale`, a float32 a row: value = int8 · scale.
 
     No entry is off by more than 1/254 of the largest in its row. Vectors stay as they are.
@@ -22,13 +22,13 @@ def in_eight_bits(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
             stored[name] = values
             continue
         largest = np.abs(values).reshape(len(values), -1).max(1)
-        scale = (np.where(largest > 0, largest, 1) / LARGEST).astype(np.float32)
+        scale = (np.where(largest > 0, largest, 1) / INT8_MAX).astype(np.float32)
         stored[name] = np.rint(values / _along_rows(scale, values)).astype(np.int8)
         stored[name + SCALE] = scale
     return stored
 
 
-def read(path: Path) -> dict[str, np.ndarray]:
+def load_dequantized(path: Path) -> dict[str, np.ndarray]:
     """What a safetensors file holds, by name: what is there in 8 bits as float32, all else as it is."""
     from safetensors.numpy import load_file
 

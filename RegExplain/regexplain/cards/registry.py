@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import BadInputError
-from ..volumes.geometry import Grid, anatomical
+from ..volumes.geometry import Grid, as_closest_lps
 from .stages import SYNTHESISED, stages_of
 
 FOLDER = Path(__file__).parents[1] / "models"
@@ -50,7 +50,7 @@ class ModelCard:
         return self.values["canvas"].get("fits") == "pair"
 
     @property
-    def canvas_about(self) -> str:
+    def canvas_centred_on(self) -> str:
         """What the canvas' middle lies on: the "image"'s middle, or that of the "tissue" in it."""
         return self.values["canvas"].get("about", "image")
 
@@ -84,11 +84,11 @@ class ModelCard:
         """Which scaling of `intensities` the network was trained on."""
         return self.values.get("intensities", "normalised")
 
-    def outside_domain(self, grids: dict[str, Grid]) -> list[str]:
+    def domain_violations(self, grids: dict[str, Grid]) -> list[str]:
         """Why the model does not fit, a phrase a reason; empty where it fits. `grids`: {"fixed": …, "moving": …}."""
         reasons, domain = [], self.values["domain"]
         for role, grid in grids.items():
-            own = anatomical(grid)
+            own = as_closest_lps(grid)
             for axis, count in zip(AXES, own.size, strict=True):
                 if count < domain.get("least_voxels", 0):
                     reasons.append(
@@ -127,7 +127,7 @@ def sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def installed() -> list[ModelCard]:
+def installed_cards() -> list[ModelCard]:
     """The cards of the models that ship with RegExplain, by name, those for any pair last."""
     cards = [read_card(path) for path in sorted(FOLDER.glob(f"*/{CARD}"))]
     return sorted(cards, key=lambda known: known.canvas_fits_pair)
@@ -145,17 +145,17 @@ def read_card(path: Path) -> ModelCard:
     return ModelCard(path.parent, values)
 
 
-def card(model: str | Path) -> ModelCard:
+def find_card(model: str | Path) -> ModelCard:
     """The card of an installed model by name, or of a model folder or one of its files by path."""
-    for known in installed():
+    for known in installed_cards():
         if known.name == str(model):
             return known
     path = Path(model)
     if path.is_dir() or path.is_file():
         return read_card((path if path.is_dir() else path.parent) / CARD)
-    names = ", ".join(known.name for known in installed())
+    names = ", ".join(known.name for known in installed_cards())
     raise BadInputError(f"There is no model {str(model)!r}; installed: {names or 'none'} (or give a model's file).")
 
 
-def by_checksum(digest: str) -> ModelCard | None:
-    return next((known for known in installed() if known.weights_sha256 == digest), None)
+def card_by_checksum(digest: str) -> ModelCard | None:
+    return next((known for known in installed_cards() if known.weights_sha256 == digest), None)

@@ -19,10 +19,10 @@ STAGES = {  # type of a network, as on its card → its stages, in the order of 
 }
 SYNTHESISED = tuple(stage for stage in STAGES["fire"] if stage.startswith(("synthesis", "discriminator")))
 SCALARS = {"synthesis": "synthesis", "discriminator": "realness"}  # of parts that move nothing
-MOTION = "magnitude"  # of all others, as a rule
+MOTION_SCALAR = "magnitude"  # of all others, as a rule
 SHARED = ("encoder", "transformation", "decoder")  # parts that every registration passes through
 
-WORDS = {
+STAGE_NAMES = {
     "decoder": "decoder",
     "affine-fixed": "affine part on the fixed image",
     "affine-moving": "affine part on the moving image",
@@ -33,7 +33,7 @@ WORDS = {
     "fixed": "fixed image",
     "moving": "moving image",
 }
-PLACES = {
+STAGE_PLACES = {
     "fixed": "on the fixed image",
     "moving": "on the moving image",
     "forward": "from the fixed to the moving image",
@@ -60,9 +60,9 @@ def component_of(stage: str) -> int | None:
     return int(found[1]) if found else None
 
 
-def usual_scalar(stage: str) -> str:
+def default_scalar(stage: str) -> str:
     """The number that a stage explains where none is named."""
-    return SCALARS.get(re.split(r"[-.]", stage)[0], MOTION)
+    return SCALARS.get(re.split(r"[-.]", stage)[0], MOTION_SCALAR)
 
 
 def explained_together(stage: str, stages: Sequence[str]) -> list[str]:
@@ -72,15 +72,15 @@ def explained_together(stage: str, stages: Sequence[str]) -> list[str]:
     return shared if stage in shared else [stage]
 
 
-def stage_words(stage: str) -> str:
+def describe_stage(stage: str) -> str:
     """ "encoder on the fixed image"; "component 3 in the fixed image" for a coordinate's map; a module by its path."""
     component, (part, _, place) = component_of(stage), stage.rpartition("-")
     if component is not None:
         return f"component {component} in the {place} image"
-    return WORDS.get(stage) or (f"{part} {PLACES[place]}" if place in PLACES else stage)
+    return STAGE_NAMES.get(stage) or (f"{part} {STAGE_PLACES[place]}" if place in STAGE_PLACES else stage)
 
 
 def stage_title(stage: str) -> str:
     """The same, where a line begins with it."""
-    words = stage_words(stage)
+    words = describe_stage(stage)
     return words[:1].upper() + words[1:]

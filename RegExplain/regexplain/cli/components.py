@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from ..progress import Progress
-from .verb import add_to_result, basis_option, its_model_option, model_options, verb
+from .verb import add_to_result, basis_option, model_options, result_model_option, verb
 
 
 @click.command()
@@ -20,7 +20,7 @@ from .verb import add_to_result, basis_option, its_model_option, model_options, 
     help="Standard deviations (repeat for several; default: -2 … 2 by 0.5).",
 )
 @basis_option
-@its_model_option
+@result_model_option
 @model_options
 @verb
 def components(

@@ -5,14 +5,14 @@ from pathlib import Path
 import click
 
 from ..progress import Progress
-from .verb import add_to_result, basis_option, its_model_option, model_options, verb
+from .verb import add_to_result, basis_option, model_options, result_model_option, verb
 
 
 @click.command()
 @click.argument("result", type=click.Path(path_type=Path))
 @click.option("--count", type=int, default=8, show_default=True, metavar="K", help="How many, the largest first.")
 @basis_option
-@its_model_option
+@result_model_option
 @model_options
 @verb
 def decompose(

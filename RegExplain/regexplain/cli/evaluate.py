@@ -14,7 +14,7 @@ from .verb import model_options, verb
 @verb
 def evaluate(config: Path, device: str, threads: int | None, progress: Progress) -> None:
     """Register the pairs that CONFIG names with each model, and print Dice, folding and time."""
-    from ..evaluation import EvaluationConfig, evaluated, summary, table
+    from ..evaluation import EvaluationConfig, evaluate, format_table, summarise
 
     settings = EvaluationConfig.read(config)
-    print(table(summary(evaluated(settings, device, threads, progress))))
+    print(format_table(summarise(evaluate(settings, device, threads, progress))))

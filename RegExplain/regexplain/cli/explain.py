@@ -4,9 +4,9 @@ from pathlib import Path
 
 import click
 
-from ..cards.heatmap_names import METHODS, SCALARS, USUAL_METHOD, USUAL_SCALAR
+from ..cards.heatmap_names import DEFAULT_METHOD, DEFAULT_SCALAR, METHODS, SCALARS
 from ..progress import Progress
-from .verb import add_to_result, its_model_option, model_options, verb
+from .verb import add_to_result, model_options, result_model_option, verb
 
 
 @click.command()
@@ -26,14 +26,14 @@ from .verb import add_to_result, its_model_option, model_options, verb
 @click.option(
     "--method",
     type=click.Choice(list(METHODS)),
-    default=USUAL_METHOD,
+    default=DEFAULT_METHOD,
     show_default=True,
     help="How. Integrated gradients and occlusion explain the images themselves, and take longer.",
 )
 @click.option(
     "--scalar",
     type=click.Choice(SCALARS),
-    default=USUAL_SCALAR,
+    default=DEFAULT_SCALAR,
     show_default=True,
     help="What: how far the region is displaced, or how far towards one direction of the patient.",
 )
@@ -43,7 +43,7 @@ from .verb import add_to_result, its_model_option, model_options, verb
     metavar="J",
     help="Instead: which voxels of each image make its coordinate along principal component J large.",
 )
-@its_model_option
+@result_model_option
 @model_options
 @verb
 def explain(

@@ -67,7 +67,7 @@ def explain_transform(
     points = read_pairs({"fixed": fixed_landmarks, "moving": moving_landmarks}, stays, moved)
     result = run(given, stays, moved, **segmentations, progress=progress)
     pair.measure(points, result)
-    pair.note(result)
+    pair.prepend_warnings(result)
     del given  # as large as the images, perhaps, and no longer needed
     result.save(output, overwrite)
     return str(output)

@@ -11,7 +11,7 @@ import click
 from ..errors import RegExplainError
 
 
-def folders(data: str) -> Callable[[Callable], Callable]:
+def folder_options(data: str) -> Callable[[Callable], Callable]:
     """--data, with this help, and --output."""
 
     def with_options(function: Callable) -> Callable:

@@ -72,6 +72,6 @@ class Pair:
         self.warnings.append(message)
         self._progress.warn(message)
 
-    def note(self, result: RegistrationResult) -> None:
+    def prepend_warnings(self, result: RegistrationResult) -> None:
         """Put what was noticed before the warnings of what was made of the pair."""
         result.record["warnings"] = self.warnings + result.record["warnings"]

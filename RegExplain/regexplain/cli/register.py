@@ -111,6 +111,6 @@ def register(
         progress=progress,
     )
     pair.measure(points, result)
-    pair.note(result)
+    pair.prepend_warnings(result)
     result.save(output, overwrite)
     return str(output)

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from ..progress import Progress
-from .folders import check_packages, folders
+from .folders import check_packages, folder_options
 from .verb import model_options, verb
 
 
@@ -15,7 +15,7 @@ def reproduce() -> None:
 
 
 @reproduce.command("latent-space")
-@folders("With images and labels of the hippocampus task of the Medical Segmentation Decathlon.")
+@folder_options("With images and labels of the hippocampus task of the Medical Segmentation Decathlon.")
 @model_options
 @verb
 def latent_space(data: Path, output: Path, device: str, threads: int | None, progress: Progress) -> str:

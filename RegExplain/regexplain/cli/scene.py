@@ -30,17 +30,17 @@ def scene(result: Path, pictures: bool, progress: Progress) -> str:
         raise BadInputError(
             "Scenes are built with Slicer's own core, which is not installed here: pip install slicer-core."
         )
-    with folder.adding() as aside:
+    with folder.staging() as staging:
         command = [
             sys.executable,
             "-m",
             "RegExplainLib.MRML",
             str(result.absolute()),
             "--scene",
-            str((aside / "scene.mrb").absolute()),
+            str((staging / "scene.mrb").absolute()),
         ]
         if pictures:
-            command += ["--pictures", str((aside / "pictures").absolute())]
+            command += ["--pictures", str((staging / "pictures").absolute())]
         # A process of its own: imports point from RegExplainLib to here only, and a missing GL library ends it, not us.
         _run(command, progress)
     write_report(folder)

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from ..progress import Progress
-from .folders import check_packages, folders
+from .folders import check_packages, folder_options
 from .verb import model_options, verb
 
 
@@ -15,7 +15,7 @@ def study() -> None:
 
 
 @study.command()
-@folders("With ms_mni, ms_longitudinal and brain_labels; what is absent is left out.")
+@folder_options("With ms_mni, ms_longitudinal and brain_labels; what is absent is left out.")
 @click.option("--model", default="brain-t1-flair", show_default=True, metavar="NAME")
 @click.option("--pairs", default=14, show_default=True, metavar="N", help="Ordinary pairs, the heads in turn.")
 @model_options

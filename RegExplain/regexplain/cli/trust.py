@@ -5,12 +5,12 @@ from pathlib import Path
 import click
 
 from ..progress import Progress
-from .verb import add_to_result, its_model_option, model_options, verb
+from .verb import add_to_result, model_options, result_model_option, verb
 
 
 @click.command()
 @click.argument("result", type=click.Path(path_type=Path))
-@its_model_option
+@result_model_option
 @model_options
 @verb
 def trust(result: Path, model: str | None, device: str, threads: int | None, progress: Progress) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..errors import Cancelled, RegExplainError, trouble_of_the_computer
+from ..errors import Cancelled, RegExplainError, device_error
 from ..progress import JsonProgress, Progress, TerminalProgress
 
 if TYPE_CHECKING:
@@ -44,8 +44,8 @@ def verb(function: Callable[..., str | None]) -> Callable[..., None]:
             progress.close()
             if verbose:
                 traceback.print_exc()
-            known = _known(error)
-            _say(
+            known = _readable_error(error)
+            _print_error(
                 progress,
                 str(known)
                 if isinstance(known, RegExplainError)
@@ -59,15 +59,15 @@ def verb(function: Callable[..., str | None]) -> Callable[..., None]:
     return wrapped
 
 
-def _known(error: BaseException) -> BaseException:
+def _readable_error(error: BaseException) -> BaseException:
     if isinstance(error, KeyboardInterrupt):
         return Cancelled("Cancelled; nothing was written.")
     if isinstance(error, ModuleNotFoundError):
         return RegExplainError(f"This needs the package {error.name}, which is not installed; install it with pip.")
-    return trouble_of_the_computer(error) or error
+    return device_error(error) or error
 
 
-def _say(progress: Progress, message: str) -> None:
+def _print_error(progress: Progress, message: str) -> None:
     if isinstance(progress, JsonProgress):
         progress.emit("error", message=message)
     print(f"Error: {message}", file=sys.stderr)
@@ -98,7 +98,7 @@ def basis_option(function: Callable) -> Callable:
     )(function)
 
 
-def its_model_option(function: Callable) -> Callable:
+def result_model_option(function: Callable) -> Callable:
     """--model, of a verb that works on a finished result."""
     return click.option("--model", metavar="FILE", help="The model that made the result, where it is not installed.")(
         function

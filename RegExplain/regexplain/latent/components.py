@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..cards.quantization import in_eight_bits, read
+from ..cards.quantization import load_dequantized, quantize
 from ..errors import BadInputError
 
 MEMORY_BYTES = 2**30
@@ -43,9 +43,9 @@ class LatentComponents:
         """
         count = min(count, len(encodings) - 1)
         if len(encodings) * len(encodings[0]) * 8 <= memory_bytes:
-            basis, mean, variance, shares = _at_once(encodings, count)
+            basis, mean, variance, shares = _fit_in_memory(encodings, count)
         else:
-            basis, mean, variance, shares = _in_blocks(encodings, count, memory_bytes)
+            basis, mean, variance, shares = _fit_in_blocks(encodings, count, memory_bytes)
         largest = np.abs(basis).argmax(1)
         signs = np.sign(basis[np.arange(len(largest)), largest])
         return cls(basis * signs[:, None], mean, np.sqrt(variance), shares)
@@ -63,11 +63,11 @@ class LatentComponents:
         if self.readable is None:
             raise BadInputError("This model has no readable basis; use its principal components (the basis pca).")
         rotation, count = self.readable, len(self.readable)
-        leading = rotation**2 @ self.sd[:count] ** 2
+        leading_eigenvectors = rotation**2 @ self.sd[:count] ** 2
         return LatentComponents(
             np.concatenate([rotation @ self.basis[:count], self.basis[count:]]),
             self.mean,
-            np.concatenate([np.sqrt(leading), self.sd[count:]]),
+            np.concatenate([np.sqrt(leading_eigenvectors), self.sd[count:]]),
             np.concatenate([rotation**2 @ self.explained_variance[:count], self.explained_variance[count:]]),
         )
 
@@ -79,11 +79,11 @@ class LatentComponents:
         tensors = {
             name: np.ascontiguousarray(value, np.float32) for name, value in vars(self).items() if value is not None
         }
-        save_file(tensors | in_eight_bits({"basis": tensors["basis"]}), str(path))
+        save_file(tensors | quantize({"basis": tensors["basis"]}), str(path))
 
     @classmethod
     def load(cls, path: Path) -> LatentComponents:
-        return cls(**{name: values.astype(np.float64) for name, values in read(path).items()})
+        return cls(**{name: values.astype(np.float64) for name, values in load_dequantized(path).items()})
 
 
 def gram_matrix(
@@ -94,7 +94,7 @@ def gram_matrix(
     At most memory_bytes of encodings are in memory at a time (but three at least).
     """
     origin = np.zeros(len(encodings[0]))
-    rows, mean = _rows(len(origin), memory_bytes), origin.copy()
+    rows, mean = _rows_per_block(len(origin), memory_bytes), origin.copy()
     for _, block in _blocks(encodings, rows, origin):
         mean += block.sum(0) / len(encodings)
     gram = np.empty((len(encodings), len(encodings)))
@@ -106,14 +106,14 @@ def gram_matrix(
     return mean, gram
 
 
-def leading(gram: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+def leading_eigenvectors(gram: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     """The `count` largest eigenvalues, falling, and their eigenvectors (N, count)."""
     values, vectors = np.linalg.eigh(gram)
     return values[::-1][:count], vectors[:, ::-1][:, :count]
 
 
-def _at_once(encodings, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Basis (without signs), mean, variances along it and their shares of the whole; so does `_in_blocks`."""
+def _fit_in_memory(encodings, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Basis (without signs), mean, variances along it and their shares of the whole; so does `_fit_in_blocks`."""
     from sklearn.decomposition import PCA
 
     [(_, everything)] = _blocks(encodings, len(encodings), np.zeros(len(encodings[0])))
@@ -121,17 +121,17 @@ def _at_once(encodings, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray,
     return pca.components_, pca.mean_, pca.explained_variance_, pca.explained_variance_ratio_
 
 
-def _in_blocks(encodings, count: int, memory_bytes: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def _fit_in_blocks(encodings, count: int, memory_bytes: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     mean, gram = gram_matrix(encodings, memory_bytes)
-    values, vectors = leading(gram, count)
+    values, vectors = leading_eigenvectors(gram, count)
     weights = (vectors / np.sqrt(values)).T
     basis = np.zeros((count, len(mean)))
-    for here, block in _blocks(encodings, _rows(len(mean), memory_bytes), mean):
+    for here, block in _blocks(encodings, _rows_per_block(len(mean), memory_bytes), mean):
         basis += weights[:, here] @ block
     return basis, mean, values / (len(gram) - 1), values / np.trace(gram)
 
 
-def _rows(size: int, memory_bytes: int) -> int:
+def _rows_per_block(size: int, memory_bytes: int) -> int:
     """Encodings of `size` numbers in a float64 block, a third of memory_bytes: two to multiply, one being read."""
     return max(1, memory_bytes // (3 * 8 * size))
 

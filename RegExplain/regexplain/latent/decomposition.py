@@ -16,8 +16,8 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..motions.anatomy import Anatomy
-from ..motions.lengths import spread
-from ..motions.motion import Motion, fitted_motion
+from ..motions.lengths import summarise
+from ..motions.motion import Motion, fit_motion
 from ..volumes.images import write_image
 
 
@@ -34,15 +34,15 @@ class LatentPair(Protocol):
         """
 
 
-def reach(vectors: np.ndarray) -> dict[str, float]:
+def summarise_vectors(vectors: np.ndarray) -> dict[str, float]:
     """Mean, 95th percentile and maximum of the lengths of (N, 3) vectors."""
-    return spread(np.linalg.norm(vectors, axis=-1))
+    return summarise(np.linalg.norm(vectors, axis=-1))
 
 
-def by_segment(vectors: np.ndarray, labels: np.ndarray | None) -> list[dict[str, Any]]:
+def summarise_by_segment(vectors: np.ndarray, labels: np.ndarray | None) -> list[dict[str, Any]]:
     """A row a segment: how far the (N, 3) vectors reach in it."""
     segments = [] if labels is None else np.unique(labels).tolist()
-    return [{"label": label, "moved_mm": reach(vectors[labels == label])} for label in segments]
+    return [{"label": label, "moved_mm": summarise_vectors(vectors[labels == label])} for label in segments]
 
 
 @dataclass
@@ -97,7 +97,7 @@ class Decomposition:
                     "fixed_sd": part.fixed_sd,
                     "moving_sd": part.moving_sd,
                     "name": part.motion.name(),
-                    "words": part.motion.words(),
+                    "words": part.motion.describe(),
                     "moved_mm": part.moved,
                     "segments": part.segments,
                     "remaining_mm": part.remaining,
@@ -109,21 +109,23 @@ class Decomposition:
             "sum_of_parts_mm": self.sum_of_parts,
         }
 
-    def add_to(self, record: dict[str, Any], folder: Path, aside: Path) -> None:
+    def add_to(self, record: dict[str, Any], folder: Path, staging: Path) -> None:
         """As a part of a result, in place of any earlier one."""
         record["decomposition"] = self.record
-        (aside / "parts").mkdir()
+        (staging / "parts").mkdir()
         for number, part in enumerate(self.parts, start=1):
-            write_image(part.displacement, aside / self.file(number))
+            write_image(part.displacement, staging / self.file(number))
 
 
-def taken_apart(
+def decompose_registration(
     pair: LatentPair, registered: sitk.Image, anatomy: Anatomy, count: int, basis: str = "pca"
 ) -> Decomposition:
     """The `count` components that move the anatomy most on average. registered: the whole displacement, LPS mm."""
     whole = anatomy.vectors(registered)
     alone = [pair.displacement([j]) for j in range(len(pair.fixed_sd))]
-    order = np.argsort([-reach(anatomy.vectors(field))["mean"] for field in alone], kind="stable")[:count].tolist()
+    order = np.argsort([-summarise_vectors(anatomy.vectors(field))["mean"] for field in alone], kind="stable")[
+        :count
+    ].tolist()
     points, together, added, parts = anatomy.points, np.zeros_like(whole), np.zeros_like(whole), []
     for number, j in enumerate(order, start=1):
         vectors = anatomy.vectors(alone[j])
@@ -135,19 +137,19 @@ def taken_apart(
                 fixed_sd=float(pair.fixed_sd[j]),
                 moving_sd=float(pair.moving_sd[j]),
                 displacement=alone[j],
-                motion=fitted_motion(vectors, points, labels=anatomy.labels),
-                moved=reach(vectors),
-                segments=by_segment(vectors, anatomy.labels),
-                remaining=reach(whole - together),
+                motion=fit_motion(vectors, points, labels=anatomy.labels),
+                moved=summarise_vectors(vectors),
+                segments=summarise_by_segment(vectors, anatomy.labels),
+                remaining=summarise_vectors(whole - together),
             )
         )
     return Decomposition(
         basis=basis,
-        anatomy=anatomy.words,
+        anatomy=anatomy.description,
         components=len(alone),
-        whole=reach(whole),
+        whole=summarise_vectors(whole),
         parts=parts,
-        after_components=reach(whole - anatomy.vectors(pair.displacement(range(len(alone))))),
-        after_latent=reach(whole - anatomy.vectors(pair.displacement())),
-        sum_of_parts=reach(added - together),
+        after_components=summarise_vectors(whole - anatomy.vectors(pair.displacement(range(len(alone))))),
+        after_latent=summarise_vectors(whole - anatomy.vectors(pair.displacement())),
+        sum_of_parts=summarise_vectors(added - together),
     )

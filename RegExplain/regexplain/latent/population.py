@@ -2,7 +2,7 @@
 
 Two distances of its encoding from the training encodings: the Mahalanobis distance along the components that describe
 them, and the length of the residual that these leave. Training cases have both for comparison, each measured by
-components fitted without it and its neighbours (`calibrated`), so that they are scored as new cases are.
+components fitted without it and its neighbours (`calibrate`), so that they are scored as new cases are.
 """
 
 from __future__ import annotations
@@ -13,15 +13,16 @@ from typing import Any
 
 import numpy as np
 
-from .components import MEMORY_BYTES, LatentComponents, gram_matrix, leading
+from .components import MEMORY_BYTES, LatentComponents, gram_matrix, leading_eigenvectors
 
-DESCRIBED = 0.95  # of the variance; what lies beyond is small in every training case, and large in what is no such case
+# What lies beyond is small in every training case, and large in what is no such case.
+DESCRIBED_VARIANCE = 0.95
 FOLDS = 20
 ATYPICAL_PERCENTILE = 99.0
 
 
 @dataclass
-class Stand:
+class PopulationScore:
     """Of one volume. coordinates_sd (K,): its coordinates in standard deviations of the training population.
 
     A percentile is the share (in %) of the training cases and the volume itself that lie below it. A volume drawn as
@@ -45,7 +46,7 @@ class Stand:
         return asdict(self) | {"atypical": self.atypical}
 
     @property
-    def unusual(self) -> str:
+    def reason(self) -> str:
         """What is atypical, as a phrase about the volume; empty where nothing is."""
         phrases = {
             "it shows something that they do not": self.residual_percentile,
@@ -68,14 +69,14 @@ class Population:
         mahalanobis, residual = components.training_mahalanobis, components.training_residual
         return None if mahalanobis is None or residual is None else cls(components, mahalanobis, residual)
 
-    def stand(self, encoding: np.ndarray) -> Stand:
+    def score(self, encoding: np.ndarray) -> PopulationScore:
         """Of an encoding (n,)."""
-        known, count = self.components, describing(self.components)
+        known, count = self.components, describing_count(self.components)
         coordinates = known.coordinates(encoding)
         described = (coordinates * known.sd)[:count] @ known.basis[:count]
         mahalanobis = float(np.linalg.norm(coordinates[:count]))
         residual = float(np.linalg.norm(encoding - known.mean - described))
-        return Stand(
+        return PopulationScore(
             coordinates.tolist(),
             mahalanobis,
             percentile(mahalanobis, self.mahalanobis),
@@ -84,17 +85,17 @@ class Population:
         )
 
 
-def describing(components: LatentComponents) -> int:
+def describing_count(components: LatentComponents) -> int:
     """How many of the leading components describe a volume: all, or as many as it takes for DESCRIBED."""
     shares = np.cumsum(components.explained_variance)
-    return min(int(np.searchsorted(shares, DESCRIBED)) + 1, len(shares))
+    return min(int(np.searchsorted(shares, DESCRIBED_VARIANCE)) + 1, len(shares))
 
 
 def percentile(value: float, training: np.ndarray) -> float:
     return float(100 * np.mean(np.append(training, value) < value))
 
 
-def calibrated(
+def calibrate(
     components: LatentComponents,
     encodings: Sequence[np.ndarray] | np.ndarray,
     folds: int = FOLDS,
@@ -102,7 +103,7 @@ def calibrated(
 ) -> LatentComponents:
     """The components with the distances of the training encodings that they were fitted to."""
     _, gram = gram_matrix(encodings, memory_bytes)
-    mahalanobis, residual = cross_validated(gram, describing(components), folds)
+    mahalanobis, residual = cross_validated(gram, describing_count(components), folds)
     return replace(components, training_mahalanobis=mahalanobis, training_residual=residual)
 
 
@@ -119,7 +120,7 @@ def cross_validated(gram: np.ndarray, count: int, folds: int = FOLDS) -> tuple[n
         # inner products of everyone with the rest, both beside the mean of the rest
         beside = gram[:, rest] - gram[:, rest].mean(1, keepdims=True) - between.mean(0) + between.mean()
         squares = np.diag(gram) - 2 * gram[:, rest].mean(1) + between.mean()
-        values, vectors = leading(beside[rest], min(count, len(rest) - 1))
+        values, vectors = leading_eigenvectors(beside[rest], min(count, len(rest) - 1))
         coordinates = beside[fold] @ vectors / np.sqrt(values)
         mahalanobis[fold] = np.linalg.norm(coordinates / np.sqrt(values / (len(rest) - 1)), axis=1)
         residual[fold] = np.sqrt(np.maximum(squares[fold] - (coordinates**2).sum(1), 0))

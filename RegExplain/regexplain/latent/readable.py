@@ -12,7 +12,8 @@ import numpy as np
 
 from .components import LatentComponents
 
-INDEPENDENT = 0.05  # least singular value of unit directions within the components that counts as telling them apart
+# Of unit directions projected on the components: below it they cannot be told apart.
+MIN_SINGULAR_VALUE = 0.05
 
 
 def varimax(components: LatentComponents, count: int, *, rounds: int = 500, tolerance: float = 1e-9) -> np.ndarray:
@@ -31,10 +32,10 @@ def varimax(components: LatentComponents, count: int, *, rounds: int = 500, tole
         if singular.sum() <= last * (1 + tolerance):
             break
         last = singular.sum()
-    return ordered(_positive(rotation.T), components.sd[:count])
+    return sort_by_variance(_fix_signs(rotation.T), components.sd[:count])
 
 
-def towards(components: LatentComponents, directions: np.ndarray, count: int) -> np.ndarray:
+def rotate_towards(components: LatentComponents, directions: np.ndarray, count: int) -> np.ndarray:
     """The rotation whose first directions lie as near as can be to the given ones (M, n), e.g. of known motions.
 
     These are projected on the first `count` components, scaled to unit length and made orthogonal all at once
@@ -44,7 +45,7 @@ def towards(components: LatentComponents, directions: np.ndarray, count: int) ->
     """
     unit = directions / np.linalg.norm(directions, axis=1, keepdims=True)
     inside = unit @ components.basis[:count].T
-    if len(inside) > inside.shape[1] or np.linalg.svd(inside, compute_uv=False).min() < INDEPENDENT:
+    if len(inside) > inside.shape[1] or np.linalg.svd(inside, compute_uv=False).min() < MIN_SINGULAR_VALUE:
         raise ValueError(
             f"The first {count} components cannot tell the {len(inside)} directions apart; use more components or "
             "fewer directions."
@@ -55,15 +56,15 @@ def towards(components: LatentComponents, directions: np.ndarray, count: int) ->
     _, axes = np.linalg.eigh(complement @ (variance[:, None] * complement.T))
     rest = axes.T @ complement
     sd = components.sd[:count]
-    return np.concatenate([ordered(wanted, sd), ordered(_positive(rest), sd)])
+    return np.concatenate([sort_by_variance(wanted, sd), sort_by_variance(_fix_signs(rest), sd)])
 
 
-def ordered(rotation: np.ndarray, sd: np.ndarray) -> np.ndarray:
+def sort_by_variance(rotation: np.ndarray, sd: np.ndarray) -> np.ndarray:
     """Its rows by falling variance of the training coordinates, whose standard deviations in PCA's basis are `sd`."""
     return rotation[np.argsort(-(rotation**2 @ sd**2), kind="stable")]
 
 
-def _positive(rotation: np.ndarray) -> np.ndarray:
+def _fix_signs(rotation: np.ndarray) -> np.ndarray:
     """Each row's entry largest in size made positive."""
     largest = np.abs(rotation).argmax(1)
     return rotation * np.sign(rotation[np.arange(len(rotation)), largest])[:, None]

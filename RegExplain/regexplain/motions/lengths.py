@@ -8,7 +8,7 @@ import SimpleITK as sitk
 from ..volumes.geometry import Grid
 
 
-def spread(millimetres: np.ndarray) -> dict[str, float]:
+def summarise(millimetres: np.ndarray) -> dict[str, float]:
     """Mean, 95th percentile and maximum of lengths in mm."""
     if millimetres.size == 0:
         return {"mean": 0.0, "p95": 0.0, "max": 0.0}
@@ -19,7 +19,7 @@ def spread(millimetres: np.ndarray) -> dict[str, float]:
     }
 
 
-def lengths(displacement: sitk.Image | None, grid: Grid) -> np.ndarray:
+def displacement_lengths(displacement: sitk.Image | None, grid: Grid) -> np.ndarray:
     """(z, y, x), mm, float32: how far the deformation moves each voxel of `grid`; zeros without one."""
     found = np.zeros(grid.size[::-1], np.float32)
     if displacement is not None:

@@ -27,14 +27,14 @@ SHEARS = {
 }
 STILL_MM = 0.005  # what moves less is said hardly to move
 NAMED_SHARE = 0.25  # of the motion: from here on, a kind of it belongs to its name
-TOLD_SHARE = 0.02  # … and to its sentence
-LEADING = 0.5  # of the largest part of a vector: smaller ones are not told
+MENTIONED_SHARE = 0.02  # … and to its sentence
+DOMINANT_SHARE = 0.5  # of the largest part of a vector: smaller ones are not told
 ROUNDING = 1e-9
 UNIFORM_SHARE = 0.8  # of a stretch, from which it counts as one zoom
-STRETCHES_TOLD = 2  # of three zooms and three shears
+MAX_STRETCHES = 2  # of three zooms and three shears
 HALF_TURN_DEG = 179.999
 OBLIQUE_DEG = 5.0  # from an anatomical axis, below which that axis is named without more
-UNEVEN = 1.2  # one place bends more than the others when its root mean square is this many times theirs
+UNEVEN_RATIO = 1.2  # one place bends more than the others when its root mean square is this many times theirs
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,23 +97,23 @@ class Motion:
             return "hardly moves"
         return ", ".join(self._phrase(kind) for kind in self._strongest(NAMED_SHARE)) + (f" per {per}" if per else "")
 
-    def words(self, per: str = "") -> str:
+    def describe(self, per: str = "") -> str:
         """The sentence: each kind of motion with its size and share of the mean square, and where the rest bends."""
         if self.rms_mm < STILL_MM:
             return "Tissue hardly moves."
-        kinds = [kind for kind in self._strongest(TOLD_SHARE) if kind != "bending"] or ["bending"]
+        kinds = [kind for kind in self._strongest(MENTIONED_SHARE) if kind != "bending"] or ["bending"]
         about = {"rotation": f" about {self._axis()}"} if "rotation" in kinds else {}
         told = [f"{self._phrase(kind)}{about.get(kind, '')} ({percent(self.shares[kind])})" for kind in kinds]
         told[0] = told[0].removesuffix(")") + " of the motion)"
         rest, share = "", self.shares["bending"]
-        if kinds != ["bending"] and share >= TOLD_SHARE:
+        if kinds != ["bending"] and share >= MENTIONED_SHARE:
             rest = f"; the rest ({percent(share)}) {self._phrase('bending')}"
-        if share >= TOLD_SHARE and self.bending_place:
+        if share >= MENTIONED_SHARE and self.bending_place:
             rest += f", most in {self.bending_place}"
-        return f"From the fixed to the moving image{f', per {per},' if per else ''} tissue {listed(told)}{rest}."
+        return f"From the fixed to the moving image{f', per {per},' if per else ''} tissue {join_phrases(told)}{rest}."
 
     @property
-    def parts(self) -> dict[str, str | None]:
+    def phrases(self) -> dict[str, str | None]:
         """A phrase for each kind of motion, however small its share; None for one that hardly moves anything."""
         sizes = {kind: self.rms_mm * float(np.sqrt(share)) for kind, share in self.shares.items()}
         return {kind: self._phrase(kind) if size >= STILL_MM else None for kind, size in sizes.items()}
@@ -125,13 +125,13 @@ class Motion:
 
     def _phrase(self, kind: str) -> str:
         if kind == "translation":
-            towards = listed(directions(self.translation_mm))
-            return f"moves {amount(float(np.linalg.norm(self.translation_mm)))} mm towards {towards}"
+            towards = join_phrases(directions(self.translation_mm))
+            return f"moves {format_amount(float(np.linalg.norm(self.translation_mm)))} mm towards {towards}"
         if kind == "rotation":
-            return f"turns {listed(turns(self.rotation_vector_deg))} by {amount(self.rotation_deg)}°"
+            return f"turns {join_phrases(turns(self.rotation_vector_deg))} by {format_amount(self.rotation_deg)}°"
         if kind == "stretch":
-            return listed(stretches(self.stretch - np.eye(3)))
-        return f"bends by {amount(self.bending_mm)} mm"
+            return join_phrases(stretches(self.stretch - np.eye(3)))
+        return f"bends by {format_amount(self.bending_mm)} mm"
 
     def _axis(self) -> str:
         """The anatomical axis of the rotation, or how far it is off the nearest."""
@@ -141,7 +141,7 @@ class Motion:
         return f"the {AXES[nearest]} axis" if off < OBLIQUE_DEG else f"an axis {off:.0f}° off the {AXES[nearest]} one"
 
 
-def fitted_motion(
+def fit_motion(
     displacement_mm: np.ndarray,
     points_mm: np.ndarray,
     weights: np.ndarray | None = None,
@@ -162,7 +162,7 @@ def fitted_motion(
     x = p - centroid
     spread = (x * w[:, None]).T @ x
     slope = (u - translation).T @ (x * w[:, None]) @ np.linalg.pinv(spread, rcond=1e-10, hermitian=True)
-    rotation, stretch = polar(np.eye(3) + slope)
+    rotation, stretch = polar_decomposition(np.eye(3) + slope)
     rest = u - affine_displacement(np.eye(3) + slope, translation, x)
     squares = {
         "translation": float(translation @ translation),
@@ -189,7 +189,7 @@ def affine_displacement(matrix: np.ndarray, translation: np.ndarray, offsets: np
     return offsets @ (matrix - np.eye(3)).T + translation
 
 
-def polar(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def polar_decomposition(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(3, 3) = R S with R a rotation (det +1, also for a matrix that mirrors) and S symmetric."""
     u, s, vt = np.linalg.svd(matrix)
     s[2] *= (sign := np.sign(np.linalg.det(u @ vt)))
@@ -234,7 +234,7 @@ def strongest_place(
             {f"the {name} half": level(side) for name, side in zip(names, pair, strict=True)}
             for names, pair in zip(TOWARDS, sides, strict=True)
         ]
-    best: tuple[float, str | None] = (UNEVEN, None)
+    best: tuple[float, str | None] = (UNEVEN_RATIO, None)
     for group in groups:
         (second, _), (first, name) = sorted((value, name) for name, value in group.items())[-2:]
         ratio = first / second if second else np.inf if first else 0.0
@@ -245,22 +245,22 @@ def strongest_place(
 # Words ---------------------------------------------------------------------------------------------------------------
 
 
-def leading(values: Sequence[float] | np.ndarray) -> list[int]:
+def dominant(values: Sequence[float] | np.ndarray) -> list[int]:
     """Where the values are that tell: the largest in size, and those at least half as large; largest first."""
     sizes = np.abs(values)
-    least = LEADING * sizes.max() * (1 - ROUNDING)
+    least = DOMINANT_SHARE * sizes.max() * (1 - ROUNDING)
     return [int(i) for i in np.argsort(-sizes, kind="stable") if sizes[i] >= least and sizes[i] > 0]
 
 
 def directions(vector: np.ndarray) -> list[str]:
     """The anatomical directions that an LPS vector points to, the strongest first."""
-    return [TOWARDS[i][int(vector[i] > 0)] for i in leading(vector)]
+    return [TOWARDS[i][int(vector[i] > 0)] for i in dominant(vector)]
 
 
 def turns(vector: np.ndarray) -> list[str]:
     """Which end goes where under a rotation vector (LPS, right-hand rule), the strongest first."""
     found = []
-    for i in leading(vector):
+    for i in dominant(vector):
         end, negative, positive = TURNS[i]
         found.append(f"{end} towards {positive if vector[i] > 0 else negative}")
     return found
@@ -273,25 +273,25 @@ def stretches(strain: np.ndarray) -> list[str]:
     """
     zooms = np.diag(strain)
     if 3 * zooms.mean() ** 2 >= UNIFORM_SHARE * (strain**2).sum():
-        return [f"{grows(zooms.mean(), 'grows')} in every direction"]
+        return [f"{zoom_phrase(zooms.mean(), 'grows')} in every direction"]
     pairs = list(SHEARS)
     parts = [*zooms, *(strain[pair] for pair in pairs)]
     found = []
-    for i in leading([*zooms, *(np.sqrt(2) * strain[pair] for pair in pairs)])[:STRETCHES_TOLD]:
+    for i in dominant([*zooms, *(np.sqrt(2) * strain[pair] for pair in pairs)])[:MAX_STRETCHES]:
         if i < 3:
-            found.append(f"{grows(parts[i], 'stretches')} along {AXES[i]}")
+            found.append(f"{zoom_phrase(parts[i], 'stretches')} along {AXES[i]}")
         else:
             end, negative, positive = SHEARS[pairs[i - 3]]
             towards = positive if parts[i] > 0 else negative
-            found.append(f"shears {end} towards {towards} by {amount(float(np.degrees(abs(parts[i]))))}°")
+            found.append(f"shears {end} towards {towards} by {format_amount(float(np.degrees(abs(parts[i]))))}°")
     return found
 
 
-def grows(strain: float, verb: str) -> str:
-    return f"{verb if strain > 0 else 'shrinks'} by {amount(100 * abs(strain))} %"
+def zoom_phrase(strain: float, verb: str) -> str:
+    return f"{verb if strain > 0 else 'shrinks'} by {format_amount(100 * abs(strain))} %"
 
 
-def amount(value: float) -> str:
+def format_amount(value: float) -> str:
     """One decimal; a second where the first would say nothing."""
     return f"{value:.1f}" if value >= 0.095 else f"{value:.2f}"
 
@@ -300,5 +300,5 @@ def percent(share: float) -> str:
     return f"{100 * share:.0f} %"
 
 
-def listed(phrases: Sequence[str]) -> str:
+def join_phrases(phrases: Sequence[str]) -> str:
     return phrases[0] if len(phrases) == 1 else ", ".join(phrases[:-1]) + " and " + phrases[-1]

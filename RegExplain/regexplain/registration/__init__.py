@@ -11,14 +11,14 @@ from ..errors import BadInputError
 from ..progress import Progress
 from ..results.registration_result import RegistrationResult
 from ..transforms.alignment import SEED, check_overlap
-from ..transforms.itk import RegistrationTransform, backward
+from ..transforms.itk import RegistrationTransform, compose_inverse
 from ..volumes.memory import check_memory_for
 from ..volumes.threads import use_threads
 from .deformation import deform
 from .linear import align
 from .log import Log
 from .model_choice import choose, load_model
-from .pair import ImagePair, checked_initial
+from .pair import ImagePair, check_initial_transform
 from .record import model_record, registration_record
 
 
@@ -52,7 +52,7 @@ def register(
     log = Log(progress or Progress())
     segmentations, masks = (fixed_segmentation, moving_segmentation), (fixed_mask, moving_mask)
     pair = ImagePair.checked((fixed, moving), segmentations, masks, log.warn)
-    initial = checked_initial(initial_transform)
+    initial = check_initial_transform(initial_transform)
     threads = use_threads(threads)
     if refine < 0:
         raise BadInputError("The number of refining steps is negative; give 0 or more.")
@@ -75,7 +75,7 @@ def register(
         pair.fixed,
         pair.moving,
         RegistrationTransform(linear.transform, deformation.displacement),
-        backward(linear.transform, deformation.inverse, pair.grids["moving"]),
+        compose_inverse(linear.transform, deformation.inverse, pair.grids["moving"]),
         pair.fixed_segmentation,
         pair.moving_segmentation,
         **pair.masks,

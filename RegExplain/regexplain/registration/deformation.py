@@ -8,9 +8,9 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..latent.population import Population
-from ..transforms.itk import RegistrationTransform, extended_sample
+from ..transforms.itk import RegistrationTransform, resample_displacement
 from ..transforms.similarity import Similarity
-from ..volumes.threads import trouble_said
+from ..volumes.threads import device_errors
 from .log import Log
 from .pair import ImagePair
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 CELLS = 96  # along the longest side: finer than an alignment needs
 ROUNDING = 1e-6  # of images that do not move
 ATYPICAL = (
-    "The {role} image is unlike the images that the model {name} was trained on: {unusual}. Check that it is the right "
+    "The {role} image is unlike the images that the model {name} was trained on: {reason}. Check that it is the right "
     "anatomy, complete, and neither turned nor mirrored; do not rely on the result before you have looked closely."
 )
-WORSE = (
+DEFORMATION_DOUBTFUL = (
     "After the model {name} the images are less alike than after the alignment alone. Do not rely on the deformation; "
     "--model none gives the alignment."
 )
-FALLEN_BACK = (
+DEFORMATION_REJECTED = (
     "After the model {name} the images were less alike than after the alignment alone, so the result is the alignment "
     "only."
 )
@@ -59,14 +59,14 @@ def deform(
     with log.timed("register"):
         if model is None:
             return Deformation()
-        with trouble_said():
+        with device_errors():
             prediction = _predicted(pair, linear, model, refine, log)
         population = _population(model, prediction.encodings, log)
-    displacement = extended_sample(prediction.displacement, pair.grids["fixed"])
+    displacement = resample_displacement(prediction.displacement, pair.grids["fixed"])
     with log.timed("judge"):
         better = _more_alike(pair, linear, displacement)
         if not better:
-            log.warn((WORSE if named else FALLEN_BACK).format(name=model.card.name))
+            log.warn((DEFORMATION_DOUBTFUL if named else DEFORMATION_REJECTED).format(name=model.card.name))
     if not (better or named):
         return Deformation()
     regions = None if prediction.regions is None else (prediction.regions, model.card.structures)
@@ -76,7 +76,7 @@ def deform(
 def _predicted(pair: ImagePair, linear: sitk.AffineTransform, model: Model, refine: int, log: Log) -> Prediction:
     from ..torch_backend.inference.prediction import predict
 
-    return predict(model, *pair.seen, linear, refine, log.progress, (pair.fixed_mask, pair.moving_mask))
+    return predict(model, *pair.masked, linear, refine, log.progress, (pair.fixed_mask, pair.moving_mask))
 
 
 def _more_alike(pair: ImagePair, linear: sitk.AffineTransform, displacement: sitk.Image) -> bool:
@@ -91,8 +91,8 @@ def _population(model: Model, encodings: dict[str, np.ndarray], log: Log) -> dic
     population = Population.of(model.components) if model.card.has_components else None
     if population is None:
         return None
-    stands = {role: population.stand(encoding) for role, encoding in encodings.items()}
-    for role, stand in stands.items():
-        if stand.atypical:
-            log.warn(ATYPICAL.format(role=role, name=model.card.name, unusual=stand.unusual))
-    return {role: stand.record for role, stand in stands.items()}
+    scores = {role: population.score(encoding) for role, encoding in encodings.items()}
+    for role, score in scores.items():
+        if score.atypical:
+            log.warn(ATYPICAL.format(role=role, name=model.card.name, reason=score.reason))
+    return {role: score.record for role, score in scores.items()}

@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING, NamedTuple
 import SimpleITK as sitk
 
 from ..transforms import alignment
-from ..transforms.affine_registration import registered
+from ..transforms.affine_registration import register_affine
 from ..transforms.similarity import Similarity
-from ..volumes.threads import trouble_said
+from ..volumes.threads import device_errors
 from .log import Log
 from .pair import ImagePair
 
 if TYPE_CHECKING:
     from ..torch_backend.inference.model import Model
 
-NOT_TAKEN = (
+NETWORK_ALIGNMENT_REJECTED = (
     "The affine part of the model {name} lays these images on each other no better than their headers or middles, so "
     "they were aligned without it."
 )
-KEPT = (
+NETWORK_ALIGNMENT_DOUBTFUL = (
     "The affine part of the model {name} lays these images on each other no better than their headers or middles; "
     "check how they lie."
 )
@@ -43,14 +43,14 @@ def align(
         return LinearPart(initial, "given")
     kind = "affine" if model is None else model.card.values["alignment"]
     if kind == "centre":
-        return LinearPart(alignment.centred(*pair.seen), kind)
+        return LinearPart(alignment.align_centres(*pair.masked), kind)
     if kind == "network" and model is not None:
         network = _of_network(pair, model, named, log)
         if network is not None:
             return LinearPart(network, kind)
-    found = registered(pair.fixed, pair.moving, **pair.masks)
-    if found.words:
-        log.warn(found.words)
+    found = register_affine(pair.fixed, pair.moving, **pair.masks)
+    if found.warning:
+        log.warn(found.warning)
     return LinearPart(found.transform, found.kind, found.steps)
 
 
@@ -58,11 +58,11 @@ def _of_network(pair: ImagePair, model: Model, named: bool, log: Log) -> sitk.Af
     """The model's own affine part; None where headers or middles do as well, unless the model was named."""
     from ..torch_backend.inference.alignment import align
 
-    with trouble_said():
-        found = align(model, *pair.seen, log.warn)
+    with device_errors():
+        found = align(model, *pair.masked, log.warn)
     similarity = Similarity(pair.fixed, pair.moving, **pair.masks)
-    starts = alignment.centred(pair.fixed, pair.moving), sitk.AffineTransform(3)
+    starts = alignment.align_centres(pair.fixed, pair.moving), sitk.AffineTransform(3)
     if all(similarity.gain(found, start) >= 0 for start in starts):
         return found
-    log.warn((KEPT if named else NOT_TAKEN).format(name=model.card.name))
+    log.warn((NETWORK_ALIGNMENT_DOUBTFUL if named else NETWORK_ALIGNMENT_REJECTED).format(name=model.card.name))
     return found if named else None

@@ -10,8 +10,8 @@ import SimpleITK as sitk
 
 from ..cards import registry
 from ..cards.registry import ModelCard
-from ..volumes.content import not_a_scan, not_mr
-from ..volumes.threads import trouble_said
+from ..volumes.content import reason_not_mr, reason_not_scan
+from ..volumes.threads import device_errors
 from .log import Log
 from .pair import ImagePair
 
@@ -35,26 +35,26 @@ def choose(name: str, pair: ImagePair, load: Callable[[ModelCard], Model], log: 
         return Choice()
     if name == "auto":
         with log.timed("choose"):
-            return _fitting(pair, load, log)
-    card = registry.card(name)
-    reasons = card.outside_domain(pair.grids)
+            return _first_fitting_card(pair, load, log)
+    card = registry.find_card(name)
+    reasons = card.domain_violations(pair.grids)
     if reasons:
-        log.warn(NOT_MADE_FOR.format(name=card.name, reasons=_first(reasons)))
+        log.warn(NOT_MADE_FOR.format(name=card.name, reasons=_shorten(reasons)))
     return Choice(card)
 
 
 def load_model(card: ModelCard, device: str, threads: int | None) -> Model:
     from ..torch_backend.inference.model import load_cached
 
-    with trouble_said():
+    with device_errors():
         return load_cached(card, device, threads)
 
 
-def _fitting(pair: ImagePair, load: Callable[[ModelCard], Model], log: Log) -> Choice:
+def _first_fitting_card(pair: ImagePair, load: Callable[[ModelCard], Model], log: Log) -> Choice:
     """The first installed model that was made for images like these, by their size and by what they show."""
     refusals = []
-    for card in registry.installed():
-        outside = card.outside_domain(pair.grids)
+    for card in registry.installed_cards():
+        outside = card.domain_violations(pair.grids)
         reason = outside[0] if outside else _not_made_for(card, pair)
         if reason is None:
             model = load(card)
@@ -68,14 +68,14 @@ def _fitting(pair: ImagePair, load: Callable[[ModelCard], Model], log: Log) -> C
 
 def _not_made_for(card: ModelCard, pair: ImagePair) -> str | None:
     """Why the values of the images speak against the model, a phrase; None where they do not."""
-    return _of_images(pair, not_mr if "content" in card.values else not_a_scan)
+    return _of_images(pair, reason_not_mr if "content" in card.values else reason_not_scan)
 
 
 def _unlike(model: Model, pair: ImagePair) -> str | None:
     """Why the model's network sees another content than it was made for, a phrase; None where it does not."""
     from ..torch_backend.inference.content import unlike
 
-    with trouble_said():
+    with device_errors():
         return _of_images(pair, partial(unlike, model))
 
 
@@ -86,7 +86,7 @@ def _of_images(pair: ImagePair, reason_of: Callable[[sitk.Image], str | None]) -
     return None
 
 
-def _first(reasons: list[str]) -> str:
+def _shorten(reasons: list[str]) -> str:
     """Two reasons are enough to see what kind of image it is."""
     more = f"; and {len(reasons) - 2} more" if len(reasons) > 2 else ""
     return "; ".join(reasons[:2]) + more

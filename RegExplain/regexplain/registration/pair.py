@@ -13,7 +13,13 @@ import SimpleITK as sitk
 from ..errors import BadInputError
 from ..transforms.itk import as_affine
 from ..volumes.geometry import Grid
-from ..volumes.images import check_volume, fitted_pair, fitted_segmentation, within, without_metadata
+from ..volumes.images import (
+    check_volume,
+    mask_image,
+    resample_segmentation,
+    resample_segmentation_pair,
+    without_metadata,
+)
 
 
 @dataclass(frozen=True)
@@ -39,9 +45,9 @@ class ImagePair:
         fixed, moving = images
         check_volume(fixed, "fixed image")
         check_volume(moving, "moving image")
-        of_fixed, of_moving, matched = fitted_pair(*segmentations, images)
-        fixed_mask = _fitted(masks[0], fixed, "fixed mask")
-        moving_mask = _fitted(masks[1], moving, "moving mask")
+        of_fixed, of_moving, matched = resample_segmentation_pair(*segmentations, images)
+        fixed_mask = _resample_mask(masks[0], fixed, "fixed mask")
+        moving_mask = _resample_mask(masks[1], moving, "moving mask")
         if matched:
             warn(matched)
         return cls(without_metadata(fixed), without_metadata(moving), of_fixed, of_moving, fixed_mask, moving_mask)
@@ -52,16 +58,16 @@ class ImagePair:
         return {"fixed_mask": self.fixed_mask, "moving_mask": self.moving_mask}
 
     @cached_property
-    def seen(self) -> tuple[sitk.Image, sitk.Image]:
+    def masked(self) -> tuple[sitk.Image, sitk.Image]:
         """Fixed and moving, dark outside of their masks."""
-        return within(self.fixed, self.fixed_mask), within(self.moving, self.moving_mask)
+        return mask_image(self.fixed, self.fixed_mask), mask_image(self.moving, self.moving_mask)
 
     @cached_property
     def grids(self) -> dict[str, Grid]:
         return {"fixed": Grid.of(self.fixed), "moving": Grid.of(self.moving)}
 
 
-def checked_initial(transform: sitk.Transform | None) -> sitk.AffineTransform | None:
+def check_initial_transform(transform: sitk.Transform | None) -> sitk.AffineTransform | None:
     """A given transform as an affine. Raises BadInputError where it bends or cannot be undone."""
     if transform is None:
         return None
@@ -76,5 +82,5 @@ def checked_initial(transform: sitk.Transform | None) -> sitk.AffineTransform | 
     return linear
 
 
-def _fitted(mask: sitk.Image | None, image: sitk.Image, role: str) -> sitk.Image | None:
-    return None if mask is None else fitted_segmentation(mask, image, role)
+def _resample_mask(mask: sitk.Image | None, image: sitk.Image, role: str) -> sitk.Image | None:
+    return None if mask is None else resample_segmentation(mask, image, role)

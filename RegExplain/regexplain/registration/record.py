@@ -10,9 +10,9 @@ import SimpleITK as sitk
 from .. import __version__
 from ..cards.registry import ModelCard
 from ..results.folder import SCHEMA_VERSION
-from ..results.metrics import record_numbers
+from ..results.metrics import measure_registration
 from ..results.registration_result import RegistrationResult
-from ..transforms.alignment import described
+from ..transforms.alignment import alignment_parameters
 from ..volumes.geometry import Grid
 from .deformation import Deformation
 from .linear import LinearPart
@@ -36,12 +36,13 @@ def registration_record(
         "kind": "affine" if model is None else "deformable",
         "model": model,
         "settings": settings,
-        "alignment": {"kind": linear.kind, "steps": linear.steps} | described(linear.transform, Grid.of(result.fixed)),
+        "alignment": {"kind": linear.kind, "steps": linear.steps}
+        | alignment_parameters(linear.transform, Grid.of(result.fixed)),
         "population": deformation.population,
         "heatmaps": [],
         "components": None,
     }
-    record |= record_numbers(result, initial, log.warn, deformation.regions)
+    record |= measure_registration(result, initial, log.warn, deformation.regions)
     log.finish()
     return record | {"seconds": log.seconds, "warnings": log.warnings}
 
@@ -52,5 +53,5 @@ def model_record(card: ModelCard, better: bool | None, named: bool, grids: dict[
         "name": card.name,
         "sha256": card.weights_sha256,
         "chosen": "named" if named else "auto",
-        "inside_domain": not card.outside_domain(grids),
+        "inside_domain": not card.domain_violations(grids),
     }

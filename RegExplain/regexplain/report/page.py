@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..cards import registry
-from ..cards.stages import stage_title, usual_scalar
+from ..cards.stages import default_scalar, stage_title
 from ..errors import disk_errors
 from . import wording
+from .images import grid_of, image_rows
 from .result import Result
-from .studies import grid_of, studies
 from .verdict import checks, verdict
 
 if TYPE_CHECKING:
@@ -35,8 +35,8 @@ def render_report(folder: Result) -> str:
     It holds the folder's record and pictures, and facts of the model's card where that very model is installed.
     """
     environment = templates(Path(__file__).parent)
-    environment.filters |= {"mm": wording.millimetres, "percent": wording.percent, "words": wording.words}
-    environment.filters |= {"stage": stage_title, "scalar": usual_scalar, "indicator": wording.indicator}
+    environment.filters |= {"mm": wording.millimetres, "percent": wording.percent, "words": wording.heading}
+    environment.filters |= {"stage": stage_title, "scalar": default_scalar, "indicator": wording.indicator_row}
     card, grid = card_of(folder.record["model"]), grid_of(folder.file("fixed.nii.gz"))
     found = checks(folder.record, min(grid.spacing) if grid else None, card is not None and card.has_indicators)
     return environment.get_template("report.html.j2").render(
@@ -44,8 +44,8 @@ def render_report(folder: Result) -> str:
         headline=wording.headline(folder.record),
         verdict=verdict(found),
         checks=found,
-        studies=studies(folder),
-        measures=wording.measures(folder.record),
+        studies=image_rows(folder),
+        measures=wording.metric_rows(folder.record),
         pictures=embedded(folder) + views(folder),
         facts={key: card.values[key] for key in CARD_FACTS if key in card.values} if card else {},
         wording=wording,
@@ -68,7 +68,7 @@ def templates(*folders: Path) -> Environment:
 
 def card_of(model: dict[str, Any] | None) -> registry.ModelCard | None:
     """The card of the very model that made the result, where it is installed."""
-    return registry.by_checksum(model["sha256"]) if model else None
+    return registry.card_by_checksum(model["sha256"]) if model else None
 
 
 def embedded(folder: Result) -> list[dict[str, str]]:

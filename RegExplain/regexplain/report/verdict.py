@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..cards.stages import stage_words
+from ..cards.stages import describe_stage
 from . import wording
 
 LOW_DICE = 0.5  # below it more of the two segments lies apart than together
@@ -17,11 +17,11 @@ MARKS = {"ok": "✓", "look": "!", "unknown": "?"}
 
 @dataclass(frozen=True)
 class Check:
-    """state: "ok", "look" (it stands out) or "unknown" (it was not, or cannot be, measured). words: one sentence."""
+    """state: "ok", "look" (it stands out) or "unknown" (it was not, or cannot be, measured). sentence: for people."""
 
     name: str
     state: str
-    words: str
+    sentence: str
 
     @property
     def mark(self) -> str:
@@ -111,11 +111,11 @@ def _deformation(better: bool) -> Check:
     return Check("Deformation", "look", "It is worse than the alignment alone: the images are less alike after it.")
 
 
-def _population(stands: Mapping[str, Any] | None) -> Check:
+def _population(scores: Mapping[str, Any] | None) -> Check:
     name = "Training images"
-    if not stands:
+    if not scores:
         return Check(name, "unknown", "This model has no record of its training images to compare these with.")
-    atypical = [role for role, stand in stands.items() if stand["atypical"]]
+    atypical = [role for role, stand in scores.items() if stand["atypical"]]
     if atypical:
         images = f"The {' and the '.join(atypical)} image{'s are' if len(atypical) > 1 else ' is'}"
         return Check(name, "look", f"{images} unlike those that the model learnt from.")
@@ -127,13 +127,13 @@ def _heat_in_air(heatmaps: Sequence[Mapping[str, Any]]) -> list[Check]:
     worst = max(heatmaps, key=lambda row: row.get("air_share", 0), default={})
     if worst.get("air_share", 0) < LARGE_AIR_SHARE:
         return []
-    share, stage = wording.percent(worst["air_share"]), stage_words(worst["stage"])
+    share, stage = wording.percent(worst["air_share"]), describe_stage(worst["stage"])
     words = f"{share} of the heat of the {stage} lies in air, where there is no anatomy to go by."
     return [Check("Heat in air", "look", words)]
 
 
 def _indicator(found: Mapping[str, Any]) -> Check:
-    row = wording.indicator(found)
+    row = wording.indicator_row(found)
     state = {"ok": "ok", "unusual": "look"}.get(found["state"], "unknown")
     usual = f" (usual: {row['usual']})" if row["usual"] else ""
     return Check(row["name"], state, f"{row['figure']}{usual}: {row['verdict']}.")

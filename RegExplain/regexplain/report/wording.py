@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ..cards.heatmap_names import METHODS, USUAL_METHOD, heatmap_name
-from ..cards.stages import component_of, stage_words, usual_scalar
+from ..cards.heatmap_names import DEFAULT_METHOD, METHODS, heatmap_name
+from ..cards.stages import component_of, default_scalar, describe_stage
 
 ALIGNMENTS = {
     "centre": "the images' centres laid on each other",
@@ -47,12 +47,18 @@ def all_warnings(record: Mapping[str, Any]) -> list[str]:
 
 def headline(record: Mapping[str, Any]) -> list[str]:
     """The answer first: what moved, how far and how well, a sentence each."""
-    return [*moved(record), *most_moved(record), overlap(record), *landmarks(record), folded(record)]
+    return [
+        *displacement_sentences(record),
+        *most_moved_sentence(record),
+        overlap_sentence(record),
+        *landmarks(record),
+        folding_sentence(record),
+    ]
 
 
-def moved(record: Mapping[str, Any]) -> list[str]:
+def displacement_sentences(record: Mapping[str, Any]) -> list[str]:
     if record.get("transform"):
-        return transformed(record)
+        return transform_sentences(record)
     if record["kind"] == "affine":
         turn, shift, scale = (record["alignment"][name] for name in ("rotation_deg", "translation_mm", "scale"))
         return [
@@ -64,7 +70,7 @@ def moved(record: Mapping[str, Any]) -> list[str]:
     return [f"Beyond the alignment, the moving image was deformed by {mean} on average and {most} at most."]
 
 
-def transformed(record: Mapping[str, Any]) -> list[str]:
+def transform_sentences(record: Mapping[str, Any]) -> list[str]:
     """Of a transform made elsewhere."""
     told = record["transform"]
     shares = told["motion"]["shares"]
@@ -76,7 +82,7 @@ def transformed(record: Mapping[str, Any]) -> list[str]:
     return [first, f"Beyond the nearest affine motion it is deformed by {mean} on average and {most} at most."]
 
 
-def made_of(told: Mapping[str, Any]) -> str:
+def transform_parts(told: Mapping[str, Any]) -> str:
     """What the transform was, in a sentence."""
     parts = ", ".join(told["parts"])
     if len(told["parts"]) == 1:
@@ -92,20 +98,20 @@ KINDS = {
 }
 
 
-def kinds(told: Mapping[str, Any]) -> list[dict[str, str]]:
+def motion_rows(told: Mapping[str, Any]) -> list[dict[str, str]]:
     """A row for each kind of motion in a transform made elsewhere."""
     place = told["motion"]["bending_place"]
     rows = []
     for key, name in KINDS.items():
-        words = told["kinds"][key] or "nothing that could be seen"
+        heading = told["kinds"][key] or "nothing that could be seen"
         if key == "bending" and place and told["kinds"][key]:
-            words += f", most in {place}"
+            heading += f", most in {place}"
         share = percent(told["motion"]["shares"][key]) if told["kinds"][key] else "–"
-        rows.append({"name": name, "words": words, "share": share})
+        rows.append({"name": name, "words": heading, "share": share})
     return rows
 
 
-def most_moved(record: Mapping[str, Any]) -> list[str]:
+def most_moved_sentence(record: Mapping[str, Any]) -> list[str]:
     if record["kind"] == "affine" or len(record["segments"]) < 2:
         return []
     most = max(record["segments"], key=lambda segment: segment["displacement_mm"]["mean"])
@@ -114,7 +120,7 @@ def most_moved(record: Mapping[str, Any]) -> list[str]:
     return [f"Of the segments, {which} moved most: {distance} on average."]
 
 
-def overlap(record: Mapping[str, Any]) -> str:
+def overlap_sentence(record: Mapping[str, Any]) -> str:
     dice = record["dice"]
     if dice is None:
         return "The overlap is unknown, as there are not segmentations of both images."
@@ -145,12 +151,12 @@ def landmark_scale(found: Mapping[str, Any]) -> float:
     return next((step for step in steps if step >= most), most)
 
 
-def folded(record: Mapping[str, Any]) -> str:
+def folding_sentence(record: Mapping[str, Any]) -> str:
     share = record["jacobian"]["share_folded"]
     return f"{percent(share)} of the image folds over itself." if share else "No part of the image folds over itself."
 
 
-def measures(record: Mapping[str, Any]) -> list[dict[str, str]]:
+def metric_rows(record: Mapping[str, Any]) -> list[dict[str, str]]:
     """The figures at a glance: a name, the figure, what else is known of it, and how to read it."""
     shown = []
     if record["dice"] is not None:
@@ -169,7 +175,7 @@ def measures(record: Mapping[str, Any]) -> list[dict[str, str]]:
         shown.append(
             {
                 "name": "Deformation",
-                **spread(record["displacement_mm"]),
+                **length_figure(record["displacement_mm"]),
                 "reading": f"How far tissue was moved on average, beyond {first_step(record)}.",
             }
         )
@@ -184,7 +190,7 @@ def measures(record: Mapping[str, Any]) -> list[dict[str, str]]:
     shown.append(
         {
             "name": "There and back",
-            **spread(record["inverse_consistency_mm"]),
+            **length_figure(record["inverse_consistency_mm"]),
             "reading": "How far a point ends from itself after the transform and its inverse"
             + (", which was found numerically, on average." if record.get("transform") else ", on average."),
         }
@@ -192,12 +198,12 @@ def measures(record: Mapping[str, Any]) -> list[dict[str, str]]:
     return shown
 
 
-def spread(values: Mapping[str, float]) -> dict[str, str]:
+def length_figure(values: Mapping[str, float]) -> dict[str, str]:
     detail = f"95 % within {millimetres(values['p95'])}, at most {millimetres(values['max'])}"
     return {"figure": millimetres(values["mean"]), "detail": detail}
 
 
-def segments_reading(record: Mapping[str, Any]) -> str:
+def segments_note(record: Mapping[str, Any]) -> str:
     """What the table of segments shows, in a sentence."""
     sentences = []
     if record["dice"] is not None:
@@ -210,7 +216,7 @@ def segments_reading(record: Mapping[str, Any]) -> str:
     return " ".join(sentences)
 
 
-def taken_apart(decomposition: Mapping[str, Any]) -> list[str]:
+def decomposition_sentences(decomposition: Mapping[str, Any]) -> list[str]:
     """What the parts of a registration explain of it, a sentence each."""
     parts, count = decomposition["parts"], min(3, len(decomposition["parts"]))
     whole, remaining = decomposition["whole_mm"]["mean"], decomposition["remaining_mm"]
@@ -254,7 +260,7 @@ INDICATORS = {
 STATES = {"ok": "as usual", "unusual": "unusual", "unknown": "no reference yet, compare with care"}
 
 
-def indicator(found: Mapping[str, Any]) -> dict[str, str]:
+def indicator_row(found: Mapping[str, Any]) -> dict[str, str]:
     """A row about one: its name, figure, usual range, verdict, where it is worst, and how to read it."""
     name, reading = INDICATORS[found["name"]]
     show = millimetres if found["name"] == "symmetry" else "{:.2f}".format
@@ -272,7 +278,7 @@ def indicator(found: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def contrasts(trust: Mapping[str, Any]) -> str:
+def contrasts_sentence(trust: Mapping[str, Any]) -> str:
     """What the network takes the two images for."""
     seen = [
         f"the {role} image for {name} ({100 * trust['certainty'][role]:.0f} % certain)"
@@ -281,7 +287,7 @@ def contrasts(trust: Mapping[str, Any]) -> str:
     return f"The network takes {' and '.join(seen)}."
 
 
-def most_in(segments: list[Mapping[str, Any]]) -> str:
+def most_moved_segment(segments: list[Mapping[str, Any]]) -> str:
     """The segment that a part moves most; nothing where there are fewer than two."""
     if len(segments) < 2:
         return ""
@@ -296,7 +302,7 @@ def millimetres(value: float) -> str:
     return f"{value:.2f} mm" if value < 10 else f"{value:.1f} mm"
 
 
-def times(numbers: Iterable[object]) -> str:
+def join_sizes(numbers: Iterable[object]) -> str:
     """ "35 × 51 × 35"."""
     return " × ".join(map(str, numbers))
 
@@ -308,10 +314,10 @@ def percent(share: float) -> str:
     return f"{100 * share:.2f} %" if 0 < share < 0.1 else f"{100 * share:.0f} %"
 
 
-def method(heatmap: Mapping[str, Any]) -> str:
+def method_name(heatmap: Mapping[str, Any]) -> str:
     """ "HiResCAM", as people call what made a heatmap."""
-    name = heatmap.get("method", USUAL_METHOD)
-    return METHODS.get(name, words(name))
+    name = heatmap.get("method", DEFAULT_METHOD)
+    return METHODS.get(name, heading(name))
 
 
 def effect(heatmap: Mapping[str, Any]) -> str:
@@ -323,22 +329,22 @@ def effect(heatmap: Mapping[str, Any]) -> str:
 
 
 def scalar_of(heatmap: Mapping[str, Any]) -> str:
-    return heatmap.get("scalar", usual_scalar(heatmap["stage"]))
+    return heatmap.get("scalar", default_scalar(heatmap["stage"]))
 
 
-def particulars(heatmap: Mapping[str, Any]) -> str:
+def heatmap_settings(heatmap: Mapping[str, Any]) -> str:
     """How a heatmap differs from the usual ones: " (HiResCAM, towards left)"; nothing for a usual one."""
-    found = method(heatmap) * (heatmap.get("method", USUAL_METHOD) != USUAL_METHOD) + towards(heatmap)
+    found = method_name(heatmap) * (heatmap.get("method", DEFAULT_METHOD) != DEFAULT_METHOD) + direction_suffix(heatmap)
     return f" ({found.removeprefix(', ')})" if found else ""
 
 
-def towards(heatmap: Mapping[str, Any]) -> str:
+def direction_suffix(heatmap: Mapping[str, Any]) -> str:
     """ " ", towards left" for a signed scalar; nothing for the usual one."""
     scalar = scalar_of(heatmap)
     return f", towards {scalar}" if scalar in DIRECTIONS else ""
 
 
-def words(name: str) -> str:
+def heading(name: str) -> str:
     """`intended_use` as a heading: "Intended use"."""
     return name.replace("_", " ").replace("-", " ").capitalize()
 
@@ -373,9 +379,10 @@ def caption(stem: str, record: Mapping[str, Any]) -> str:
     for heatmap in record["heatmaps"]:
         if stem == f"heatmap-{heatmap_name(heatmap)}":
             if component_of(heatmap["stage"]) is not None:
-                what = f"What makes the coordinate along {stage_words(heatmap['stage'])} large"
+                what = f"What makes the coordinate along {describe_stage(heatmap['stage'])} large"
                 return f"{what}: warm colours raise it, cool ones lower it."
-            what = f"{method(heatmap)} of the {stage_words(heatmap['stage'])} (region explained: {heatmap['region']})"
+            stage, region = describe_stage(heatmap["stage"]), heatmap["region"]
+            what = f"{method_name(heatmap)} of the {stage} (region explained: {region})"
             return f"{what}: {effect(heatmap)}."
     for item in record["components"]["items"] if record["components"] else []:
         if stem == f"animation-component-{item['index']:02d}":
@@ -384,7 +391,7 @@ def caption(stem: str, record: Mapping[str, Any]) -> str:
     for number, part in enumerate(apart["parts"], start=1):
         if stem == f"animation-part-{number:02d}":
             return f"Component {part['component']} here: the fixed segmentation as it is (red) and moved by it (gold)."
-    text = CAPTIONS.get(stem, words(stem) + ".")
+    text = CAPTIONS.get(stem, heading(stem) + ".")
     return text.replace("the registration", "the transform") if record.get("transform") else text
 
 

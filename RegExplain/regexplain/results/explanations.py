@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 
-from ..cards.heatmap_names import USUAL_METHOD, USUAL_SCALAR, heatmap_name
+from ..cards.heatmap_names import DEFAULT_METHOD, DEFAULT_SCALAR, heatmap_name
 from ..cards.stages import component_of
 from ..errors import RegExplainError
 from ..motions.motion import Motion
@@ -32,8 +32,8 @@ class Heatmap:
     image: sitk.Image
     region: str
     region_label: int | None = None
-    method: str = USUAL_METHOD
-    scalar: str = USUAL_SCALAR
+    method: str = DEFAULT_METHOD
+    scalar: str = DEFAULT_SCALAR
     air_share: float | None = None
 
     @property
@@ -71,15 +71,15 @@ class Heatmaps:
 
     maps: Sequence[Heatmap]
 
-    def add_to(self, record: dict[str, Any], folder: Path, aside: Path) -> None:
+    def add_to(self, record: dict[str, Any], folder: Path, staging: Path) -> None:
         new = {heatmap_name(heatmap.record) for heatmap in self.maps}
         kept = [row for row in record["heatmaps"] if heatmap_name(row) not in new]
         record["heatmaps"] = kept + [heatmap.record for heatmap in self.maps]
-        (aside / "heatmaps").mkdir()
+        (staging / "heatmaps").mkdir()
         for row in kept:
-            shutil.copy(folder / row["file"], aside / row["file"])
+            shutil.copy(folder / row["file"], staging / row["file"])
         for heatmap in self.maps:
-            write_image(heatmap.image, aside / heatmap.file)
+            write_image(heatmap.image, staging / heatmap.file)
 
 
 @dataclass
@@ -103,8 +103,8 @@ class ComponentMotion:
         return self.motion.name("SD")
 
     @property
-    def words(self) -> str:
-        return self.motion.words("SD")
+    def description(self) -> str:
+        return self.motion.describe("SD")
 
     def file(self, strength: float) -> str:
         return f"components/component-{self.index:02d}/strength{strength:+.2f}.nii.gz"
@@ -125,7 +125,7 @@ class ComponentMotion:
             "moving_sd": self.moving_sd,
             "mean_mm_per_sd": float(np.mean(moved)),
             "name": self.name,
-            "words": self.words,
+            "words": self.description,
             "motion": self.motion.record,
             "fields": [{"strength": s, "file": self.file(s)} for s in sorted(self.displacements)],
         }
@@ -137,7 +137,7 @@ class ComponentMotions:
 
     motions: Sequence[ComponentMotion]
 
-    def add_to(self, record: dict[str, Any], folder: Path, aside: Path) -> None:
+    def add_to(self, record: dict[str, Any], folder: Path, staging: Path) -> None:
         record["components"] = {
             "basis": self.motions[0].basis,
             "explained_variance": [motion.explained_variance for motion in self.motions],
@@ -145,6 +145,6 @@ class ComponentMotions:
         }
         for motion in self.motions:
             for strength, displacement in motion.displacements.items():
-                path = aside / motion.file(strength)
+                path = staging / motion.file(strength)
                 path.parent.mkdir(parents=True, exist_ok=True)
                 write_image(displacement, path)

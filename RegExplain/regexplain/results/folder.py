@@ -20,7 +20,7 @@ RECORD = "result.json"
 class ResultPart(Protocol):
     """What a verb adds to a finished registration; it replaces its namesake."""
 
-    def add_to(self, record: dict[str, Any], folder: Path, aside: Path) -> None:
+    def add_to(self, record: dict[str, Any], folder: Path, staging: Path) -> None:
         """Enter itself in `record` and write its files in `aside`, under the names that they get in `folder`."""
 
 
@@ -59,17 +59,17 @@ class ResultFolder:
 
     def add(self, part: ResultPart) -> None:
         """Write it and enter it in the record. Its report is a step of its own (`report.write_report`)."""
-        with self.adding() as aside:
-            part.add_to(self.record, self.path, aside)
+        with self.staging() as staging:
+            part.add_to(self.record, self.path, staging)
 
     @contextmanager
-    def adding(self) -> Iterator[Path]:
+    def staging(self) -> Iterator[Path]:
         """A folder to write new parts in; in the end each top-level entry replaces its namesake, `result.json` last."""
-        with _aside(self.path.parent, self.path.name) as aside:
-            yield aside
-            _write_record(aside, self.record)
+        with _staging_folder(self.path.parent, self.path.name) as staging:
+            yield staging
+            _write_record(staging, self.record)
             with disk_errors(self.path):
-                for entry in sorted(aside.iterdir(), key=lambda e: e.name == RECORD):
+                for entry in sorted(staging.iterdir(), key=lambda e: e.name == RECORD):
                     _replace(entry, self.path / entry.name)
 
 
@@ -78,18 +78,18 @@ def new_result(path: str | Path, record: dict[str, Any], overwrite: bool = False
     """A folder to write a result in; it moves to `path` once the block ends well, `record` being its result.json."""
     path = Path(path)
     check_writable(path, overwrite)
-    with new_folder(path) as aside:
-        yield aside
-        _write_record(aside, record)
+    with new_folder(path) as staging:
+        yield staging
+        _write_record(staging, record)
 
 
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
     """A folder to write in; it moves to `path` once the block ends well."""
-    with _aside(path.parent, path.name) as aside:
-        yield aside
+    with _staging_folder(path.parent, path.name) as staging:
+        yield staging
         with disk_errors(path):
-            _replace(aside, path)
+            _replace(staging, path)
 
 
 def check_writable(path: Path, overwrite: bool) -> None:
@@ -108,16 +108,16 @@ def check_writable(path: Path, overwrite: bool) -> None:
 
 
 @contextmanager
-def _aside(parent: Path, name: str) -> Iterator[Path]:
+def _staging_folder(parent: Path, name: str) -> Iterator[Path]:
     with disk_errors(parent):
         parent.mkdir(parents=True, exist_ok=True)
-        aside = Path(tempfile.mkdtemp(prefix=f".{name}.", dir=parent))
-        aside.chmod(0o755)
+        staging = Path(tempfile.mkdtemp(prefix=f".{name}.", dir=parent))
+        staging.chmod(0o755)
     try:
         with disk_errors(parent):
-            yield aside
+            yield staging
     finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(staging, ignore_errors=True)
 
 
 def _replace(source: Path, target: Path) -> None:

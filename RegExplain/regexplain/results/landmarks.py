@@ -11,7 +11,7 @@ import SimpleITK as sitk
 
 from ..errors import BadInputError
 from ..landmarks.pairs import FLIP, LandmarkPairs
-from ..motions.lengths import spread
+from ..motions.lengths import summarise
 from ..transforms.itk import apply_affine
 
 if TYPE_CHECKING:
@@ -51,10 +51,10 @@ class LandmarkDistances:
             if self.expected is not None:
                 row["expected_mm"] = None if np.isnan(self.expected[n]) else float(self.expected[n])
             rows.append(row)
-        spreads = {step: spread(self.distances[step]) for step in STEPS}
+        spreads = {step: summarise(self.distances[step]) for step in STEPS}
         return {"pairs": rows, "distance_mm": spreads, "warnings": self.warnings}
 
-    def add_to(self, record: dict[str, Any], folder: Path, aside: Path) -> None:
+    def add_to(self, record: dict[str, Any], folder: Path, staging: Path) -> None:
         """As a part of a result, in place of any earlier one."""
         record["landmarks"] = self.record
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import SimpleITK as sitk
 
-from ..motions.lengths import lengths, spread
-from ..transforms.itk import sampled
-from ..transforms.jacobians import jacobian_summary, registration_jacobian
+from ..motions.lengths import displacement_lengths, summarise
+from ..transforms.itk import to_displacement_field
+from ..transforms.jacobians import jacobian_summary, registration_jacobian_determinant
 from ..volumes.geometry import Grid
 from ..volumes.segmentations import labels_of, names_of
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .registration_result import RegistrationResult
 
 CONSISTENCY_VOXELS = 2_000_000  # more say no more about smooth fields
-SPECK_ML = 0.5  # a network that sees less of a structure does not see it
+MIN_REGION_ML = 0.5  # a network that sees less of a structure does not see it
 
 
 def dice(a: np.ndarray, b: np.ndarray, label: int) -> float:
@@ -32,16 +32,16 @@ def inverse_consistency(forward: sitk.Transform, back: sitk.Transform, fixed: Gr
 
     Of a large image over every n-th voxel along each axis.
     """
-    error = inverse_error(forward, back, fixed.thinned(CONSISTENCY_VOXELS), moving)
-    return spread(error[~np.isnan(error)])
+    error = inverse_error(forward, back, fixed.subsampled_to(CONSISTENCY_VOXELS), moving)
+    return summarise(error[~np.isnan(error)])
 
 
 def inverse_error(forward: sitk.Transform, back: sitk.Transform, fixed: Grid, moving: Grid) -> np.ndarray:
     """(z, y, x), mm: the same of each fixed voxel; NaN where its image lies outside the moving grid."""
     there_and_back = sitk.CompositeTransform([back, forward])
     # Copies, not views: a view does not keep its image alive, and these images are nobody else's.
-    error = np.linalg.norm(sitk.GetArrayFromImage(sampled(there_and_back, fixed)), axis=-1)
-    inside = sitk.GetArrayFromImage(fixed.sample(moving.ones(), forward, nearest=True)) > 0
+    error = np.linalg.norm(sitk.GetArrayFromImage(to_displacement_field(there_and_back, fixed)), axis=-1)
+    inside = sitk.GetArrayFromImage(fixed.resample(moving.ones(), forward, nearest=True)) > 0
     return np.where(inside, error, np.nan)
 
 
@@ -56,7 +56,7 @@ def segment_table(
         if maps is not None:
             scores = {name: dice(target, sitk.GetArrayViewFromImage(other), label) for name, other in maps.items()}
         named = {"name": names[label]} if label in names else {}
-        measured = moved_and_grown(millimetres[inside], determinant[inside])
+        measured = displacement_and_jacobian(millimetres[inside], determinant[inside])
         rows.append({"label": label} | named | {"dice": scores} | measured)
     return rows
 
@@ -73,16 +73,16 @@ def region_table(
     for label, name in names.items():
         own = labels == label
         ml = float(own.sum()) * voxel_ml
-        if ml >= SPECK_ML:
-            found = moved_and_grown(millimetres[own], determinant[own])
+        if ml >= MIN_REGION_ML:
+            found = displacement_and_jacobian(millimetres[own], determinant[own])
             rows.append({"label": label, "name": name, "volume_ml": ml} | found)
     return rows
 
 
-def moved_and_grown(millimetres: np.ndarray, determinant: np.ndarray) -> dict[str, Any]:
+def displacement_and_jacobian(millimetres: np.ndarray, determinant: np.ndarray) -> dict[str, Any]:
     """Of some voxels: how far they were moved, and how their volume changed."""
     return {
-        "displacement_mm": spread(millimetres),
+        "displacement_mm": summarise(millimetres),
         "jacobian": {
             "mean": float(determinant.mean(dtype=float)),
             "min": float(determinant.min()),
@@ -91,7 +91,7 @@ def moved_and_grown(millimetres: np.ndarray, determinant: np.ndarray) -> dict[st
     }
 
 
-def record_numbers(
+def measure_registration(
     result: RegistrationResult,
     before: sitk.Transform | None,
     warn: Callable[[str], None],
@@ -103,10 +103,10 @@ def record_numbers(
     regions: a label map on any grid over the fixed image, and the labels' names.
     """
     fixed, moving, forward = Grid.of(result.fixed), Grid.of(result.moving), result.transform.itk()
-    millimetres = lengths(result.transform.displacement, fixed)
-    determinant = registration_jacobian(result.transform, fixed)
+    millimetres = displacement_lengths(result.transform.displacement, fixed)
+    determinant = registration_jacobian_determinant(result.transform, fixed)
     numbers: dict[str, Any] = {
-        "displacement_mm": spread(millimetres),
+        "displacement_mm": summarise(millimetres),
         "jacobian": jacobian_summary(determinant),
         "inverse_consistency_mm": inverse_consistency(forward, result.inverse_transform.itk(), fixed, moving),
         "segments": [],
@@ -118,7 +118,7 @@ def record_numbers(
         numbers["segments"] = rows
         numbers["dice"] = maps and {name: float(np.mean([row["dice"][name] for row in rows])) for name in maps}
     if regions is not None:
-        on_fixed = fixed.sample(regions[0], nearest=True)
+        on_fixed = fixed.resample(regions[0], nearest=True)
         numbers["regions"] = region_table(on_fixed, regions[1], millimetres, determinant)
     folded = numbers["jacobian"]["share_folded"]
     if folded > 0:
@@ -140,4 +140,4 @@ def _label_maps(
         name = names.get(label)
         warn(f"Segment {label}{f' ({name})' if name else ''} is only in the {which} segmentation.")
     steps = {"before": before, "aligned": result.transform.alignment, "after": result.transform.itk()}
-    return {name: Grid.of(fixed).sample(moving, step, nearest=True) for name, step in steps.items()}
+    return {name: Grid.of(fixed).resample(moving, step, nearest=True) for name, step in steps.items()}

@@ -11,8 +11,8 @@ import SimpleITK as sitk
 from ..report import write_report
 from ..transforms.itk import RegistrationTransform, read_transform
 from ..volumes.geometry import Grid
-from ..volumes.images import within, write_image
-from ..volumes.intensities import background
+from ..volumes.images import mask_image, write_image
+from ..volumes.intensities import background_value
 from .folder import ResultFolder, new_result
 
 SEGMENTATIONS = ("fixed_segmentation", "moving_segmentation")
@@ -35,32 +35,32 @@ class RegistrationResult:
     fixed_mask: sitk.Image | None = None
     moving_mask: sitk.Image | None = None
 
-    def as_seen(self) -> RegistrationResult:
+    def masked(self) -> RegistrationResult:
         """The same of the images as the network saw them: dark outside their masks."""
-        seen = within(self.fixed, self.fixed_mask), within(self.moving, self.moving_mask)
-        return replace(self, fixed=seen[0], moving=seen[1])
+        masked = mask_image(self.fixed, self.fixed_mask), mask_image(self.moving, self.moving_mask)
+        return replace(self, fixed=masked[0], moving=masked[1])
 
     @property
     def warped_moving(self) -> sitk.Image:
         """The moving image on the fixed grid, in its own pixel type; outside of it lies its background."""
-        return Grid.of(self.fixed).sample(self.moving, self.transform.itk(), outside=background(self.moving))
+        return Grid.of(self.fixed).resample(self.moving, self.transform.itk(), outside=background_value(self.moving))
 
     @property
     def warped_moving_segmentation(self) -> sitk.Image | None:
         if self.moving_segmentation is None:
             return None
-        return Grid.of(self.fixed).sample(self.moving_segmentation, self.transform.itk(), nearest=True)
+        return Grid.of(self.fixed).resample(self.moving_segmentation, self.transform.itk(), nearest=True)
 
     def save(self, path: str | Path, overwrite: bool = False) -> ResultFolder:
         """Write the result folder, whole or not at all. Raises BadInputError where it exists, unless `overwrite`."""
-        with new_result(path, self.record, overwrite) as aside:
+        with new_result(path, self.record, overwrite) as staging:
             for name in IMAGES:
                 image = getattr(self, name)
                 if image is not None:
-                    write_image(image, aside / f"{name}.nii.gz")
-            self.transform.write(aside / "transform.h5")
-            self.inverse_transform.write(aside / "inverse_transform.h5")
-            write_report(ResultFolder(aside, self.record))
+                    write_image(image, staging / f"{name}.nii.gz")
+            self.transform.write(staging / "transform.h5")
+            self.inverse_transform.write(staging / "inverse_transform.h5")
+            write_report(ResultFolder(staging, self.record))
         return ResultFolder.open(path)
 
     @classmethod

@@ -26,12 +26,12 @@ MAP_TITLES = {  # name of a map → (title, unit)
     "homogeneity-fixed": ("Judge's difference, real and made fixed image", "logit"),
     "homogeneity-moving": ("Judge's difference, real and made moving image", "logit"),
 }
-CERTAIN = 0.6  # what it is of every ordinary visit measured
+MIN_CERTAINTY = 0.6  # what it is of every ordinary visit measured
 OFF_CENTRE = 1 / 3  # of the way from the head's middle to its border: nearer has no side
 SIDES = (("right", "left"), ("front", "back"), ("lower", "upper"))  # against and along L, P, S
 
 
-def direction_words(position: Sequence[float], whole: str = "head") -> str:
+def describe_position(position: Sequence[float], whole: str = "head") -> str:
     """Where in the head a point lies. position: from its middle, (L, P, S), ±1 at its borders."""
     words = [pair[value > 0] for pair, value in zip(SIDES, position, strict=True) if abs(value) > OFF_CENTRE]
     return f"the {', '.join(words)} part of the {whole}" if words else f"the middle of the {whole}"
@@ -162,12 +162,12 @@ class Trust:
             "warnings": self.warnings,
         }
 
-    def add_to(self, record: dict[str, Any], folder: Path, aside: Path) -> None:
+    def add_to(self, record: dict[str, Any], folder: Path, staging: Path) -> None:
         """As a part of a result, in place of any earlier one."""
         record["trust"] = self.record
-        (aside / "trust").mkdir()
+        (staging / "trust").mkdir()
         for found in self.maps:
-            write_image(found.image, aside / found.file)
+            write_image(found.image, staging / found.file)
 
 
 def contrast_warnings(modalities: Mapping[str, Modality]) -> list[str]:
@@ -175,7 +175,7 @@ def contrast_warnings(modalities: Mapping[str, Modality]) -> list[str]:
         f"The network is not sure of the {role} image's contrast: {seen.name}, with {100 * seen.certainty:.0f} % "
         "certainty. Check that it is the right series."
         for role, seen in modalities.items()
-        if seen.certainty < CERTAIN
+        if seen.certainty < MIN_CERTAINTY
     ]
     names = {seen.name for seen in modalities.values()}
     if len(names) == 1:

@@ -13,22 +13,22 @@ from itertools import combinations, product
 import numpy as np
 import SimpleITK as sitk
 
-from ..volumes.geometry import Grid, anatomical, centred_grid, smoothed_for
+from ..volumes.geometry import Grid, antialias, as_closest_lps, centred_grid
 from ..volumes.intensities import without_padding
-from .alignment import in_world, mutual_information
-from .itk import affine, affine_matrix, as_affine
+from .alignment import local_to_world, mutual_information
+from .itk import affine_matrix, affine_transform, as_affine
 from .similarity import Similarity
 
 COARSE_CELLS = 72  # along the longest side; finer gains nothing for an affine
 FINE_CELLS = 96
 SCALES = 0.5, 2.0
-MOST_SHEAR = 0.3
+MAX_SHEAR = 0.3
 GAIN = 2.0  # standard deviations that speak for a step that moves far
 FAR = 0.05  # of the extent
 TWICE_GAIN = 1.25  # standard deviations that speak for what was found twice
 NOISE = 0.1  # standard deviations
 KINDS = {"middles": "centre", "headers": "headers", "masses": "masses", "axes": "axes"}
-WORDS = {
+START_WARNINGS = {
     "middles": "Only the middles were laid on each other",
     "headers": "The scans were left as their headers say",
     "masses": "Only the centres of mass were laid on each other",
@@ -50,12 +50,12 @@ class Alignment:
         return "affine" if self.steps else KINDS[self.start]
 
     @property
-    def words(self) -> str | None:
+    def warning(self) -> str | None:
         """A sentence where nothing but a start was kept."""
-        return None if self.steps else f"{WORDS[self.start]}: nothing better was found."
+        return None if self.steps else f"{START_WARNINGS[self.start]}: nothing better was found."
 
 
-def registered(
+def register_affine(
     fixed: sitk.Image,
     moving: sitk.Image,
     fixed_mask: sitk.Image | None = None,
@@ -72,12 +72,12 @@ def is_better(similarity: Similarity, new: sitk.Transform, old: sitk.Transform, 
     """Whether the images are surely more alike after `new`: by GAIN where it moves FAR from `old`, by less where near,
     as the square of the way, for so a measure rises towards its peak; by more where further, as more wrong places lie
     within reach. Where it was found `twice`, TWICE_GAIN is enough."""
-    far = similarity.moved(new, old) / FAR
+    far = similarity.distance(new, old) / FAR
     needed = TWICE_GAIN if twice else GAIN * (1 + max(far, 1)) / 2
     return similarity.gain(new, old) > needed * min(1.0, far**2)
 
 
-def plausible(matrix: np.ndarray) -> bool:
+def is_plausible(matrix: np.ndarray) -> bool:
     """Whether one scan could be another one after this matrix: no mirror, scales within SCALES, little shear."""
     linear = np.asarray(matrix)[:3, :3]
     if not np.isfinite(linear).all() or np.linalg.det(linear) <= 0:
@@ -86,7 +86,7 @@ def plausible(matrix: np.ndarray) -> bool:
     lengths = np.linalg.norm(linear, axis=0)
     cosines = (linear / lengths).T @ (linear / lengths)
     return bool(
-        stretch.min() > SCALES[0] and stretch.max() < SCALES[1] and np.abs(np.triu(cosines, 1)).max() < MOST_SHEAR
+        stretch.min() > SCALES[0] and stretch.max() < SCALES[1] and np.abs(np.triu(cosines, 1)).max() < MAX_SHEAR
     )
 
 
@@ -98,69 +98,69 @@ class _Search:
     """
 
     def __init__(self, fixed, moving, fixed_mask, moving_mask):
-        self.grids = [anatomical(Grid.of(image)) for image in (fixed, moving)]
+        self.grids = [as_closest_lps(Grid.of(image)) for image in (fixed, moving)]
         spacing = max(max(grid.extent.max() / COARSE_CELLS, min(grid.spacing)) for grid in self.grids)
         self.unit = max(grid.extent.max() for grid in self.grids) / 2
         clipped = [without_padding(image) for image in (fixed, moving)]
-        self.images = [_local(i, grid, spacing, self.unit) for i, grid in zip(clipped, self.grids, strict=True)]
+        self.images = [_local_image(i, grid, spacing, self.unit) for i, grid in zip(clipped, self.grids, strict=True)]
         masks = zip((fixed_mask, moving_mask), self.grids, strict=True)
-        self.masks = [mask and _local(mask, grid, spacing, self.unit, True) for mask, grid in masks]
+        self.masks = [mask and _local_image(mask, grid, spacing, self.unit, True) for mask, grid in masks]
         self.given = fixed, moving, fixed_mask, moving_mask
         self.similarity = Similarity(self.images[0], self.images[1], self.masks[0], self.masks[1])
 
     def run(self) -> Alignment:
         starts = dict(self._starts())
         coarse = _mutual_information([4], [2])
-        found = {name: self._optimised(coarse, _rigid(start)) for name, start in starts.items()}
-        best = self._likest(list(found.values()))
-        twice = self._twice(best, starts, found)
+        found = {name: self._optimise(coarse, _rigid(start)) for name, start in starts.items()}
+        best = self._most_similar(list(found.values()))
+        twice = self._found_twice(best, starts, found)
         steps = ["rigid"]
         for name, made, method in (
             ("rigid", _rigid, _mutual_information([2], [1])),
             ("similarity", _similarity, _mutual_information([2, 1], [1, 1])),
             ("affine", as_affine, _mutual_information([2, 1], [1, 1])),
         ):
-            next_one = self._optimised(method, made(best))
-            if plausible(affine_matrix(next_one)) and self.similarity.gain(next_one, best) > 0:
+            next_one = self._optimise(method, made(best))
+            if is_plausible(affine_matrix(next_one)) and self.similarity.gain(next_one, best) > 0:
                 best, steps = next_one, [*steps, *([name] if name not in steps else [])]
         start, begin = "middles", starts["middles"]
         for name, other in starts.items():
-            if plausible(affine_matrix(other)) and is_better(self.similarity, other, begin):
+            if is_plausible(affine_matrix(other)) and is_better(self.similarity, other, begin):
                 start, begin = name, other
         others = (self.similarity.gain(best, other) >= -NOISE for other in starts.values())
         if not (is_better(self.similarity, best, starts["middles"], twice) and all(others)):
-            best, steps = self._shifted(begin) if start == "middles" else (begin, [])
-        world = self._world(best)
-        if self.similarity.moved(best, starts["headers"]) < FAR and not self._finer(world):
-            return Alignment(affine(np.eye(3), np.zeros(3)), "headers")
+            best, steps = self._translation_only(begin) if start == "middles" else (begin, [])
+        world = self._to_world(best)
+        if self.similarity.distance(best, starts["headers"]) < FAR and not self._confirmed_on_finer_cells(world):
+            return Alignment(affine_transform(np.eye(3), np.zeros(3)), "headers")
         return Alignment(world, start, steps)
 
-    def _world(self, found: sitk.AffineTransform) -> sitk.AffineTransform:
+    def _to_world(self, found: sitk.AffineTransform) -> sitk.AffineTransform:
         local = affine_matrix(found)
         local[:3, 3] *= self.unit
-        return in_world(local, self.grids[0], self.grids[1])
+        return local_to_world(local, self.grids[0], self.grids[1])
 
-    def _finer(self, world: sitk.AffineTransform) -> bool:
+    def _confirmed_on_finer_cells(self, world: sitk.AffineTransform) -> bool:
         """Whether on finer cells, too, the images are no less alike than as their headers say: where these are nearly
         right, the coarse cells cannot tell."""
         difference = Similarity(*self.given, cells=FINE_CELLS).difference(world, sitk.AffineTransform(3))
         return difference is None or bool(difference.values.min() >= 0)
 
-    def _twice(self, best, starts, found) -> bool:
+    def _found_twice(self, best, starts, found) -> bool:
         """Whether starts that lie apart led to `best`: chance does not lead to one place twice."""
-        near = [starts[name] for name, other in found.items() if self.similarity.moved(other, best) < FAR]
-        return any(self.similarity.moved(a, b) > FAR / 2 for a, b in combinations(near, 2))
+        near = [starts[name] for name, other in found.items() if self.similarity.distance(other, best) < FAR]
+        return any(self.similarity.distance(a, b) > FAR / 2 for a, b in combinations(near, 2))
 
-    def _shifted(self, middles: sitk.AffineTransform) -> tuple[sitk.AffineTransform, list[str]]:
+    def _translation_only(self, middles: sitk.AffineTransform) -> tuple[sitk.AffineTransform, list[str]]:
         """Of images that nothing else lays on each other: a shift is kept that is found twice, on other samples."""
         methods = _mutual_information([2], [2]), _mutual_information([1], [2])
-        once, again = (self._optimised(method, sitk.TranslationTransform(3)) for method in methods)
-        alike = self.similarity.moved(once, again) < FAR
+        once, again = (self._optimise(method, sitk.TranslationTransform(3)) for method in methods)
+        alike = self.similarity.distance(once, again) < FAR
         if alike and min(self.similarity.gain(shift, middles) for shift in (once, again)) > TWICE_GAIN:
             return once, ["translation"]
         return middles, []
 
-    def _likest(self, found: list[sitk.AffineTransform]) -> sitk.AffineTransform:
+    def _most_similar(self, found: list[sitk.AffineTransform]) -> sitk.AffineTransform:
         best = found[0]
         for other in found[1:]:
             if self.similarity.gain(other, best) > 0:
@@ -168,21 +168,21 @@ class _Search:
         return best
 
     def _starts(self) -> Iterator[tuple[str, sitk.AffineTransform]]:
-        yield "middles", affine(np.eye(3), np.zeros(3))
+        yield "middles", affine_transform(np.eye(3), np.zeros(3))
         frames = []
         for grid in self.grids:
             frame = np.eye(4)
             frame[:3, :3], frame[:3, 3] = grid.axes, grid.centre
             frames.append(frame)
         headers = np.linalg.inv(frames[1]) @ frames[0]
-        yield "headers", affine(headers[:3, :3], headers[:3, 3] / self.unit)
+        yield "headers", affine_transform(headers[:3, :3], headers[:3, 3] / self.unit)
         (here, f), (there, m) = (_moments(*pair) for pair in zip(self.images, self.masks, strict=True))
-        yield "masses", affine(np.eye(3), there - here)
+        yield "masses", affine_transform(np.eye(3), there - here)
         turns = [m @ np.diag([a, b, a * b]) @ f.T for a, b in product((1, -1), (1, -1))]
         likeliest = max(turns, key=np.trace)  # turned least
-        yield "axes", affine(likeliest, there - likeliest @ here)
+        yield "axes", affine_transform(likeliest, there - likeliest @ here)
 
-    def _optimised(self, method: sitk.ImageRegistrationMethod, start: sitk.Transform) -> sitk.AffineTransform:
+    def _optimise(self, method: sitk.ImageRegistrationMethod, start: sitk.Transform) -> sitk.AffineTransform:
         """The start itself where the images have too little in common to begin."""
         for mask, give in zip(self.masks, (method.SetMetricFixedMask, method.SetMetricMovingMask), strict=True):
             if mask is not None:
@@ -195,11 +195,11 @@ class _Search:
         return as_affine(start)
 
 
-def _local(image: sitk.Image, own: Grid, spacing: float, unit: float, mask: bool = False) -> sitk.Image:
+def _local_image(image: sitk.Image, own: Grid, spacing: float, unit: float, mask: bool = False) -> sitk.Image:
     """`image` on a coarse isotropic grid in its own axes, with the origin at its centre; `unit` mm become 1."""
     size = [max(8, int(np.ceil(e / spacing))) for e in own.extent]
     grid = centred_grid(own.centre, size, [spacing] * 3, own.direction)
-    sampled = grid.sample(image if mask else smoothed_for(image, grid.spacing), nearest=mask)
+    sampled = grid.resample(image if mask else antialias(image, grid.spacing), nearest=mask)
     return centred_grid(np.zeros(3), size, [spacing / unit] * 3, np.eye(3).ravel()).image(
         sitk.GetArrayFromImage(sampled)
     )

@@ -6,21 +6,23 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..errors import BadInputError
-from ..volumes.geometry import Grid, anatomical
-from .itk import affine, affine_matrix
+from ..volumes.geometry import Grid, as_closest_lps
+from .itk import affine_matrix, affine_transform
 
 SEED = 20211
-SAMPLED = 0.25
+SAMPLED_SHARE = 0.25
 
 
-def centred(fixed: sitk.Image, moving: sitk.Image) -> sitk.AffineTransform:
+def align_centres(fixed: sitk.Image, moving: sitk.Image) -> sitk.AffineTransform:
     """Image centres and axes laid on each other, the axes being each image's own in the nearest LPS order.
 
-    To half a voxel: voxels of one size come to lie on voxels, and a canvas about both needs no blur (`canvas_about`).
+    To half a voxel: voxels of one size come to lie on voxels, and a canvas about both needs no blur (`canvas_around`).
     What the headers say about the patient's place in the scanner plays no part.
     """
-    here, there = anatomical(Grid.of(fixed)), anatomical(Grid.of(moving))
-    return in_world(np.eye(4), here, there, here.middle_corner, there.middle_corner)
+    fixed_centre, moving_centre = as_closest_lps(Grid.of(fixed)), as_closest_lps(Grid.of(moving))
+    return local_to_world(
+        np.eye(4), fixed_centre, moving_centre, fixed_centre.middle_corner, moving_centre.middle_corner
+    )
 
 
 def check_overlap(fixed: sitk.Image, moving: sitk.Image) -> None:
@@ -38,7 +40,7 @@ def check_overlap(fixed: sitk.Image, moving: sitk.Image) -> None:
         )
 
 
-def described(alignment: sitk.AffineTransform, fixed: Grid) -> dict[str, float]:
+def alignment_parameters(alignment: sitk.AffineTransform, fixed: Grid) -> dict[str, float]:
     """Rotation (degrees, of the nearest rotation), translation (mm, of the fixed centre), scale (cube root of det)."""
     matrix = affine_matrix(alignment)
     u, _, v = np.linalg.svd(matrix[:3, :3])
@@ -51,8 +53,12 @@ def described(alignment: sitk.AffineTransform, fixed: Grid) -> dict[str, float]:
     }
 
 
-def in_world(
-    local: np.ndarray, fixed: Grid, moving: Grid, here: np.ndarray | None = None, there: np.ndarray | None = None
+def local_to_world(
+    local: np.ndarray,
+    fixed: Grid,
+    moving: Grid,
+    fixed_centre: np.ndarray | None = None,
+    moving_centre: np.ndarray | None = None,
 ) -> sitk.AffineTransform:
     """A map (4 × 4, mm) between two grids' own coordinates, along their axes about `here` and `there` (LPS mm; their
     centres by default), as one between their worlds."""
@@ -62,8 +68,8 @@ def in_world(
         matrix[:3, :3], matrix[:3, 3] = grid.axes, grid.centre if middle is None else middle
         return matrix
 
-    world = frame(moving, there) @ local @ np.linalg.inv(frame(fixed, here))
-    return affine(world[:3, :3], world[:3, 3])
+    world = frame(moving, moving_centre) @ local @ np.linalg.inv(frame(fixed, fixed_centre))
+    return affine_transform(world[:3, :3], world[:3, 3])
 
 
 def mutual_information(shrink: list[int], smoothing: list[float]) -> sitk.ImageRegistrationMethod:
@@ -71,7 +77,7 @@ def mutual_information(shrink: list[int], smoothing: list[float]) -> sitk.ImageR
     method = sitk.ImageRegistrationMethod()
     method.SetMetricAsMattesMutualInformation(32)
     method.SetMetricSamplingStrategy(method.RANDOM)
-    method.SetMetricSamplingPercentage(SAMPLED, SEED)
+    method.SetMetricSamplingPercentage(SAMPLED_SHARE, SEED)
     method.SetInterpolator(sitk.sitkLinear)
     method.SetShrinkFactorsPerLevel(shrink)
     method.SetSmoothingSigmasPerLevel(smoothing)

@@ -6,15 +6,15 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..volumes.geometry import Grid
-from .itk import as_affine, grid_points, sampled
+from .itk import as_affine, grid_points, to_displacement_field
 from .itk_files import nth_transform
 
 WORDS = {"DisplacementFieldTransform": "displacement field", "BSplineTransform": "B-spline"}
-DEEPEST = 20  # composites of one within one another
+MAX_DEPTH = 20  # composites of one within one another
 EDGE_MM = 1e-3  # a point on the edge of a box lies in it, whatever rounding says
 
 
-def parts_of(transform: sitk.Transform) -> list[sitk.Transform]:
+def flatten_composite(transform: sitk.Transform) -> list[sitk.Transform]:
     """The transforms that a composite is made of, itself else; in the order that a point goes through them."""
     if transform.GetName() != "CompositeTransform":
         return [transform]
@@ -22,7 +22,7 @@ def parts_of(transform: sitk.Transform) -> list[sitk.Transform]:
         return [as_affine(transform) if transform.IsLinear() else transform]
     composite = sitk.CompositeTransform(transform)
     numbers = range(composite.GetNumberOfTransforms())
-    return [part for n in reversed(numbers) for part in parts_of(nth_transform(composite, n))]
+    return [part for n in reversed(numbers) for part in flatten_composite(nth_transform(composite, n))]
 
 
 def _wraps_unknown(transform: sitk.Transform) -> bool:
@@ -30,7 +30,7 @@ def _wraps_unknown(transform: sitk.Transform) -> bool:
 
     That is given as a composite of one, whose one part is again a composite of one, and so on without end.
     """
-    for _ in range(DEEPEST):
+    for _ in range(MAX_DEPTH):
         if transform.GetName() != "CompositeTransform":
             return False
         composite = sitk.CompositeTransform(transform)
@@ -40,25 +40,25 @@ def _wraps_unknown(transform: sitk.Transform) -> bool:
     return True
 
 
-def part_words(part: sitk.Transform) -> str:
+def transform_kind(part: sitk.Transform) -> str:
     """What kind of transform it is: "affine", "B-spline"; of others ITK's name."""
     name = part.GetName()
     return WORDS.get(name) or ("affine" if part.IsLinear() else name.removesuffix("Transform"))
 
 
-def covered(transform: sitk.Transform, grid: Grid) -> np.ndarray:
+def coverage_mask(transform: sitk.Transform, grid: Grid) -> np.ndarray:
     """(z, y, x) bool: the voxels of `grid` whose way leads through the box of every field and B-spline.
 
     Beyond its box ITK lets such a part move nothing.
     """
     inside = np.ones(grid.size[::-1], bool)
     before: list[sitk.Transform] = []
-    for part in parts_of(transform):
+    for part in flatten_composite(transform):
         box = _box(part)
         if box is not None:
             points = grid_points(grid)
             if before:
-                points += sitk.GetArrayFromImage(sampled(sitk.CompositeTransform(before[::-1]), grid))
+                points += sitk.GetArrayFromImage(to_displacement_field(sitk.CompositeTransform(before[::-1]), grid))
             corner, axes, extent = box
             along = (points - corner) @ axes
             inside &= ((along >= -EDGE_MM) & (along <= extent + EDGE_MM)).all(-1)

@@ -15,7 +15,7 @@ import SimpleITK as sitk
 
 from ..errors import BadInputError
 from ..volumes.geometry import Grid
-from .itk import affine, affine_matrix, as_affine, displacement_transform, sampled
+from .itk import affine_matrix, affine_transform, as_affine, displacement_transform, to_displacement_field
 
 LINE = re.compile(r"^\s*\(\s*(\w+)\s+(.*?)\)\s*(?://.*)?$|^(\w+)\s*=\s*\[?(.*?)\]?\s*$", re.MULTILINE)  # or as TOML
 VALUE = re.compile(r'"([^"]*)"|([^\s,"]+)')
@@ -36,16 +36,16 @@ def read_elastix(path: Path, before: tuple[Path, ...] = ()) -> sitk.Transform:
     """
     values = _values(path)
     _check(values, path)
-    own = _own(values, path)
+    own = _own_transform(values, path)
     name = next((values[key][0] for key in INITIAL if values.get(key)), NONE[0])
     if name in NONE:
         return own
-    first = _beside(path, name)
+    first = _find_named_file(path, name)
     if first.resolve() in {p.resolve() for p in (*before, path)}:
         raise BadInputError(f"{path.name} and {first.name} each come after the other; give the files elastix wrote.")
     initial = read_elastix(first, (*before, path))
     if values.get("HowToCombineTransforms", ["Compose"])[0] == "Add":
-        return _added(initial, own, values, path)
+        return _add(initial, own, values, path)
     return sitk.CompositeTransform([own, initial])
 
 
@@ -64,21 +64,21 @@ def _check(values: Values, path: Path) -> None:
     if values.get("FixedImageDimension", ["3"])[0] != "3" or values.get("MovingImageDimension", ["3"])[0] != "3":
         raise BadInputError(f"{path.name} is a transform of elastix of other than 3 dimensions; a 3-D one is needed.")
     binary = values.get("UseBinaryFormatForTransformationParameters", ["false"])[0] == "true"
-    turned = values.get("UseDirectionCosines", ["true"])[0] == "false" and not _straight(values)
+    turned = values.get("UseDirectionCosines", ["true"])[0] == "false" and not _has_identity_direction(values)
     if binary or turned or values.get("UseCyclicTransform", ["false"])[0] == "true":
         why = "its numbers lie in another file" if binary else "it leaves out directions" if turned else "it is cyclic"
-        raise _field_instead(path, why)
+        raise _needs_field(path, why)
 
 
-def _straight(values: Values) -> bool:
+def _has_identity_direction(values: Values) -> bool:
     return np.allclose(np.array(values.get("Direction", np.eye(3).ravel()), float), np.eye(3).ravel())
 
 
-def _own(values: Values, path: Path) -> sitk.Transform:
+def _own_transform(values: Values, path: Path) -> sitk.Transform:
     kind = values["Transform"][0]
     maker = MAKERS.get(kind.removeprefix("Recursive").removeprefix("Advanced"))
     if maker is None:
-        raise _field_instead(path, f"ITK has no {kind}")
+        raise _needs_field(path, f"ITK has no {kind}")
     try:
         numbers = [float(number) for number in values["TransformParameters"]]
         if len(numbers) != int(values["NumberOfParameters"][0]):
@@ -103,7 +103,7 @@ def _translation(values: Values) -> sitk.Transform:
     return sitk.TranslationTransform(3)
 
 
-def _centred(kind: Callable[[], Any]) -> Callable[[Values], sitk.Transform]:
+def _with_centre(kind: Callable[[], Any]) -> Callable[[Values], sitk.Transform]:
     def made(values: Values) -> sitk.Transform:
         transform = kind()
         transform.SetCenter(_numbers(values, "CenterOfRotationPoint"))
@@ -133,19 +133,19 @@ def _spline(values: Values) -> sitk.Transform:
 
 MAKERS: dict[str, Callable[[Values], sitk.Transform]] = {
     "TranslationTransform": _translation,
-    "EulerTransform": _centred(sitk.Euler3DTransform),
-    "SimilarityTransform": _centred(sitk.Similarity3DTransform),
-    "AffineTransform": _centred(lambda: sitk.AffineTransform(3)),
+    "EulerTransform": _with_centre(sitk.Euler3DTransform),
+    "SimilarityTransform": _with_centre(sitk.Similarity3DTransform),
+    "AffineTransform": _with_centre(lambda: sitk.AffineTransform(3)),
     "BSplineTransform": _spline,
 }
 
 
-def _added(initial: sitk.Transform, own: sitk.Transform, values: Values, path: Path) -> sitk.Transform:
+def _add(initial: sitk.Transform, own: sitk.Transform, values: Values, path: Path) -> sitk.Transform:
     """x → initial(x) + own(x) − x. Exact where both are linear; else on the grid of the fixed image, which it names."""
     if initial.IsLinear() and own.IsLinear():
         first, second = (affine_matrix(as_affine(part)) for part in (initial, own))
         both = first + second - np.eye(4)
-        return affine(both[:3, :3], both[:3, 3])
+        return affine_transform(both[:3, :3], both[:3, 3])
     try:
         direction = np.reshape(_numbers(values, "Direction", 9), (3, 3)).T
         x, y, z = (int(n) for n in _numbers(values, "Size"))
@@ -153,10 +153,10 @@ def _added(initial: sitk.Transform, own: sitk.Transform, values: Values, path: P
     except (KeyError, ValueError) as error:
         raise _damaged(path) from error
     grid = Grid((x, y, z), (a, b, c), (o, p, q), tuple(direction.ravel().tolist()))
-    return displacement_transform(sampled(initial, grid) + sampled(own, grid))
+    return displacement_transform(to_displacement_field(initial, grid) + to_displacement_field(own, grid))
 
 
-def _beside(path: Path, name: str) -> Path:
+def _find_named_file(path: Path, name: str) -> Path:
     """The file that `path` names: where it says, seen from its own folder, or else of that name in it.
 
     A path in it was that on the computer where elastix ran, perhaps another one.
@@ -172,7 +172,7 @@ def _damaged(path: Path) -> BadInputError:
     return BadInputError(f"{path.name} is truncated or damaged; copy it again from its source.")
 
 
-def _field_instead(path: Path, why: str) -> BadInputError:
+def _needs_field(path: Path, why: str) -> BadInputError:
     return BadInputError(
         f"{path.name}, a parameter file of elastix, cannot be read exactly: {why}; run `transformix -def all -tp "
         f"{path.name} -out FOLDER` and give the deformationField image it writes."

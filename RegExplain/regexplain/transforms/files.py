@@ -18,7 +18,7 @@ from .matrix_files import read_matrix
 
 IMAGES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd", ".hdr", ".img", ".mgz")
 SLICER_ONLY = (b"InverseDisplacementField", b"InverseBSpline", b"ThinPlateSpline")  # kinds that ITK does not create
-ANTS = re.compile(r"\[(.+),\s*([01])\]")  # of antsApplyTransforms: the file, and whether its inverse is meant
+ANTS_ARGUMENT = re.compile(r"\[(.+),\s*([01])\]")  # of antsApplyTransforms: the file, and whether its inverse is meant
 
 
 def read_transforms(paths: Sequence[str | Path]) -> sitk.Transform:
@@ -36,9 +36,9 @@ def read_transforms(paths: Sequence[str | Path]) -> sitk.Transform:
 def read_any_transform(path: str | Path) -> sitk.Transform:
     """One transform: a file of ITK, ANTs, 3D Slicer, elastix, the MNI tools or FreeSurfer, or a displacement field as
     an image (ANTs, greedy, transformix, Slicer, SPM). `[FILE,1]` is the inverse of a linear one, as in ANTs."""
-    asked = ANTS.fullmatch(str(path))
+    asked = ANTS_ARGUMENT.fullmatch(str(path))
     if asked and not Path(path).exists():
-        return _perhaps_inverse(Path(asked[1]), inverse=asked[2] == "1")
+        return _read_ants_argument(Path(asked[1]), inverse=asked[2] == "1")
     path = Path(path)
     if path.name.lower().endswith(IMAGES):
         return displacement_transform(read_displacement(path))
@@ -58,7 +58,7 @@ def read_any_transform(path: str | Path) -> sitk.Transform:
     return read_itk_transform(path)
 
 
-def _perhaps_inverse(path: Path, inverse: bool) -> sitk.Transform:
+def _read_ants_argument(path: Path, inverse: bool) -> sitk.Transform:
     transform = read_any_transform(path)
     if not inverse:
         return transform

@@ -5,40 +5,40 @@ from __future__ import annotations
 import numpy as np
 import SimpleITK as sitk
 
-from ..volumes.geometry import Grid, thinning_step
+from ..volumes.geometry import Grid, subsampling_step
 
 TOLERANCE_MM = 1e-3
-MOST_STEPS = 30
-SMALLEST_STEP = 1 / 16  # where even that would make it worse, it is as good as it gets
-COARSEST = 8  # voxels between the points that are solved first
-AT_ONCE = 50_000  # points, few enough for the processor's cache
+MAX_ITERATIONS = 30
+MIN_STEP = 1 / 16  # where even that would make it worse, it is as good as it gets
+COARSEST_STRIDE = 8  # voxels between the points that are solved first
+BATCH_POINTS = 50_000  # points, few enough for the processor's cache
 
 
-def inverted(displacement: sitk.Image, most_voxels: int | None = None) -> sitk.Image:
+def invert_displacement(displacement: sitk.Image, max_voxels: int | None = None) -> sitk.Image:
     """w with w(q) = −u(q + w(q)), so that x = q + w(q) is the point that u takes to q; float32, mm.
 
     displacement: u, a vector image in mm; beyond its box its border values count. Fixed-point steps, halved wherever
     one would make it worse. Where u folds there is no inverse, and w is the nearest that was found.
-    w lies on the grid of u, or, of more than `most_voxels`, on every n-th voxel of it, with a last one at the end of
+    w lies on the grid of u, or, of more than `max_voxels`, on every n-th voxel of it, with a last one at the end of
     the grid or beyond.
 
     Every 8th of these along each axis is solved first, then every 4th, … starting from what lies about it: at most of
     them little is then left to do.
     """
     grid = Grid.of(displacement)
-    step = thinning_step(grid.size, most_voxels) if most_voxels else 1
-    kept = grid.every(step, covering=True)
+    step = subsampling_step(grid.size, max_voxels) if max_voxels else 1
+    kept = grid.subsampled(step, covering=True)
     field = _Field(displacement)
-    every, found = COARSEST, np.zeros((3, *_every(kept, COARSEST)), np.float32)
+    every, found = COARSEST_STRIDE, np.zeros((3, *_strided_size(kept, COARSEST_STRIDE)), np.float32)
     while True:
-        found = _solved(field, found, every * step)
+        found = _solve(field, found, every * step)
         if every == 1:
             return kept.image(np.moveaxis(found, 0, -1) @ field.to_mm, vector=True)
         every //= 2
-        found = _refined(found, _every(kept, every))
+        found = _upsample(found, _strided_size(kept, every))
 
 
-def _every(grid: Grid, n: int) -> tuple[int, ...]:
+def _strided_size(grid: Grid, n: int) -> tuple[int, ...]:
     """How many voxels along each axis are left of every n-th; z, y, x."""
     return tuple(-(-size // n) for size in grid.size[::-1])
 
@@ -60,7 +60,7 @@ class _Field:
         self._components = [component.ravel() for component in padded]
         self._last = np.array(grid.size, np.float32)[:, None] - 1
 
-    def at(self, points: np.ndarray) -> np.ndarray:
+    def interpolate(self, points: np.ndarray) -> np.ndarray:
         """(3, N) at indices of (3, N): x, y, z; beyond the box the value of its border."""
         points = np.clip(points, 0, self._last)
         below = points.astype(np.int64)
@@ -70,41 +70,41 @@ class _Field:
         values = np.empty_like(points)
         for value, component in zip(values, self._components, strict=True):
             ends = [component.take(corner) for corner in corners]
-            a, b, c, d = (_between(low, high, x) for low, high in zip(ends[::2], ends[1::2], strict=True))
-            value[:] = _between(_between(a, b, y), _between(c, d, y), z)
+            a, b, c, d = (_lerp(low, high, x) for low, high in zip(ends[::2], ends[1::2], strict=True))
+            value[:] = _lerp(_lerp(a, b, y), _lerp(c, d, y), z)
         return values
 
 
-def _between(low: np.ndarray, high: np.ndarray, share: np.ndarray) -> np.ndarray:
+def _lerp(low: np.ndarray, high: np.ndarray, share: np.ndarray) -> np.ndarray:
     return low + share * (high - low)
 
 
-def _solved(field: _Field, start: np.ndarray, every: int) -> np.ndarray:
+def _solve(field: _Field, start: np.ndarray, every: int) -> np.ndarray:
     """w at every n-th voxel along each axis, from a start there; both (3, z, y, x), in voxels."""
     found = start.reshape(3, -1)
-    for first in range(0, found.shape[1], AT_ONCE):
-        some = np.arange(first, min(first + AT_ONCE, found.shape[1]))
+    for first in range(0, found.shape[1], BATCH_POINTS):
+        some = np.arange(first, min(first + BATCH_POINTS, found.shape[1]))
         points = every * np.stack(np.unravel_index(some, start.shape[1:])[::-1]).astype(np.float32)
-        found[:, some] = _solved_at(field, points, found[:, some])
+        found[:, some] = _solve_points(field, points, found[:, some])
     return found.reshape(start.shape)
 
 
-def _solved_at(field: _Field, points: np.ndarray, found: np.ndarray) -> np.ndarray:
+def _solve_points(field: _Field, points: np.ndarray, found: np.ndarray) -> np.ndarray:
     """The same at indices of (3, N): x, y, z."""
 
-    def missed(points: np.ndarray, found: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def error_of(points: np.ndarray, found: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(3, N), voxels: how far from q the point q + found ends; and its length, (N,) mm."""
-        error = found + field.at(points + found)
+        error = found + field.interpolate(points + found)
         return error, np.sqrt(((error * field.spacing[:, None]) ** 2).sum(0))
 
-    error, length = missed(points, found)
+    error, length = error_of(points, found)
     step = np.ones_like(length)
-    for _ in range(MOST_STEPS):
-        left = np.flatnonzero((length > TOLERANCE_MM) & (step >= SMALLEST_STEP))
+    for _ in range(MAX_ITERATIONS):
+        left = np.flatnonzero((length > TOLERANCE_MM) & (step >= MIN_STEP))
         if not left.size:
             break
         trial = found[:, left] - step[left] * error[:, left]
-        ends, lengths = missed(points[:, left], trial)
+        ends, lengths = error_of(points[:, left], trial)
         better = lengths < length[left]
         step[left] = np.where(better, np.minimum(1, 1.5 * step[left]), step[left] / 2)
         kept = left[better]
@@ -112,7 +112,7 @@ def _solved_at(field: _Field, points: np.ndarray, found: np.ndarray) -> np.ndarr
     return found
 
 
-def _refined(coarse: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
+def _upsample(coarse: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
     """(3, z, y, x) of every other of `size` points along each axis, and of those between, by cubics."""
     for axis, n in enumerate(size, 1):
         first, last = (coarse.take([end], axis) for end in (0, -1))

@@ -13,7 +13,7 @@ import SimpleITK as sitk
 
 from ..errors import BadInputError
 from ..volumes.geometry import Grid
-from ..volumes.images import itk_writing
+from ..volumes.images import itk_write_errors
 from .itk_files import read_itk_transform
 
 
@@ -35,11 +35,13 @@ class RegistrationTransform:
     def write(self, path: Path) -> None:
         """Raises OSError where the disk refuses."""
         transform = self.itk()
-        with itk_writing(path):
+        with itk_write_errors(path):
             sitk.WriteTransform(transform, str(path))
 
 
-def backward(alignment: sitk.AffineTransform, displacement: sitk.Image | None, moving: Grid) -> RegistrationTransform:
+def compose_inverse(
+    alignment: sitk.AffineTransform, displacement: sitk.Image | None, moving: Grid
+) -> RegistrationTransform:
     """Moving-space points to fixed-space points, in the same form as the forward transform; float32, on `moving`.
 
     `displacement` w is the pull-back in fixed space that undoes the forward one: fixed = q + w(q) with
@@ -52,17 +54,17 @@ def backward(alignment: sitk.AffineTransform, displacement: sitk.Image | None, m
     for slab in moving.slabs():
         part = moving.slab(slab)
         points = grid_points(part)
-        undone = apply_affine(back, points) + sitk.GetArrayFromImage(_resampled(w, part, back))
+        undone = apply_affine(back, points) + sitk.GetArrayFromImage(_resample(w, part, back))
         found[slab] = apply_affine(alignment, undone) - points
     return RegistrationTransform(back, moving.image(found, vector=True))
 
 
-def extended_sample(displacement: sitk.Image, grid: Grid, transform: sitk.Transform | None = None) -> sitk.Image:
+def resample_displacement(displacement: sitk.Image, grid: Grid, transform: sitk.Transform | None = None) -> sitk.Image:
     """`displacement` at transform(point) for each point of `grid`, its border value outside its own box; float64."""
-    return _resampled(sitk.Cast(displacement, sitk.sitkVectorFloat64), grid, transform)
+    return _resample(sitk.Cast(displacement, sitk.sitkVectorFloat64), grid, transform)
 
 
-def _resampled(image: sitk.Image, grid: Grid, transform: sitk.Transform | None) -> sitk.Image:
+def _resample(image: sitk.Image, grid: Grid, transform: sitk.Transform | None) -> sitk.Image:
     """By linear interpolation, in the image's own type; beyond its box the value of its border."""
     transform = transform or sitk.Transform(3, sitk.sitkIdentity)
     where = grid.size, transform, sitk.sitkLinear, grid.origin, grid.spacing, grid.direction
@@ -92,10 +94,10 @@ def as_affine(transform: sitk.Transform) -> sitk.AffineTransform:
     """Any linear transform as an affine about the origin."""
     origin = np.array(transform.TransformPoint((0.0, 0.0, 0.0)))
     columns = [np.array(transform.TransformPoint(tuple(e))) - origin for e in np.eye(3)]
-    return affine(np.stack(columns, 1), origin)
+    return affine_transform(np.stack(columns, 1), origin)
 
 
-def affine(matrix: np.ndarray, translation: np.ndarray) -> sitk.AffineTransform:
+def affine_transform(matrix: np.ndarray, translation: np.ndarray) -> sitk.AffineTransform:
     """p → matrix · p + translation."""
     transform = sitk.AffineTransform(3)
     transform.SetMatrix(np.asarray(matrix, float).ravel().tolist())
@@ -122,7 +124,7 @@ def displacement_transform(displacement: sitk.Image) -> sitk.DisplacementFieldTr
     return sitk.DisplacementFieldTransform(sitk.Cast(sitk.Image(displacement), sitk.sitkVectorFloat64))
 
 
-def sampled(transform: sitk.Transform, grid: Grid) -> sitk.Image:
+def to_displacement_field(transform: sitk.Transform, grid: Grid) -> sitk.Image:
     """transform(point) − point for each point of `grid`: a vector image, float64, LPS mm."""
     return sitk.TransformToDisplacementField(
         transform, sitk.sitkVectorFloat64, grid.size, grid.origin, grid.spacing, grid.direction

@@ -9,7 +9,7 @@ from pathlib import Path
 import SimpleITK as sitk
 
 from ..errors import BadInputError
-from ..volumes.chatter import unheard
+from ..volumes.stderr_capture import capture_stderr
 
 TEXT, HDF5 = b"#Insight Transform File", b"\x89HDF\r\n\x1a\n"
 SCANNED_BYTES = 1_000_000  # where a file says what it is
@@ -32,14 +32,14 @@ def read_itk_transform(path: str | Path) -> sitk.Transform:
         if not start:
             raise BadInputError(f"The transform {path.name} is an empty file; copy it again from its source.")
         _check_whole(path, start)
-    with unheard() as heard:
+    with capture_stderr() as captured:
         try:
             transform = _read(path)
         except RuntimeError as error:
             transform, said = None, str(error)
     if transform is None:
-        raise _unreadable(path, start, said + heard[0])
-    if MORE_THAN_ONE in heard[0]:
+        raise _unreadable(path, start, said + captured[0])
+    if MORE_THAN_ONE in captured[0]:
         raise _several(path, "several")
     if transform.GetDimension() != 3:
         raise BadInputError(f"{path.name} is a {transform.GetDimension()}-D transform; a 3-D one is needed.")

@@ -8,20 +8,20 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..volumes.geometry import Grid
-from .itk import RegistrationTransform, affine_matrix, sampled
+from .itk import RegistrationTransform, affine_matrix, to_displacement_field
 
 LOG_FLOOR = 1e-9
 
 
-def jacobian(transform: sitk.Transform, grid: Grid) -> np.ndarray:
+def jacobian_determinant(transform: sitk.Transform, grid: Grid) -> np.ndarray:
     """det of the Jacobian of the whole transform at each voxel of `grid`: (z, y, x), float32; 1 keeps the volume.
 
     By central differences between voxels, and one-sided ones at the border, where ITK's own filter halves them.
     """
-    return _determinants(lambda slab: sitk.GetArrayFromImage(sampled(transform, grid.slab(slab))), grid)
+    return _determinants(lambda slab: sitk.GetArrayFromImage(to_displacement_field(transform, grid.slab(slab))), grid)
 
 
-def registration_jacobian(transform: RegistrationTransform, grid: Grid) -> np.ndarray:
+def registration_jacobian_determinant(transform: RegistrationTransform, grid: Grid) -> np.ndarray:
     """The same of a registration whose displacement, if any, lies on that very grid: det A · det(I + ∂u)."""
     linear = np.linalg.det(affine_matrix(transform.alignment))
     if transform.displacement is None:
@@ -53,7 +53,7 @@ def _determinants(displacement: Callable[[slice], np.ndarray], grid: Grid) -> np
         # Differences run along the grid's axes, so the vectors are put into them; the determinant is the same.
         along_axes = np.ascontiguousarray(np.moveaxis(displacement(wider) @ grid.axes, -1, 0), np.float32)
         a, b, c = (
-            [_slope(part, axis, grid)[inner] + (axis == n) for axis in range(3)] for n, part in enumerate(along_axes)
+            [_gradient(part, axis, grid)[inner] + (axis == n) for axis in range(3)] for n, part in enumerate(along_axes)
         )
         found[slab] = a[0] * (b[1] * c[2] - b[2] * c[1])
         found[slab] -= a[1] * (b[0] * c[2] - b[2] * c[0])
@@ -61,7 +61,7 @@ def _determinants(displacement: Callable[[slice], np.ndarray], grid: Grid) -> np
     return found
 
 
-def _slope(values: np.ndarray, axis: int, grid: Grid) -> np.ndarray:
+def _gradient(values: np.ndarray, axis: int, grid: Grid) -> np.ndarray:
     """Of (z, y, x) per mm along the grid's axis 0 (x), 1 or 2; none where that has a single voxel."""
     if grid.size[axis] == 1:
         return np.zeros_like(values)

@@ -9,7 +9,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..errors import BadInputError
-from .itk import affine
+from .itk import affine_transform
 
 XFM, LTA = "MNI Transform File", re.compile(r"^type\s*=\s*(\d+).*?^nxforms\s*=\s*(\d+)", re.MULTILINE | re.DOTALL)
 VOXELS, RAS = 0, 1  # what FreeSurfer's matrices map, by their type
@@ -32,7 +32,7 @@ def read_matrix(path: Path, text: str) -> sitk.AffineTransform | None:
     if forward is None or abs(np.linalg.det(forward[:3, :3])) < 1e-12:
         raise BadInputError(f"{path.name} is truncated or damaged; copy it again from its source.")
     back = FLIP @ np.linalg.inv(forward) @ FLIP
-    return affine(back[:3, :3], back[:3, 3])
+    return affine_transform(back[:3, :3], back[:3, 3])
 
 
 def _numbers(text: str) -> list[float] | None:

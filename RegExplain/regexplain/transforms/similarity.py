@@ -13,23 +13,23 @@ from functools import cached_property
 import numpy as np
 import SimpleITK as sitk
 
-from ..volumes.geometry import Grid, centred_grid, smoothed_for
+from ..volumes.geometry import Grid, antialias, centred_grid
 from ..volumes.intensities import without_padding
-from .alignment import centred
-from .itk import sampled
+from .alignment import align_centres
+from .itk import to_displacement_field
 
 CELLS = 48  # along the longest side
 BINS = 24
 EDGE = 0.1  # of the strong gradients: weaker ones are noise
 STRONG = 95  # percentile
-LEAST_OVERLAP = 0.5  # of what the smaller box could fill of the fixed one
-WRONG_PLACES = 24
-AWAY = 0.15  # of the extent: how far the wrong places lie
+MIN_OVERLAP = 0.5  # of what the smaller box could fill of the fixed one
+RANDOM_SHIFTS = 24
+SHIFT_RANGE = 0.15  # of the extent: how far the wrong places lie
 SEED = 20212
 
 
 @dataclass(frozen=True)
-class Likeness:
+class SimilarityScores:
     """gradients: mean squared cosine of the two images' gradients, 0 to 1. information: mutual information, nats."""
 
     gradients: float
@@ -58,20 +58,20 @@ class Similarity:
         spacing = max(own.extent.max() / cells, min(own.spacing))
         size = [max(4, int(extent / spacing)) for extent in own.extent]
         self.grid = centred_grid(own.centre, size, [spacing] * 3, own.direction)
-        f, m = (smoothed_for(without_padding(image), self.grid.spacing) for image in (fixed, moving))
-        self._fixed, self._moving = sitk.GetArrayFromImage(self.grid.sample(f)), m
+        f, m = (antialias(without_padding(image), self.grid.spacing) for image in (fixed, moving))
+        self._fixed, self._moving = sitk.GetArrayFromImage(self.grid.resample(f)), m
         self._darkest = float(sitk.GetArrayViewFromImage(m).min())
-        self._bins, self._directions = _binned(self._fixed), _directions(self._fixed)
-        self._counts = np.ones(self._fixed.shape, bool) if fixed_mask is None else self._inside(fixed_mask, None)
+        self._bins, self._directions = _to_bins(self._fixed), _directions(self._fixed)
+        self._fixed_valid = np.ones(self._fixed.shape, bool) if fixed_mask is None else self._inside(fixed_mask, None)
         self._box = Grid.of(moving).ones() if moving_mask is None else moving_mask
         volume = np.prod(Grid.of(moving).extent) / np.prod(own.extent)
-        self._middles = centred(fixed, moving)
-        self._least = LEAST_OVERLAP * min(1.0, float(volume))
+        self._middles = align_centres(fixed, moving)
+        self._min_overlap = MIN_OVERLAP * min(1.0, float(volume))
 
-    def of(self, transform: sitk.Transform | None) -> Likeness | None:
+    def scores(self, transform: sitk.Transform | None) -> SimilarityScores | None:
         """None where the images hardly overlap."""
-        seen, array = self._warped(transform)
-        return self._likeness(seen, array) if self._suffices(seen) else None
+        valid, array = self._warped(transform)
+        return self._scores(valid, array) if self._overlaps_enough(valid) else None
 
     def gain(self, new: sitk.Transform, old: sitk.Transform) -> float:
         """How much more alike the images are after `new` than after `old`, where both show them: the lesser of the two
@@ -79,20 +79,20 @@ class Similarity:
         little overlap, ∞ where only `old` does."""
         difference = self.difference(new, old)
         if difference is not None:
-            return float((difference.values / self._spread).min())
-        return np.inf if self.of(new) is not None and self.of(old) is None else -np.inf
+            return float((difference.values / self._random_sd).min())
+        return np.inf if self.scores(new) is not None and self.scores(old) is None else -np.inf
 
-    def difference(self, new: sitk.Transform, old: sitk.Transform) -> Likeness | None:
+    def difference(self, new: sitk.Transform, old: sitk.Transform) -> SimilarityScores | None:
         """By how much both measures are larger after `new`, where both transforms show the images; None if hardly."""
-        (seen_new, better), (seen_old, worse) = self._warped(new), self._warped(old)
-        common = seen_new & seen_old
-        if not self._suffices(common):
+        (valid_new, better), (valid_old, worse) = self._warped(new), self._warped(old)
+        common = valid_new & valid_old
+        if not self._overlaps_enough(common):
             return None
-        return Likeness(*(self._likeness(common, better).values - self._likeness(common, worse).values))
+        return SimilarityScores(*(self._scores(common, better).values - self._scores(common, worse).values))
 
-    def moved(self, new: sitk.Transform, old: sitk.Transform) -> float:
+    def distance(self, new: sitk.Transform, old: sitk.Transform) -> float:
         """Root mean square distance between both transforms' answers, as a share of the fixed image's mean extent."""
-        a, b = (sitk.GetArrayFromImage(sampled(transform, self._sparse)) for transform in (new, old))
+        a, b = (sitk.GetArrayFromImage(to_displacement_field(transform, self._sparse)) for transform in (new, old))
         return float(np.sqrt(((a - b) ** 2).sum(-1).mean()) / self.grid.extent.mean())
 
     @cached_property
@@ -101,30 +101,32 @@ class Similarity:
         return centred_grid(self.grid.centre, size, self.grid.extent / size, self.grid.direction)
 
     @cached_property
-    def _spread(self) -> np.ndarray:
+    def _random_sd(self) -> np.ndarray:
         """(2,), over shifts of the middles laid on each other, far and near."""
         random, found = np.random.default_rng(SEED), []
-        for _ in range(WRONG_PLACES):
-            shift = self.grid.axes @ (random.uniform(-AWAY, AWAY, 3) * self.grid.extent)
-            likeness = self.of(sitk.CompositeTransform([self._middles, sitk.TranslationTransform(3, shift.tolist())]))
-            if likeness is not None:
-                found.append(likeness.values)
+        for _ in range(RANDOM_SHIFTS):
+            shift = self.grid.axes @ (random.uniform(-SHIFT_RANGE, SHIFT_RANGE, 3) * self.grid.extent)
+            scores = self.scores(sitk.CompositeTransform([self._middles, sitk.TranslationTransform(3, shift.tolist())]))
+            if scores is not None:
+                found.append(scores.values)
         return np.std(found, axis=0) + 1e-9 if len(found) > 1 else np.full(2, np.inf)
 
-    def _suffices(self, seen: np.ndarray) -> bool:
-        return bool(seen.sum() >= self._least * self._counts.sum())
+    def _overlaps_enough(self, valid: np.ndarray) -> bool:
+        return bool(valid.sum() >= self._min_overlap * self._fixed_valid.sum())
 
     def _warped(self, transform: sitk.Transform | None) -> tuple[np.ndarray, np.ndarray]:
         """Where the moving image lies, and it there."""
-        seen = self._counts & self._inside(self._box, transform)
-        return seen, sitk.GetArrayFromImage(self.grid.sample(self._moving, transform, outside=self._darkest))
+        valid = self._fixed_valid & self._inside(self._box, transform)
+        return valid, sitk.GetArrayFromImage(self.grid.resample(self._moving, transform, outside=self._darkest))
 
-    def _likeness(self, where: np.ndarray, array: np.ndarray) -> Likeness:
+    def _scores(self, where: np.ndarray, array: np.ndarray) -> SimilarityScores:
         cosines = np.einsum("czyx,czyx->zyx", self._directions, _directions(array))
-        return Likeness(float((cosines[where] ** 2).mean()), _information(self._bins[where], _binned(array)[where]))
+        return SimilarityScores(
+            float((cosines[where] ** 2).mean()), _mutual_information(self._bins[where], _to_bins(array)[where])
+        )
 
     def _inside(self, mask: sitk.Image, transform: sitk.Transform | None) -> np.ndarray:
-        return sitk.GetArrayFromImage(self.grid.sample(mask, transform, nearest=True)) > 0
+        return sitk.GetArrayFromImage(self.grid.resample(mask, transform, nearest=True)) > 0
 
 
 def _directions(array: np.ndarray) -> np.ndarray:
@@ -135,13 +137,13 @@ def _directions(array: np.ndarray) -> np.ndarray:
     return gradient / np.sqrt(length**2 + noise**2)
 
 
-def _binned(array: np.ndarray) -> np.ndarray:
+def _to_bins(array: np.ndarray) -> np.ndarray:
     low, high = np.percentile(array, (0.5, 99.5))
     scaled = (array - low) * (BINS / max(high - low, 1e-9))
     return np.clip(scaled, 0, BINS - 1).astype(np.int64)
 
 
-def _information(rows: np.ndarray, columns: np.ndarray) -> float:
+def _mutual_information(rows: np.ndarray, columns: np.ndarray) -> float:
     joint = np.bincount(rows * BINS + columns, minlength=BINS**2).reshape(BINS, BINS) / len(rows)
     apart = joint.sum(1, keepdims=True) * joint.sum(0, keepdims=True)
     there = joint > 0

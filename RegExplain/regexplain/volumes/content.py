@@ -5,30 +5,30 @@ from __future__ import annotations
 import numpy as np
 import SimpleITK as sitk
 
-FEW_VALUES = 24  # a mask or a label map; images have more
+MIN_DISTINCT_VALUES = 24  # a mask or a label map; images have more
 AIR_HU = -1100.0, -900.0
 AIR_SHARE = 0.02
-PROBED = 200_000  # voxels
+SAMPLED_VOXELS = 200_000  # voxels
 
 
-def not_a_scan(image: sitk.Image) -> str | None:
+def reason_not_scan(image: sitk.Image) -> str | None:
     """Why it cannot be a scan of any kind, as a phrase; None where nothing speaks against it."""
     values = sitk.GetArrayViewFromImage(image)
-    if len(np.unique(_some(values))) < FEW_VALUES and len(np.unique(values)) < FEW_VALUES:
+    if len(np.unique(_subsample(values))) < MIN_DISTINCT_VALUES and len(np.unique(values)) < MIN_DISTINCT_VALUES:
         return "is a mask or a label map, not a scan"
     return None
 
 
-def not_mr(image: sitk.Image) -> str | None:
+def reason_not_mr(image: sitk.Image) -> str | None:
     """Why it cannot be an MR image, as a phrase; None where nothing speaks against it."""
-    if reason := not_a_scan(image):
+    if reason := reason_not_scan(image):
         return reason
-    some = _some(sitk.GetArrayViewFromImage(image))
+    some = _subsample(sitk.GetArrayViewFromImage(image))
     air = (some >= AIR_HU[0]) & (some <= AIR_HU[1])
     if air.mean() > AIR_SHARE and (some < AIR_HU[1]).mean() < 1 and some.max() > 0:
         return "has air at −1000, as CT has"
     return None
 
 
-def _some(values: np.ndarray) -> np.ndarray:
-    return values.ravel()[:: max(1, values.size // PROBED)]
+def _subsample(values: np.ndarray) -> np.ndarray:
+    return values.ravel()[:: max(1, values.size // SAMPLED_VOXELS)]

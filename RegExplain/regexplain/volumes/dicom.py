@@ -14,14 +14,14 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..errors import BadInputError
-from .dicom_headers import Found, Slice, found_in, is_dicom_file
-from .dicom_pixels import stacked
+from .dicom_headers import SeriesIndex, Slice, index_series, is_dicom_file
+from .dicom_pixels import stack_pixels
 from .dicom_volumes import Volume, volumes_of
-from .geometry import MISPLACED_MM, MISPLACED_SHARE, Grid, nearest_grid, shear_of
+from .geometry import MISPLACED_MM, MISPLACED_SHARE, Grid, nearest_grid, shear_deg
 from .memory import check_memory
 
 ROUNDED_DEG = 0.03  # what cosines of three digits leave between axes that are perpendicular
-LISTED = 12
+MAX_LISTED = 12
 OPTIONS = {"fixed image": "--fixed-series", "moving image": "--moving-series"}
 IN_SLICER = "import the series in Slicer's module DICOM, which resamples it, and give the volume that you save there"
 
@@ -36,7 +36,7 @@ def read(path: Path, role: str, series: str | None, warn: Callable[[str], None])
     for what is none; `role` ("fixed image") names it in messages.
     """
     place = f"The {'folder' if path.is_dir() else 'file'} {path} given as {role}"
-    found = _found(path)
+    found = _index(path)
     volumes = volumes_of(found.series)
     if found.damaged:
         warn(
@@ -45,26 +45,26 @@ def read(path: Path, role: str, series: str | None, warn: Callable[[str], None])
         )
     if not volumes:
         count = sum(len(one.slices) for one in found.series)
-        raise BadInputError(_without(place, count, found.others))
-    volume = _chosen(volumes, place, role, series)
+        raise BadInputError(_no_volume_message(place, count, found.others))
+    volume = _select_volume(volumes, place, role, series)
     check_memory((len(volume.slices), *volume.slices[0].size), role)
     grid = _grid(volume.slices, role)
-    _warn_of_missing(volume, role, warn)
-    return grid.image(stacked(volume.slices, role))
+    _warn_of_missing_slices(volume, role, warn)
+    return grid.image(stack_pixels(volume.slices, role))
 
 
-def _found(path: Path) -> Found:
+def _index(path: Path) -> SeriesIndex:
     """In a folder itself, or, where it has no slice itself, in all below it, as on a disc."""
     if path.is_file():
-        return found_in([path])
-    found = found_in(sorted(file for file in path.iterdir() if file.is_file()))
+        return index_series([path])
+    found = index_series(sorted(file for file in path.iterdir() if file.is_file()))
     if found.series:
         return found
     below = (Path(folder, name) for folder, _, names in os.walk(path) for name in names)
-    return found_in(sorted(file for file in below if file.is_file()))
+    return index_series(sorted(file for file in below if file.is_file()))
 
 
-def _without(place: str, slices: int, others: int) -> str:
+def _no_volume_message(place: str, slices: int, others: int) -> str:
     if slices == 1:
         return f"{place} holds one slice; give the folder of its whole series."
     if slices:
@@ -77,10 +77,10 @@ def _without(place: str, slices: int, others: int) -> str:
     return f"{place} holds no DICOM series; give the folder of one."
 
 
-def _chosen(volumes: list[Volume], place: str, role: str, series: str | None) -> Volume:
-    listed = ", ".join(volume.told for volume in volumes[:LISTED])
-    if len(volumes) > LISTED:
-        listed += f" and {len(volumes) - LISTED} more"
+def _select_volume(volumes: list[Volume], place: str, role: str, series: str | None) -> Volume:
+    listed = ", ".join(volume.description for volume in volumes[:MAX_LISTED])
+    if len(volumes) > MAX_LISTED:
+        listed += f" and {len(volumes) - MAX_LISTED} more"
     if series is not None:
         for volume in volumes:
             if series in (volume.name, volume.series.uid):
@@ -106,22 +106,22 @@ def _grid(slices: list[Slice], role: str) -> Grid:
     tolerance = min(MISPLACED_MM, MISPLACED_SHARE * float(np.linalg.norm(step)))
     off = np.linalg.norm(steps @ [step, start] - places, axis=1)
     if off.max() > tolerance:
-        raise BadInputError(_uneven(slices, places @ first.normal, off, role))
+        raise BadInputError(_uneven_message(slices, places @ first.normal, off, role))
     grid, misplaced = nearest_grid(matrix, (first.size[1], first.size[0], len(slices)))
-    if misplaced > tolerance and shear_of(matrix) > ROUNDED_DEG:
+    if misplaced > tolerance and shear_deg(matrix) > ROUNDED_DEG:
         raise BadInputError(
-            f"The slices of the {role} are sheared by {shear_of(matrix):.1f}° (gantry tilt): each lies beside the one "
+            f"The slices of the {role} are sheared by {shear_deg(matrix):.1f}° (gantry tilt): each lies beside the one "
             f"before it; {IN_SLICER}."
         )
     return grid
 
 
-def _uneven(slices: list[Slice], heights: np.ndarray, off: np.ndarray, role: str) -> str:
+def _uneven_message(slices: list[Slice], heights: np.ndarray, off: np.ndarray, role: str) -> str:
     """What is wrong with the places of slices, whose heights along their normal are given, and how far they are off."""
     gaps = np.diff(heights)
     widest, shut = int(gaps.argmax()), gaps < 1e-2
     if shut.any():
-        numbers = ", ".join(str(slices[n].number) for n in np.flatnonzero(shut)[:LISTED])
+        numbers = ", ".join(str(slices[n].number) for n in np.flatnonzero(shut)[:MAX_LISTED])
         return (
             f"The {role} has two images or more at {int(shut.sum())} of its positions (that of image {numbers}), and "
             "one at the others; take out those that do not belong to it."
@@ -140,7 +140,7 @@ def _uneven(slices: list[Slice], heights: np.ndarray, off: np.ndarray, role: str
     )
 
 
-def _warn_of_missing(volume: Volume, role: str, warn: Callable[[str], None]) -> None:
+def _warn_of_missing_slices(volume: Volume, role: str, warn: Callable[[str], None]) -> None:
     """Of what leaves no gap: slices that do not lie parallel, and numbers that are not there."""
     series, numbers = volume.series, sorted(one.number for one in volume.slices)
     if volume.alone:

@@ -12,7 +12,7 @@ import numpy as np
 
 PREAMBLE = 128
 GROUPS = (b"\x02\x00", b"\x08\x00")  # what a file without a preamble begins with
-NO_SCANS = ("SEG", "RTDOSE", "REG", "PR")  # modalities that lie in space too, but show no anatomy
+NON_SCAN_MODALITIES = ("SEG", "RTDOSE", "REG", "PR")  # modalities that lie in space too, but show no anatomy
 # What tells the images at one position apart, in the order in which it is tried: (keyword, the words for it).
 DIFFERENCES = (
     ("EchoNumbers", "echo"),
@@ -73,7 +73,7 @@ class Series:
 
 
 @dataclass
-class Found:
+class SeriesIndex:
     """series: by their number; others: how many images besides lie nowhere in space; damaged: the files of images that
     break off before they say what they show.
     """
@@ -89,17 +89,17 @@ def is_dicom_file(path: Path) -> bool:
     return start[PREAMBLE:] == b"DICM" or (start[:2] in GROUPS and start[2:4] in (b"\0\0", b"\1\0", b"\5\0", b"\x08\0"))
 
 
-def found_in(files: list[Path]) -> Found:
+def index_series(files: list[Path]) -> SeriesIndex:
     """What is no image (reports, structures, plans, the directory of a disc) is passed over, and a slice's copy too."""
     series: dict[str, Series] = {}
     seen: set[tuple] = set()
-    found = Found()
+    found = SeriesIndex()
     for path in files:
         header = _header(path)
         if header is None or "Rows" not in header:
             found.damaged += [path] * (header is not None and _should_be_an_image(header))
             continue
-        slices = [] if _is_no_scan(header) else list(_slices(path, header))
+        slices = [] if _is_not_scan(header) else list(_slices(path, header))
         found.others += not slices
         own = series.setdefault(str(header.get("SeriesInstanceUID", "")), _series(header))
         for one in slices:
@@ -139,9 +139,9 @@ def _should_be_an_image(header: Any) -> bool:
     return "Image Storage" in told.name
 
 
-def _is_no_scan(header: Any) -> bool:
+def _is_not_scan(header: Any) -> bool:
     coloured = int(header.get("SamplesPerPixel") or 1) > 1 or "PALETTE" in str(header.get("PhotometricInterpretation"))
-    return coloured or header.get("Modality") in NO_SCANS
+    return coloured or header.get("Modality") in NON_SCAN_MODALITIES
 
 
 def _slices(path: Path, header: Any) -> Iterator[Slice]:
@@ -154,12 +154,12 @@ def _slices(path: Path, header: Any) -> Iterator[Slice]:
             yield one
         return
     for index, frame in enumerate(frames):
-        one = _slice(path, index, index + 1, [_flat(frame), _flat(shared), header])
+        one = _slice(path, index, index + 1, [_flatten_groups(frame), _flatten_groups(shared), header])
         if one is not None:
             yield one
 
 
-def _flat(groups: Any) -> dict[str, Any]:
+def _flatten_groups(groups: Any) -> dict[str, Any]:
     """The elements of all functional groups of a frame, by keyword."""
     flat: dict[str, Any] = {}
     for group in groups or []:

@@ -9,11 +9,11 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..errors import BadInputError
-from .chatter import unheard
 from .dicom_headers import Slice
+from .stderr_capture import capture_stderr
 
 
-def stacked(slices: list[Slice], role: str) -> np.ndarray:
+def stack_pixels(slices: list[Slice], role: str) -> np.ndarray:
     """(z, y, x) in the order of the slices: whole numbers where all are, else float32. Raises BadInputError."""
     planes: dict[int, np.ndarray] = {}
     for path in dict.fromkeys(one.path for one in slices):
@@ -32,16 +32,16 @@ def stacked(slices: list[Slice], role: str) -> np.ndarray:
 def _planes(path: Path, slices: dict[int, Slice]) -> dict[int, np.ndarray]:
     """The planes of the slices of one file. GDCM knows one slope and offset a file, pydicom does not unpack JPEG."""
     first = next(iter(slices.values()))
-    if first.frame is not None and (stored := _stored(path, first.size)) is not None:
-        return {n: _scaled(stored[one.frame], *one.scaling) for n, one in slices.items()}
+    if first.frame is not None and (stored := _read_stored(path, first.size)) is not None:
+        return {n: _rescale(stored[one.frame], *one.scaling) for n, one in slices.items()}
     if len({one.scaling for one in slices.values()}) > 1:
         raise ValueError("compressed frames of several slopes")
-    with unheard():
+    with capture_stderr():
         scaled = sitk.GetArrayFromImage(sitk.ReadImage(str(path), imageIO="GDCMImageIO"))
     return {n: scaled[one.frame or 0].reshape(one.size) for n, one in slices.items()}
 
 
-def _stored(path: Path, size: tuple[int, int]) -> np.ndarray | None:
+def _read_stored(path: Path, size: tuple[int, int]) -> np.ndarray | None:
     """(frames, y, x), as stored; None where they are compressed."""
     import pydicom
 
@@ -53,7 +53,7 @@ def _stored(path: Path, size: tuple[int, int]) -> np.ndarray | None:
         return file.pixel_array.reshape(-1, *size)
 
 
-def _scaled(stored: np.ndarray, slope: float, offset: float) -> np.ndarray:
+def _rescale(stored: np.ndarray, slope: float, offset: float) -> np.ndarray:
     if (slope, offset) == (1, 0):
         return stored
     whole = stored.dtype.kind != "f" and slope.is_integer() and offset.is_integer()

@@ -23,7 +23,7 @@ class Volume:
     alone: bool = True  # in its series
 
     @property
-    def told(self) -> str:
+    def description(self) -> str:
         words = [self.series.description, f"{len(self.slices)} slices", self.words]
         return f"{self.name} ({', '.join(word for word in words if word)})"
 
@@ -63,7 +63,7 @@ def _split(
     if most == 1:
         return [([place[0] for place in positions], words)]
     for at, (keyword, name) in enumerate(differences):
-        values = sorted({one.differences.get(keyword, "") for one in slices}, key=_numerically)
+        values = sorted({one.differences.get(keyword, "") for one in slices}, key=_numeric_key)
         parts = [[one for one in slices if one.differences.get(keyword, "") == value] for value in values]
         if 1 < len(parts) <= most and min(map(len, parts)) > 1:
             told = [f"{words}, {name} {value}".lstrip(", ") for value in values]
@@ -90,7 +90,7 @@ def _positions(slices: list[Slice]) -> list[list[Slice]]:
     return [sorted(place, key=lambda s: (s.number, str(s.path))) for place in places]
 
 
-def _numerically(text: str) -> tuple[float, str]:
+def _numeric_key(text: str) -> tuple[float, str]:
     try:
         return float(text), text
     except ValueError:

@@ -16,9 +16,9 @@ SLAB_VOXELS = 2_000_000  # of a large image, little beside what must be kept of 
 BORDER_TOLERANCE = 1e-4  # of the box's size: far above rounding, far below a voxel
 MISPLACED_MM, MISPLACED_SHARE = 0.1, 0.15  # of a voxel: what headers leave by rounding to a tenth of a millimetre
 FITTING_TOLERANCE = 1e-6  # cells
-MOST_ANISOTROPY = 1.5
-AROUND = 0.05  # of the tissue's extent
-LEAST_IN_COMMON = 0.25  # of it
+MAX_ANISOTROPY = 1.5
+TISSUE_MARGIN = 0.05  # of the tissue's extent
+MIN_OVERLAP = 0.25  # of it
 
 
 @dataclass(frozen=True)
@@ -88,15 +88,15 @@ class Grid:
         origin = self.world(np.array((0, 0, slices.start)))
         return replace(self, size=(*self.size[:2], slices.stop - slices.start), origin=tuple(origin.tolist()))
 
-    def every(self, step: int, covering: bool = False) -> Grid:
+    def subsampled(self, step: int, covering: bool = False) -> Grid:
         """Every n-th voxel along each axis, from the first on; `covering` reaches the last voxel or beyond it."""
         x, y, z = (-(-(n - 1) // step) + 1 if covering else -(-n // step) for n in self.size)
         along_x, along_y, along_z = (step * side for side in self.spacing)
         return replace(self, size=(x, y, z), spacing=(along_x, along_y, along_z))
 
-    def thinned(self, most_voxels: int) -> Grid:
-        """Every n-th voxel, n the least that leaves no more than `most_voxels`."""
-        return self.every(thinning_step(self.size, most_voxels))
+    def subsampled_to(self, max_voxels: int) -> Grid:
+        """Every n-th voxel, n the least that leaves no more than `max_voxels`."""
+        return self.subsampled(subsampling_step(self.size, max_voxels))
 
     def image(self, array: np.ndarray, vector: bool = False) -> sitk.Image:
         """`array` (z, y, x), or (z, y, x, c) with `vector`, as an image on this grid."""
@@ -110,7 +110,7 @@ class Grid:
         """1 in every voxel, uint8: sampled on another grid it says where this one lies."""
         return self.image(np.ones(self.size[::-1], np.uint8))
 
-    def sample(
+    def resample(
         self,
         image: sitk.Image,
         transform: sitk.Transform | None = None,
@@ -149,13 +149,13 @@ def nearest_grid(matrix: np.ndarray, size) -> tuple[Grid, float]:
     return grid, float(np.linalg.norm(misplaced, axis=1).max())
 
 
-def shear_of(matrix: np.ndarray) -> float:
+def shear_deg(matrix: np.ndarray) -> float:
     """How far from perpendicular two axes of an affine grid are at most, in degrees."""
     axes = matrix[:3, :3] / np.linalg.norm(matrix[:3, :3], axis=0)
     return float(np.degrees(np.arcsin(np.clip(np.abs(axes.T @ axes - np.eye(3)).max(), 0, 1))))
 
 
-def lay(image: sitk.Image, grid: Grid) -> None:
+def set_geometry(image: sitk.Image, grid: Grid) -> None:
     """Give an image of three dimensions or more the place of `grid`; further axes begin at 0 and go on by 1."""
     further = image.GetDimension() - 3
     direction = np.eye(3 + further)
@@ -165,15 +165,15 @@ def lay(image: sitk.Image, grid: Grid) -> None:
     image.SetDirection(direction.ravel().tolist())
 
 
-def thinning_step(size: tuple[int, ...], most_voxels: int) -> int:
-    """The least n so that every n-th voxel along each axis, from the first on, leaves no more than `most_voxels`."""
+def subsampling_step(size: tuple[int, ...], max_voxels: int) -> int:
+    """The least n so that every n-th voxel along each axis, from the first on, leaves no more than `max_voxels`."""
     step, longest = 1, max(size)
-    while step < longest and math.prod(-(-n // step) for n in size) > most_voxels:
+    while step < longest and math.prod(-(-n // step) for n in size) > max_voxels:
         step += 1
     return step
 
 
-def anatomical(grid: Grid) -> Grid:
+def as_closest_lps(grid: Grid) -> Grid:
     """The same box, its own axes put into the nearest (left, posterior, superior) order."""
     marker = sitk.Image([2, 2, 2], sitk.sitkUInt8)
     marker.SetDirection(grid.direction)
@@ -190,23 +190,23 @@ def centred_grid(centre, size, spacing, direction) -> Grid:
     return Grid(tuple(size), tuple(spacing), tuple(np.asarray(centre) - offset), tuple(direction))
 
 
-def canvas_about(image: sitk.Image, size, spacing, centre=None) -> Grid:
+def canvas_around(image: sitk.Image, size, spacing, centre=None) -> Grid:
     """A model's canvas of even size about `centre` (LPS mm), its axes the image's in the nearest LPS order.
 
     An oblique header or another storage order of the same scan therefore gives the same canvas content. By default it
     lies about the image's `middle_corner`: with the image's own spacing its cells are voxels, and nothing is blurred.
     """
-    own = anatomical(Grid.of(image))
+    own = as_closest_lps(Grid.of(image))
     return centred_grid(own.middle_corner if centre is None else centre, size, spacing, own.direction)
 
 
-def common_field(fixed: Grid, moving: Grid, alignment: sitk.Transform, tissue: Grid) -> Grid:
+def common_field_of_view(fixed: Grid, moving: Grid, alignment: sitk.Transform, tissue: Grid) -> Grid:
     """What of the fixed image's tissue, and a little about it, the moving image's box reaches too: one voxel, edge to
     edge, in the fixed image's axes. Along an axis on which the two hardly meet, all of the tissue.
 
     alignment: linear, fixed-space to moving-space points. tissue: the box of fixed's tissue, in its axes.
     """
-    own, back = anatomical(fixed), alignment.GetInverse()
+    own, back = as_closest_lps(fixed), alignment.GetInverse()
 
     def ends(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         along = (points - own.centre) @ own.axes
@@ -215,29 +215,29 @@ def common_field(fixed: Grid, moving: Grid, alignment: sitk.Transform, tissue: G
     here, there = ends(own.corners), ends(np.array([back.TransformPoint(tuple(p)) for p in moving.corners]))
     inside = ends(tissue.corners)
     extent = inside[1] - inside[0]
-    low = np.max([here[0], there[0], inside[0] - AROUND * extent], 0)
-    high = np.min([here[1], there[1], inside[1] + AROUND * extent], 0)
-    apart = high - low < LEAST_IN_COMMON * extent
+    low = np.max([here[0], there[0], inside[0] - TISSUE_MARGIN * extent], 0)
+    high = np.min([here[1], there[1], inside[1] + TISSUE_MARGIN * extent], 0)
+    apart = high - low < MIN_OVERLAP * extent
     low, high = np.where(apart, inside[0], low), np.where(apart, inside[1], high)
     return centred_grid(
         own.centre + own.axes @ ((low + high) / 2), (1, 1, 1), tuple((high - low).tolist()), own.direction
     )
 
 
-def filling_canvas(box: Grid, largest: Sequence[int], finest: float, cell: int) -> Grid:
+def fit_canvas(box: Grid, largest: Sequence[int], finest: float, cell: int) -> Grid:
     """A canvas of at most `largest` voxels (x, y, z) that `box` fills along one axis at least, and its middle is.
 
     Its voxels are cubes, but on axes where more of them fit they may be MOST_ANISOTROPY times as short; none is smaller
     than `finest` mm. Sizes are whole times `cell`, two of them at least.
     """
     coarsest = max((box.extent / largest).max(), finest)
-    spacing = np.maximum(box.extent / largest, max(coarsest / MOST_ANISOTROPY, finest))
+    spacing = np.maximum(box.extent / largest, max(coarsest / MAX_ANISOTROPY, finest))
     cells = np.maximum(np.ceil(box.extent / spacing / cell - FITTING_TOLERANCE), 2).astype(int)
     size = np.minimum(cells * cell, largest)
     return centred_grid(box.centre, tuple(size.tolist()), tuple(spacing.tolist()), box.direction)
 
 
-def smoothed_for(image: sitk.Image, spacing) -> sitk.Image:
+def antialias(image: sitk.Image, spacing) -> sitk.Image:
     """`image` blurred as sampling it every `spacing` mm needs (σ = half the coarser step where that is coarser)."""
     sigma = [max(0.0, np.sqrt(max(0.0, max(spacing) ** 2 - own**2))) / 2 for own in image.GetSpacing()]
     if max(sigma) < 0.5 * min(image.GetSpacing()):
@@ -245,14 +245,14 @@ def smoothed_for(image: sitk.Image, spacing) -> sitk.Image:
     return sitk.DiscreteGaussian(image, [s**2 for s in sigma], 64, 0.01, True)
 
 
-def on_canvas(image: sitk.Image, canvas: Grid, alignment: sitk.Transform | None = None) -> np.ndarray:
+def resample_to_canvas(image: sitk.Image, canvas: Grid, alignment: sitk.Transform | None = None) -> np.ndarray:
     """`image` as a model sees it, (z, y, x) float32: blurred as the canvas' spacing needs, 0 outside its box.
 
     An image of odd size on an even canvas has its border exactly between two cells' centres. ITK lets rounding decide
     on which side those cells fall, so here the border belongs to the box, for every copy of a scan.
     """
-    padded = sitk.ZeroFluxNeumannPad(smoothed_for(sitk.Cast(image, sitk.sitkFloat32), canvas.spacing), [1] * 3, [1] * 3)
+    padded = sitk.ZeroFluxNeumannPad(antialias(sitk.Cast(image, sitk.sitkFloat32), canvas.spacing), [1] * 3, [1] * 3)
     own = Grid.of(image)
     box = centred_grid(own.centre, own.size, np.array(own.spacing) * (1 + BORDER_TOLERANCE), own.direction)
-    inside = canvas.sample(box.image(np.ones(own.size[::-1], np.uint8)), alignment, nearest=True)
-    return sitk.GetArrayFromImage(canvas.sample(padded, alignment)) * sitk.GetArrayViewFromImage(inside)
+    inside = canvas.resample(box.image(np.ones(own.size[::-1], np.uint8)), alignment, nearest=True)
+    return sitk.GetArrayFromImage(canvas.resample(padded, alignment)) * sitk.GetArrayViewFromImage(inside)

@@ -11,14 +11,14 @@ import SimpleITK as sitk
 
 from ..errors import BadInputError
 from . import dicom, nifti
-from .chatter import unheard
 from .geometry import Grid
 from .memory import check_memory
-from .segmentations import label_map, matched, names_of, with_names
+from .segmentations import label_map, match_labels, names_of, with_names
+from .stderr_capture import capture_stderr
 
-SMALLEST = 5  # voxels along the second shortest axis; slabs of a few slices are fine
-FEWEST_SHARE = 1e-3  # of the voxels, that differ from the most frequent value
-SAMPLED = 100_000  # voxels among which it is looked for
+MIN_SIZE = 5  # voxels along the second shortest axis; slabs of a few slices are fine
+MIN_DIFFERING_SHARE = 1e-3  # of the voxels, that differ from the most frequent value
+SAMPLED_VOXELS = 100_000  # voxels among which it is looked for
 ROUNDING = 1e-6  # of the largest value: less than float32 tells apart
 
 
@@ -50,10 +50,10 @@ def check_volume(image: sitk.Image, role: str = "image") -> None:
     if min(image.GetSize()) < 2:
         size = " × ".join(map(str, image.GetSize()))
         raise BadInputError(f"The {role} is one voxel thick ({size} voxels); give a volume of at least two slices.")
-    if sorted(image.GetSize())[1] < SMALLEST:
+    if sorted(image.GetSize())[1] < MIN_SIZE:
         size = " × ".join(map(str, image.GetSize()))
         raise BadInputError(
-            f"The {role} is too small to register ({size} voxels); give one of at least {SMALLEST} voxels along two "
+            f"The {role} is too small to register ({size} voxels); give one of at least {MIN_SIZE} voxels along two "
             "axes."
         )
     _check_finite(image, role)
@@ -67,9 +67,9 @@ def _check_contrast(image: sitk.Image, role: str) -> None:
         raise BadInputError(
             f"The {role} has the same value ({values.flat[0]}) in every voxel; check that the right file was given."
         )
-    usual = float(np.percentile(values.ravel()[:: max(1, values.size // SAMPLED)], 50, method="lower"))
+    usual = float(np.percentile(values.ravel()[:: max(1, values.size // SAMPLED_VOXELS)], 50, method="lower"))
     others = np.count_nonzero(values != usual)
-    if others < FEWEST_SHARE * values.size or high - low < ROUNDING * max(abs(low), abs(high)):
+    if others < MIN_DIFFERING_SHARE * values.size or high - low < ROUNDING * max(abs(low), abs(high)):
         raise BadInputError(
             f"The {role} is almost the same value ({usual:.6g}) everywhere, but for {others} of its {values.size} "
             "voxels; check that the right file was given."
@@ -92,16 +92,16 @@ def read_segmentation(
     warn: Callable[[str], None] = lambda message: None,
 ) -> sitk.Image:
     """A label map, laid on the grid of `image` by nearest neighbour, with the names that the file has."""
-    return fitted_segmentation(_read(Path(path), role, None, warn), image, role)
+    return resample_segmentation(_read(Path(path), role, None, warn), image, role)
 
 
-def fitted_segmentation(labels: sitk.Image, image: sitk.Image, role: str = "segmentation") -> sitk.Image:
+def resample_segmentation(labels: sitk.Image, image: sitk.Image, role: str = "segmentation") -> sitk.Image:
     """The segmentation as one label map on the grid of `image`; uint8, uint16 or uint32, with names (`names_of`).
 
     Raises BadInputError for what is no segmentation, or one of another place.
     """
     flat = label_map(labels, role)
-    fitted = Grid.of(image).sample(flat, nearest=True)
+    fitted = Grid.of(image).resample(flat, nearest=True)
     if not sitk.GetArrayViewFromImage(fitted).any():
         raise BadInputError(
             f"The {role} does not lie on its image: none of its voxels is inside; check that the two belong together."
@@ -109,18 +109,18 @@ def fitted_segmentation(labels: sitk.Image, image: sitk.Image, role: str = "segm
     return with_names(fitted, names_of(flat))
 
 
-def fitted_pair(
+def resample_segmentation_pair(
     fixed: sitk.Image | None, moving: sitk.Image | None, images: tuple[sitk.Image, sitk.Image]
 ) -> tuple[sitk.Image | None, sitk.Image | None, str | None]:
     """Both segmentations, if given, each on its image's grid and numbered alike (`matched`), and the sentence of it."""
-    of_fixed = None if fixed is None else fitted_segmentation(fixed, images[0], "fixed segmentation")
-    of_moving = None if moving is None else fitted_segmentation(moving, images[1], "moving segmentation")
+    of_fixed = None if fixed is None else resample_segmentation(fixed, images[0], "fixed segmentation")
+    of_moving = None if moving is None else resample_segmentation(moving, images[1], "moving segmentation")
     if of_fixed is None or of_moving is None:
         return of_fixed, of_moving, None
-    return of_fixed, *matched(of_fixed, of_moving)
+    return of_fixed, *match_labels(of_fixed, of_moving)
 
 
-def within(image: sitk.Image, mask: sitk.Image | None) -> sitk.Image:
+def mask_image(image: sitk.Image, mask: sitk.Image | None) -> sitk.Image:
     """`image`, as dark as its darkest voxel where a mask on its grid is 0; itself without a mask."""
     if mask is None:
         return image
@@ -151,15 +151,15 @@ def without_metadata(image: sitk.Image) -> sitk.Image:
 
 def write_image(image: sitk.Image, path: Path) -> None:
     """Compressed where the format can. Raises OSError where the disk refuses."""
-    with itk_writing(path):
+    with itk_write_errors(path):
         sitk.WriteImage(image, str(path), True)
 
 
 @contextmanager
-def itk_writing(path: Path) -> Iterator[None]:
+def itk_write_errors(path: Path) -> Iterator[None]:
     """ITK reports a disk that refuses as a RuntimeError; here it is the OSError it is, and nothing on the terminal."""
     try:
-        with unheard():
+        with capture_stderr():
             yield
     except RuntimeError as error:
         raise OSError(f"{path.name} could not be written") from error
@@ -185,7 +185,7 @@ def _read_by_itk(path: Path, role: str) -> sitk.Image:
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
     try:
-        with unheard():
+        with capture_stderr():
             reader.ReadImageInformation()
             check_memory(reader.GetSize(), role)
             return reader.Execute()

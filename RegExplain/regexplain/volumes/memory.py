@@ -22,7 +22,7 @@ class Cost(NamedTuple):
 
 
 # By the kind of work, measured by benchmarks/large_scans.py and rounded up; the table stands in its README.
-MEASURED = {
+MEMORY_COSTS = {
     "affine": Cost(40, 20, 0.4e9),
     "latent": Cost(104, 62, 0.6e9),
     "fire": Cost(150, 85, 0.9e9),
@@ -35,7 +35,7 @@ def check_memory_for(work: str, fixed: Sequence[int], moving: Sequence[int]) -> 
 
     work: "affine", "explain-transform", or a model's type; fixed, moving: the sizes of the images, x, y, z.
     """
-    cost = MEASURED.get(work, MEASURED["fire"])  # a model of no known type is refused when it is loaded
+    cost = MEMORY_COSTS.get(work, MEMORY_COSTS["fire"])  # a model of no known type is refused when it is loaded
     needed = cost.fixed * math.prod(fixed) + cost.moving * math.prod(moving) + cost.bytes
     if needed > physical_memory():
         raise BadInputError(

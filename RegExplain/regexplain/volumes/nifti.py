@@ -17,10 +17,10 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..errors import BadInputError
-from .chatter import unheard
-from .geometry import lay
+from .geometry import set_geometry
 from .memory import check_memory
 from .nifti_position import grid_of
+from .stderr_capture import capture_stderr
 
 SUFFIXES = (".nii", ".nii.gz", ".hdr", ".img", ".img.gz")
 GZIP = b"\x1f\x8b"
@@ -55,7 +55,7 @@ def read(path: Path, role: str, warn: Callable[[str], None]) -> sitk.Image | Non
         check_memory(header.get_data_shape(), role)
         contents = {file: _content(file, who) for file in set(files.values())}
         holders = {name: FileHolder(fileobj=BytesIO(contents[file])) for name, file in files.items()}
-        with unheard():
+        with capture_stderr():
             values = _values(kind.from_file_map(holders))
     except (OSError, EOFError) as error:
         raise BadInputError(f"{who} {TRUNCATED}") from error
@@ -130,5 +130,5 @@ def _image(header: Any, values: np.ndarray, who: str, warn: Callable[[str], None
     image = sitk.GetImageFromArray(values.transpose(*axes, *[3] * vectors), isVector=vectors)
     image.SetMetaData("intent_name", header["intent_name"].item().decode("latin-1"))
     if len(axes) >= 3:
-        lay(image, grid_of(header, values.shape[:3], who, warn))
+        set_geometry(image, grid_of(header, values.shape[:3], who, warn))
     return image

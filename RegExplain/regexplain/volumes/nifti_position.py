@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import BadInputError
-from .geometry import Grid, corner_indices, nearest_grid, shear_of
+from .geometry import Grid, corner_indices, nearest_grid, shear_deg
 
 TO_MM = {"meter": 1e3, "micron": 1e-3}
 SCANNER, ALIGNED = 1, 2  # codes of an sform in the scanner's own space, and in that of another scan of the same patient
@@ -31,13 +31,13 @@ def grid_of(header: Any, size: tuple[int, ...], who: str, warn: Callable[[str], 
         raise BadInputError(f"{who} has a voxel size of 0; set it right in the program that wrote the file.")
     grid, misplaced = nearest_grid(forms["sform" if "sform" in forms and code <= ALIGNED else name], size)
     if misplaced > grid.tolerance_mm:
-        sheared = shear_of(forms["sform" if "sform" in forms else name])
+        sheared = shear_deg(forms["sform" if "sform" in forms else name])
         raise BadInputError(
             f"{who} has axes that are not perpendicular: they are sheared by {sheared:.1f}°, as after a gantry tilt; "
             "resample it on perpendicular axes first."
         )
     grid, _ = nearest_grid(forms[name], size)
-    apart = _apart(forms, size)
+    apart = _distance_mm(forms, size)
     if apart > grid.tolerance_mm:
         warn(
             f"{who} says in two ways where it lies, by its sform and by its qform, up to {apart:.1f} mm apart; the "
@@ -57,7 +57,7 @@ def _matrix(header: Any, name: str) -> np.ndarray | None:
     return np.diag([*3 * [TO_MM.get(header.get_xyzt_units()[0], 1.0)], 1.0]) @ LPS_FROM_RAS @ matrix
 
 
-def _apart(forms: dict[str, np.ndarray], size: tuple[int, ...]) -> float:
+def _distance_mm(forms: dict[str, np.ndarray], size: tuple[int, ...]) -> float:
     """How far the two put a corner's voxel from each other at most, mm."""
     corners = np.c_[corner_indices(size), np.ones(8)]
     places = [corners @ matrix.T for matrix in forms.values()]

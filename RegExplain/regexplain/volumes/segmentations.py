@@ -36,7 +36,7 @@ def labels_of(segmentation: sitk.Image) -> list[int]:
 
 def names_of(segmentation: sitk.Image | None) -> dict[int, str]:
     """Name by label of a label map that `label_map` made; {} where the file had none, and for None."""
-    return {} if segmentation is None else {s.value: s.name for s in _declared(segmentation) if s.name}
+    return {} if segmentation is None else {s.value: s.name for s in _segments_in_header(segmentation) if s.name}
 
 
 def with_names(segmentation: sitk.Image, names: Mapping[int, str]) -> sitk.Image:
@@ -57,11 +57,11 @@ def label_map(image: sitk.Image, role: str) -> sitk.Image:
     nameless ones gets its place in it, from 1. Raises BadInputError for what is no segmentation.
     """
     layers = [_whole_numbers(layer, role) for layer in _layers(image, role)]
-    declared = {(s.layer, s.value): s.name for s in _declared(image)}
+    declared = {(s.layer, s.value): s.name for s in _segments_in_header(image)}
     found = [Segment(n, v, declared.get((n, v))) for n, layer in enumerate(layers) for v in _values(layer)]
     if not found:
         raise BadInputError(f"The {role} is empty (no voxel above 0); check that the right file was given.")
-    labels = _numbered(found, role)
+    labels = _assign_labels(found, role)
     kind = next(t for t in TYPES if max(labels) <= np.iinfo(t).max)
     if len(layers) == 1:
         flat = layers[0].astype(kind)
@@ -81,12 +81,12 @@ def label_map(image: sitk.Image, role: str) -> sitk.Image:
     return with_names(Grid.of(first).image(flat), names)
 
 
-def matched(fixed: sitk.Image, moving: sitk.Image) -> tuple[sitk.Image, str | None]:
+def match_labels(fixed: sitk.Image, moving: sitk.Image) -> tuple[sitk.Image, str | None]:
     """The moving label map, numbered as the fixed one, and a sentence that tells what was done if anything was.
 
     Segments belong together by name where both have names (upper and lower case alike), else by number.
     """
-    of_fixed, of_moving = ({_plain(n): v for v, n in names_of(image).items()} for image in (fixed, moving))
+    of_fixed, of_moving = ({_normalise_name(n): v for v, n in names_of(image).items()} for image in (fixed, moving))
     names = names_of(fixed), names_of(moving)
     if not all(names):
         return moving, None
@@ -104,17 +104,17 @@ def matched(fixed: sitk.Image, moving: sitk.Image) -> tuple[sitk.Image, str | No
     if all(old == label for old, label in new.items()):
         return moving, None
     told = [f"{names[0][label]} ({label}, was {old})" for old, label in new.items() if label in names[0]]
-    moved = with_names(_renumbered(moving, new), {new[old]: name for old, name in names[1].items() if old in new})
+    moved = with_names(_relabel(moving, new), {new[old]: name for old, name in names[1].items() if old in new})
     return moved, (
         f"The segments were matched by name, as their numbers differ between the two files: {', '.join(told)}."
     )
 
 
-def _plain(name: str) -> str:
+def _normalise_name(name: str) -> str:
     return " ".join(name.split()).casefold()
 
 
-def _renumbered(image: sitk.Image, new: Mapping[int, int]) -> sitk.Image:
+def _relabel(image: sitk.Image, new: Mapping[int, int]) -> sitk.Image:
     values = sitk.GetArrayViewFromImage(image)
     kind = next(t for t in TYPES if max(new.values()) <= np.iinfo(t).max)
     found = np.zeros(values.shape, kind)
@@ -123,7 +123,7 @@ def _renumbered(image: sitk.Image, new: Mapping[int, int]) -> sitk.Image:
     return Grid.of(image).image(found)
 
 
-def _declared(image: sitk.Image) -> list[Segment]:
+def _segments_in_header(image: sitk.Image) -> list[Segment]:
     """The segments that the header of Slicer's format describes; in that of before 2020 each has a layer of its own."""
     rows: dict[int, dict[str, str]] = {}
     for key in image.GetMetaDataKeys():
@@ -164,7 +164,7 @@ def _values(array: np.ndarray) -> list[int]:
     return sorted(found - {0})
 
 
-def _numbered(found: list[Segment], role: str) -> list[int]:
+def _assign_labels(found: list[Segment], role: str) -> list[int]:
     """A label for each: its own value where no two have the same, else by layer, or by order where all have names."""
     values = [s.value for s in found]
     if len(set(values)) == len(values):

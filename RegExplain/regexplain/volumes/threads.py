@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import SimpleITK as sitk
 
-from ..errors import BadInputError, trouble_of_the_computer
+from ..errors import BadInputError, device_error
 
 
 def use_threads(threads: int | None) -> int:
@@ -22,12 +22,12 @@ def use_threads(threads: int | None) -> int:
 
 
 @contextmanager
-def trouble_said() -> Iterator[None]:
+def device_errors() -> Iterator[None]:
     """torch reports that, and a lost graphics card, as a RuntimeError of many words; a user needs one sentence."""
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        known = trouble_of_the_computer(error)
+        known = device_error(error)
         if known is None:
             raise
         raise known from error

@@ -11,14 +11,14 @@ import labelled_heads
 import measuring
 import multimodal_methods as methods
 import multimodal_peers
-from regexplain.transforms.itk import affine
+from regexplain.transforms.itk import affine_transform
 from regexplain.volumes.geometry import Grid
 
 TURNED = (-1.0, 0.0, 0.0, 0.0, 0.0, -1.0, 0.0, -1.0, 0.0)
 
 
 def translation(*millimetres: float) -> sitk.Transform:
-    return affine(np.eye(3), np.array(millimetres))
+    return affine_transform(np.eye(3), np.array(millimetres))
 
 
 def ball(size=(40, 44, 48), direction=TURNED) -> tuple[sitk.Image, np.ndarray]:
@@ -76,10 +76,10 @@ def test_a_head_is_scored_through_its_affine_after_the_deformation():
     """Moving = what the affine, twice as large about the origin, makes of fixed moved by 8 mm before it."""
     fixed, inside = ball()
     fixed = sitk.Cast(fixed, sitk.sitkUInt8)
-    linear = affine(2 * np.eye(3), np.zeros(3))
+    linear = affine_transform(2 * np.eye(3), np.zeros(3))
     whole = sitk.CompositeTransform([linear, translation(8, 0, 0)])
     large = Grid((120, 120, 120), (2.0,) * 3, (-70.0, -160.0, -60.0), tuple(np.eye(3).ravel()))
-    moving = large.sample(fixed, whole.GetInverse(), nearest=True)
+    moving = large.resample(fixed, whole.GetInverse(), nearest=True)
     points = known_warp.points_inside(fixed, inside)
     found = multimodal_peers.head_scores((translation(8, 0, 0), None), linear, fixed, moving, points)
     wrong = multimodal_peers.head_scores((translation(-8, 0, 0), None), linear, fixed, moving, points)
@@ -124,7 +124,7 @@ def wavy(shift=(0.0, 0.0, 0.0), power: float = 1) -> sitk.Image:
     texture = known_warp.smoothed(random.normal(size=inside.shape), 2.0)
     values = np.where(inside, 1 + 0.5 * texture / texture.std(), 0).clip(0) ** power
     made = Grid.of(image).image(values.astype(np.float32))
-    return Grid.of(image).sample(made, translation(*(-np.array(shift))))
+    return Grid.of(image).resample(made, translation(*(-np.array(shift))))
 
 
 @pytest.mark.parametrize("package", methods.PEERS)

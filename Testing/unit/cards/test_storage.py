@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from safetensors.numpy import save_file
 
-from regexplain.cards.quantization import in_eight_bits, read
+from regexplain.cards.quantization import load_dequantized, quantize
 
 KERNELS = arrays.arrays(
     np.float32,
@@ -17,8 +17,8 @@ KERNELS = arrays.arrays(
 
 def stored_and_read(folder, tensors):
     path = folder / "tensors.safetensors"
-    save_file(in_eight_bits(tensors), str(path))
-    return read(path)
+    save_file(quantize(tensors), str(path))
+    return load_dequantized(path)
 
 
 @given(KERNELS)
@@ -39,7 +39,7 @@ def test_vectors_and_what_was_stored_in_other_ways_stay_as_they_are(tmp_path):
     bias, half = np.array([0.1, 1e-9, -3.0], np.float32), np.array([[0.1, 7.0]], np.float16)
     assert np.array_equal(stored_and_read(tmp_path, {"bias": bias})["bias"], bias)
     save_file({"half": half}, str(tmp_path / "half.safetensors"))
-    assert np.array_equal(read(tmp_path / "half.safetensors")["half"], half)
+    assert np.array_equal(load_dequantized(tmp_path / "half.safetensors")["half"], half)
 
 
 def test_a_large_matrix_takes_a_byte_a_number(tmp_path):

@@ -19,7 +19,7 @@ from regexplain.landmarks.pairs import LandmarkPairs, paired
 from regexplain.landmarks.point_files import Points
 from regexplain.report import render_report
 from regexplain.results import ResultFolder
-from regexplain.transforms.itk import affine
+from regexplain.transforms.itk import affine_transform
 from regexplain.volumes.geometry import Grid
 from scan_copies import points_in
 from synthetic_result import rotation, write_synthetic_result
@@ -83,13 +83,13 @@ def test_a_known_turn_and_shift_is_measured_in_the_direction_of_the_pull_back(tr
     images = [sitk.ReadImage(str(truth.folder / f"{role}.nii.gz")) for role in ("fixed", "moving")]
     turn, shift = rotation(25, 2) @ rotation(-10, 0), np.array([4.0, -7.0, 2.5])
     about = np.array(truth.alignment.TransformPoint(truth.centre.tolist()))
-    given = affine(turn, about + shift - turn @ truth.centre)
+    given = affine_transform(turn, about + shift - turn @ truth.centre)
     fixed = chosen(truth)
     moving = (fixed - truth.centre) @ turn.T + about + shift
     found = measure_landmarks(explain_transform(given, *images), LandmarkPairs(LABELS, fixed, moving + OFF))
     assert np.allclose(found.distances["after"], [3, 4, 5, 3], atol=1e-9)
     assert np.allclose(found.distances["aligned"], found.distances["after"])
-    back = affine(turn.T, truth.centre - turn.T @ (about + shift))
+    back = affine_transform(turn.T, truth.centre - turn.T @ (about + shift))
     inverse = measure_landmarks(explain_transform(back, *images[::-1]), LandmarkPairs(LABELS, moving + OFF, fixed))
     assert np.allclose(inverse.distances["after"], [3, 4, 5, 3], atol=1e-9)
 
@@ -97,7 +97,7 @@ def test_a_known_turn_and_shift_is_measured_in_the_direction_of_the_pull_back(tr
 def test_the_map_of_expected_errors_stands_beside_it(truth, result, copied):
     fixed, error = chosen(truth), copied / "error"
     error.mkdir()
-    grid = Grid.of(truth.fixed).every(2)
+    grid = Grid.of(truth.fixed).subsampled(2)
     values = np.zeros(grid.size[::-1], np.float32)
     image = grid.image(values)
     for number, point in enumerate(fixed):
@@ -250,7 +250,7 @@ def far_apart(flip: bool, extent: float = 160.0):
     """A large image about the origin, where a list in the other coordinates lies inside too."""
     grid = Grid((20, 20, 20), (extent / 5,) * 3, (-extent * 1.9,) * 3, tuple(np.eye(3).ravel()))
     image = grid.image(np.arange(20**3, dtype=np.float32).reshape((20,) * 3))
-    result = explain_transform(affine(np.eye(3), np.zeros(3)), image, image)
+    result = explain_transform(affine_transform(np.eye(3), np.zeros(3)), image, image)
     points = np.array([[extent, extent, 10.0], [-extent, extent, 0], [extent, -extent / 2, -30]])
     sign = (-1, -1, 1) if flip else (1, 1, 1)
     return result, LandmarkPairs(("a", "b", "c"), points, points * sign)

@@ -19,8 +19,8 @@ from regexplain.results.explanations import ComponentMotions
 from regexplain.torch_backend.inference.model import Model
 from regexplain.torch_backend.inference.prediction import component_motions
 from regexplain.torch_backend.networks.latent import RegistrationOutput
-from regexplain.transforms.itk import affine, grid_points
-from regexplain.volumes.geometry import Grid, canvas_about
+from regexplain.transforms.itk import affine_transform, grid_points
+from regexplain.volumes.geometry import Grid, canvas_around
 from scan_copies import REORDERINGS, reordered, rotation, turned
 from synthetic_result import phantom_labels, write_synthetic_result
 
@@ -31,7 +31,7 @@ COMPONENTS = LatentComponents(np.eye(2), np.zeros(2), np.array([2.0, 0.5]), np.a
 
 @dataclass
 class Card:
-    canvas_about, canvas_fits_pair, intensities = "image", False, "normalised"
+    canvas_centred_on, canvas_fits_pair, intensities = "image", False, "normalised"
     canvas_size = SIZE
     canvas_spacing = SPACING
     name = "known"
@@ -66,10 +66,10 @@ def scan() -> tuple[sitk.Image, sitk.Image]:
 
 def motions(order=(0, 1, 2), flips=(False, False, False), strengths=(1.0,), known=COMPONENTS, **options):
     fixed, segmentation = (reordered(image, order, flips) for image in scan())
-    canvas = canvas_about(fixed, SIZE, SPACING)
+    canvas = canvas_around(fixed, SIZE, SPACING)
     model = Model(Card(), TwoMotions(canvas), torch.device("cpu"))
     model.__dict__["components"] = known
-    still = affine(np.eye(3), np.zeros(3))
+    still = affine_transform(np.eye(3), np.zeros(3))
     return component_motions(model, fixed, fixed, still, 2, strengths, segmentation, **options)
 
 
@@ -77,7 +77,7 @@ def motions(order=(0, 1, 2), flips=(False, False, False), strengths=(1.0,), know
 def test_the_names_are_of_the_patient_however_the_scan_is_stored(order, flips):
     turn, shift = motions(order, flips)
     assert turn.name == "turns anterior towards left by 4.0° per SD"
-    assert turn.words.startswith(
+    assert turn.description.startswith(
         "From the fixed to the moving image, per SD, tissue turns anterior towards left by 4.0° about the "
         "superior–inferior axis (98 % of the motion) and moves"  # the structure's middle is not the image's
     )
@@ -131,7 +131,7 @@ def test_every_component_of_the_shipped_model_has_a_name_and_minus_one_does_the_
 
     anatomy = Anatomy.of(sample_result.fixed, sample_result.fixed_segmentation)
     for motion in components(sample_result, 3, (-1.0,), threads=1):
-        assert motion.name.endswith("per SD") and motion.words.endswith(".")
+        assert motion.name.endswith("per SD") and motion.description.endswith(".")
         back = anatomy.motion(motion.displacements[-1.0])
         there = motion.motion
         assert np.linalg.norm(there.translation_mm + back.translation_mm) < 0.2 * there.rms_mm + 0.02

@@ -16,7 +16,7 @@ from regexplain import components, decompose, register
 from regexplain.cli import main
 from regexplain.errors import BadInputError
 from regexplain.latent.components import LatentComponents
-from regexplain.latent.decomposition import taken_apart
+from regexplain.latent.decomposition import decompose_registration
 from regexplain.motions.anatomy import Anatomy
 from regexplain.report import render_report
 from regexplain.results.folder import ResultFolder
@@ -62,7 +62,7 @@ def field(vector) -> sitk.Image:
 
 
 def taken(pair, whole, count=3):
-    return taken_apart(pair, field(whole), Anatomy.of(scan(), scan()), count)
+    return decompose_registration(pair, field(whole), Anatomy.of(scan(), scan()), count)
 
 
 def test_the_parts_come_by_what_they_move_and_explain_all_where_nothing_else_moved():
@@ -100,7 +100,7 @@ def test_a_motion_in_one_segment_is_told_of_that_segment():
     anatomy = Anatomy.of(scan(), scan())
     half = sitk.GetArrayFromImage(scan())[..., None] == 2
     pair.displacement = lambda chosen=None: anatomy.grid.image(half * np.array([0.0, 2.0, 0.0]), vector=True)
-    [part] = taken_apart(pair, field((0, 2.0, 0)), anatomy, 1).parts
+    [part] = decompose_registration(pair, field((0, 2.0, 0)), anatomy, 1).parts
     assert [row["label"] for row in part.segments] == [1, 2]
     assert part.segments[0]["moved_mm"]["max"] == pytest.approx(0.0, abs=1e-9)
     assert part.segments[1]["moved_mm"]["mean"] == pytest.approx(2.0)
@@ -110,7 +110,7 @@ def test_a_motion_in_one_segment_is_told_of_that_segment():
 
 def test_without_segments_all_bright_tissue_counts_and_no_more_parts_come_than_there_are():
     bright = sitk.Cast(scan() == 1, sitk.sitkFloat32) * 100.0 + sitk.Cast(scan(), sitk.sitkFloat32)
-    found = taken_apart(KnownPair(), field((3.0, -1.2, 0.4)), Anatomy.of(bright), 9)
+    found = decompose_registration(KnownPair(), field((3.0, -1.2, 0.4)), Anatomy.of(bright), 9)
     assert len(found.parts) == found.components == 3
     assert all(part.segments == [] for part in found.parts)
     assert found.anatomy == "what is brighter than the background"
@@ -121,7 +121,7 @@ def test_without_segments_all_bright_tissue_counts_and_no_more_parts_come_than_t
 
 @dataclass
 class Card:
-    canvas_about, canvas_fits_pair, intensities = "image", False, "normalised"
+    canvas_centred_on, canvas_fits_pair, intensities = "image", False, "normalised"
     canvas_size = (16, 16, 16)
     canvas_spacing = (3.0, 3.0, 3.0)
     name, structures = "small", {}  # the network reads no segments out

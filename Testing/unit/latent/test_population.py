@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from regexplain.latent.components import LatentComponents
-from regexplain.latent.population import Population, calibrated, cross_validated
+from regexplain.latent.population import Population, calibrate, cross_validated
 
 SIZE, CASES = 300, 190
 SPREAD = 8.0 * 0.9 ** np.arange(SIZE)  # standard deviation of each latent number: a few long axes, many short ones
@@ -20,7 +20,7 @@ def populations() -> list[Population]:
     found = []
     for seed in range(10):
         encodings = drawn(CASES, seed)
-        found.append(Population.of(calibrated(LatentComponents.fit(encodings), encodings)))
+        found.append(Population.of(calibrate(LatentComponents.fit(encodings), encodings)))
     return found
 
 
@@ -31,74 +31,74 @@ def population(populations) -> Population:
 
 @pytest.fixture(scope="module")
 def held_out(populations) -> list:
-    return [p.stand(x) for seed, p in enumerate(populations) for x in drawn(300, 100 + seed)]
+    return [p.score(x) for seed, p in enumerate(populations) for x in drawn(300, 100 + seed)]
 
 
 @pytest.mark.parametrize("measure", ["mahalanobis", "residual"])
 def test_percentiles_of_new_cases_are_uniform(held_out, measure):
-    percentiles = np.sort([getattr(stand, f"{measure}_percentile") for stand in held_out])
+    percentiles = np.sort([getattr(score, f"{measure}_percentile") for score in held_out])
     expected = (np.arange(len(percentiles)) + 0.5) / len(percentiles) * 100
     assert np.abs(percentiles - expected).max() < 6
 
 
 def test_new_cases_of_the_same_kind_alarm_no_more_often_than_stated(held_out):
-    rate = np.mean([stand.atypical for stand in held_out])
+    rate = np.mean([score.atypical for score in held_out])
     assert 0.002 < rate <= 0.02
 
 
 def test_distances_without_cross_validation_would_make_new_cases_look_odd(populations, held_out):
     """Why the training cases are measured by components that were fitted without them."""
-    naive = [p.stand(x).residual for seed, p in enumerate(populations) for x in drawn(CASES, seed)]
-    new = np.median([stand.residual for stand in held_out])
+    naive = [p.score(x).residual for seed, p in enumerate(populations) for x in drawn(CASES, seed)]
+    new = np.median([score.residual for score in held_out])
     assert np.median(naive) < 0.9 * new
     assert np.median([p.residual for p in populations]) == pytest.approx(new, rel=0.05)
 
 
 def test_a_volume_far_along_the_components_is_extreme(population):
     far = population.components.mean + population.components.direction(1, 9.0)
-    stand = population.stand(far)
-    assert stand.atypical and stand.mahalanobis == pytest.approx(9.0)
-    assert stand.residual == pytest.approx(0, abs=1e-9)
-    assert stand.unusual == "its shape or position is more extreme than theirs"
+    score = population.score(far)
+    assert score.atypical and score.mahalanobis == pytest.approx(9.0)
+    assert score.residual == pytest.approx(0, abs=1e-9)
+    assert score.reason == "its shape or position is more extreme than theirs"
 
 
 def test_a_volume_off_the_components_shows_something_else(population):
     off = np.random.default_rng(5).normal(size=SIZE)
     off -= off @ population.components.basis.T @ population.components.basis
-    stand = population.stand(population.components.mean + 3 * population.residual.max() * off / np.linalg.norm(off))
-    assert stand.atypical and stand.mahalanobis == pytest.approx(0, abs=1e-9)
-    assert stand.residual == pytest.approx(3 * population.residual.max())
-    assert stand.unusual == "it shows something that they do not"
+    score = population.score(population.components.mean + 3 * population.residual.max() * off / np.linalg.norm(off))
+    assert score.atypical and score.mahalanobis == pytest.approx(0, abs=1e-9)
+    assert score.residual == pytest.approx(3 * population.residual.max())
+    assert score.reason == "it shows something that they do not"
 
 
 def test_the_middle_of_the_population_is_typical(population):
-    stand = population.stand(population.components.mean)
-    assert not stand.atypical and stand.unusual == ""
-    assert stand.mahalanobis_percentile == stand.residual_percentile == 0
+    score = population.score(population.components.mean)
+    assert not score.atypical and score.reason == ""
+    assert score.mahalanobis_percentile == score.residual_percentile == 0
 
 
 def test_a_percentile_counts_the_training_cases_below(population):
     distances = np.sort(population.mahalanobis)
     between = (distances[93] + distances[94]) / 2
-    stand = population.stand(population.components.mean + population.components.direction(0, between))
-    assert stand.mahalanobis_percentile == pytest.approx(100 * 94 / 191)
+    score = population.score(population.components.mean + population.components.direction(0, between))
+    assert score.mahalanobis_percentile == pytest.approx(100 * 94 / 191)
 
 
 def test_the_least_of_the_components_count_as_residual():
     """Along them any rounding would be many standard deviations."""
     encodings = drawn(CASES, 0, spread=np.concatenate([[5.0, 4.0, 3.0], np.full(SIZE - 3, 1e-3)]))
-    population = Population.of(calibrated(LatentComponents.fit(encodings), encodings))
+    population = Population.of(calibrate(LatentComponents.fit(encodings), encodings))
     slightly_off = population.components.mean + population.components.direction(20, 30.0)
-    stand = population.stand(slightly_off)
-    assert stand.mahalanobis == pytest.approx(0, abs=1e-9)
-    assert stand.residual == pytest.approx(30 * population.components.sd[20])
-    assert abs(stand.coordinates_sd[20]) == pytest.approx(30)
+    score = population.score(slightly_off)
+    assert score.mahalanobis == pytest.approx(0, abs=1e-9)
+    assert score.residual == pytest.approx(30 * population.components.sd[20])
+    assert abs(score.coordinates_sd[20]) == pytest.approx(30)
 
 
 def test_few_training_cases_never_alarm():
     encodings = drawn(98, 0)
-    population = Population.of(calibrated(LatentComponents.fit(encodings), encodings))
-    assert not population.stand(population.components.mean + 1000).atypical
+    population = Population.of(calibrate(LatentComponents.fit(encodings), encodings))
+    assert not population.score(population.components.mean + 1000).atypical
 
 
 def test_cross_validation_by_inner_products_is_that_by_refitting():
@@ -106,9 +106,9 @@ def test_cross_validation_by_inner_products_is_that_by_refitting():
     mahalanobis, residual = cross_validated(encodings @ encodings.T, 5, folds)
     for fold in np.split(np.arange(24), folds):
         without = Population(LatentComponents.fit(np.delete(encodings, fold, 0), 5), np.zeros(1), np.zeros(1))
-        stands = [without.stand(x) for x in encodings[fold]]
-        assert np.allclose(mahalanobis[fold], [s.mahalanobis for s in stands])
-        assert np.allclose(residual[fold], [s.residual for s in stands])
+        scores = [without.score(x) for x in encodings[fold]]
+        assert np.allclose(mahalanobis[fold], [s.mahalanobis for s in scores])
+        assert np.allclose(residual[fold], [s.residual for s in scores])
 
 
 def test_a_population_survives_saving(population, tmp_path):
@@ -116,7 +116,7 @@ def test_a_population_survives_saving(population, tmp_path):
     population.components.save(tmp_path / "c.safetensors")
     loaded = Population.of(LatentComponents.load(tmp_path / "c.safetensors"))
     for case in drawn(20, 9):
-        ours, theirs = population.stand(case), loaded.stand(case)
+        ours, theirs = population.score(case), loaded.score(case)
         assert theirs.mahalanobis == pytest.approx(ours.mahalanobis, rel=0.02)
         assert theirs.residual == pytest.approx(ours.residual, rel=0.02)
         assert theirs.residual_percentile == pytest.approx(ours.residual_percentile, abs=3)

@@ -10,7 +10,7 @@ import torch
 import regexplain
 from regexplain.cards import registry
 from regexplain.evaluation import numbered_cases
-from regexplain.latent.population import Population, Stand
+from regexplain.latent.population import Population, PopulationScore
 from regexplain.torch_backend.inference.model import Model
 from regexplain.torch_backend.training.config import read_values
 from regexplain.volumes.geometry import Grid, centred_grid
@@ -24,20 +24,20 @@ PLACES = [(25, 40, 20), (-30, -60, 45), (20, -65, -35), (-45, -5, 30)]  # R, A, 
 
 @pytest.fixture(scope="module")
 def model() -> Model:
-    return Model.load(registry.card("hippocampus"), "cpu", threads=1)
+    return Model.load(registry.find_card("hippocampus"), "cpu", threads=1)
 
 
 @pytest.fixture(scope="module")
-def stand(model):
+def score(model):
     """From an image to where it stands."""
     population = Population.of(model.components)
 
     @torch.inference_mode()
-    def stand(image: sitk.Image) -> Stand:
+    def score(image: sitk.Image) -> PopulationScore:
         encoding = model.network.encode(model.volume(image, model.canvas(image)))
-        return population.stand(encoding.flatten().double().numpy())
+        return population.score(encoding.flatten().double().numpy())
 
-    return stand
+    return score
 
 
 def images(shared_data, first: int, last: int) -> list[sitk.Image]:
@@ -62,7 +62,7 @@ def elsewhere(shared_data) -> list[sitk.Image]:
 def crop(brain: sitk.Image, ras_mm) -> sitk.Image:
     direction = (-1, 0, 0, 0, -1, 0, 0, 0, 1)
     grid = centred_grid(np.array(ras_mm) * (-1, -1, 1), (36, 50, 36), (1.0, 1.0, 1.0), direction)
-    return grid.sample(brain)
+    return grid.resample(brain)
 
 
 def changed(image: sitk.Image, change) -> sitk.Image:
@@ -87,31 +87,31 @@ CHANGES = {
 }
 
 
-def alarms(stands: list[Stand], what: str) -> float:
-    share = float(np.mean([stand.atypical for stand in stands]))
-    print(f"{what}: {100 * share:.0f} % of {len(stands)} atypical", file=sys.stderr)
+def alarms(scores: list[PopulationScore], what: str) -> float:
+    share = float(np.mean([score.atypical for score in scores]))
+    print(f"{what}: {100 * share:.0f} % of {len(scores)} atypical", file=sys.stderr)
     return share
 
 
 @pytest.mark.slow
-def test_cases_that_were_not_trained_on_are_hardly_ever_called_atypical(stand, held_out, shared_data):
+def test_cases_that_were_not_trained_on_are_hardly_ever_called_atypical(score, held_out, shared_data):
     new = held_out + images(shared_data, 311, 999)
     assert len(new) == 30
-    assert alarms([stand(image) for image in new], "new cases") <= 0.1  # 0.02 expected: more than 3 of 30 hardly ever
+    assert alarms([score(image) for image in new], "new cases") <= 0.1  # 0.02 expected: more than 3 of 30 hardly ever
 
 
 @pytest.mark.parametrize("kind", CHANGES)
-def test_a_changed_case_is_called_atypical(stand, held_out, kind):
-    assert alarms([stand(changed(image, CHANGES[kind])) for image in held_out[::2]], kind) >= 0.8
+def test_a_changed_case_is_called_atypical(score, held_out, kind):
+    assert alarms([score(changed(image, CHANGES[kind])) for image in held_out[::2]], kind) >= 0.8
 
 
-def test_other_places_of_a_brain_are_called_atypical(stand, shared_data):
-    assert alarms([stand(image) for image in elsewhere(shared_data)], "other places") >= 0.8
+def test_other_places_of_a_brain_are_called_atypical(score, shared_data):
+    assert alarms([score(image) for image in elsewhere(shared_data)], "other places") >= 0.8
 
 
 def test_the_warning_says_which_image_and_what_to_check(held_out, shared_data):
     fixed, moving = held_out[0], elsewhere(shared_data)[0]
     record = regexplain.register(fixed, moving, "hippocampus", threads=1).record
-    assert [stand["atypical"] for stand in record["population"].values()] == [False, True]
+    assert [score["atypical"] for score in record["population"].values()] == [False, True]
     [warning] = [text for text in record["warnings"] if "unlike the images" in text]
     assert warning.startswith("The moving image ") and "Check that it is the right anatomy" in warning

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from regexplain.latent.components import LatentComponents
 from regexplain.latent.purity import participation_ratio
-from regexplain.latent.readable import towards, varimax
+from regexplain.latent.readable import rotate_towards, varimax
 
 SD = np.array([8.0, 7.0, 3.0, 2.0, 1.0])
 
@@ -38,7 +38,7 @@ def test_varimax_finds_directions_that_each_live_in_their_own_cells():
 def test_towards_finds_known_directions_in_the_subspace_with_their_sign():
     known = components(orthonormal(5, 40))
     wanted = orthonormal(2, 5, seed=1) @ known.basis
-    rotation = towards(known, 7 * wanted, 5)
+    rotation = rotate_towards(known, 7 * wanted, 5)
     check_rotation(rotation)
     found = rotation[:2] @ known.basis
     matched = found @ wanted.T
@@ -50,9 +50,9 @@ def test_towards_gives_a_rotation_that_mixes_no_direction_more_than_another(seed
     known = components(orthonormal(5, 40))
     random = np.random.default_rng(seed)
     directions = (np.eye(5)[:count] + 0.15 * random.normal(size=(count, 5))) @ known.basis
-    rotation = towards(known, directions, 5)
+    rotation = rotate_towards(known, directions, 5)
     check_rotation(rotation)
-    reordered = towards(known, directions[::-1], 5)
+    reordered = rotate_towards(known, directions[::-1], 5)
     assert np.allclose(rotation, reordered)
     unit = directions / np.linalg.norm(directions, axis=1, keepdims=True)
     assert (np.sort(unit @ (rotation[:count] @ known.basis).T, 1)[:, -1] > 0.7).all()
@@ -60,7 +60,7 @@ def test_towards_gives_a_rotation_that_mixes_no_direction_more_than_another(seed
 
 def test_what_is_left_of_the_subspace_is_uncorrelated_and_falls_in_variance():
     known = components(orthonormal(5, 40))
-    rotation = towards(known, known.basis[:2].sum(0)[None], 5)
+    rotation = rotate_towards(known, known.basis[:2].sum(0)[None], 5)
     covariance = rotation @ np.diag(SD**2) @ rotation.T
     assert np.allclose(covariance[1:, 1:], np.diag(np.diag(covariance)[1:]))
     assert (np.diff(np.diag(covariance)[1:]) <= 1e-9).all()
@@ -68,14 +68,14 @@ def test_what_is_left_of_the_subspace_is_uncorrelated_and_falls_in_variance():
 
 def test_the_known_motions_come_first_by_falling_variance():
     known = components(orthonormal(5, 40))
-    rotation = towards(known, known.basis[[3, 2]], 5)
+    rotation = rotate_towards(known, known.basis[[3, 2]], 5)
     assert np.allclose(rotation[:2], np.eye(5)[[2, 3]])
     assert np.allclose(np.abs(rotation[2:]), np.eye(5)[[0, 1, 4]])
 
 
 def test_only_the_leading_components_are_rotated():
     known = components(orthonormal(5, 40))
-    assert towards(known, known.basis[:1] + known.basis[4:], 3).shape == (3, 3)
+    assert rotate_towards(known, known.basis[:1] + known.basis[4:], 3).shape == (3, 3)
     assert varimax(known, 4).shape == (4, 4)
 
 
@@ -85,14 +85,14 @@ def test_directions_that_the_components_cannot_tell_apart_are_refused(directions
     known = components(basis[:5])
     cases = {"the same twice": basis[[0, 0]], "outside": basis[5:], "too many": basis[[0, 1, 2]]}
     with pytest.raises(ValueError, match="cannot tell"):
-        towards(known, cases[directions], 2 if directions == "too many" else 5)
+        rotate_towards(known, cases[directions], 2 if directions == "too many" else 5)
 
 
 def test_a_motion_that_pca_spreads_over_components_is_one_component_of_the_readable_basis():
     """The whole path: rotate, store, read again; the motion's changes are then pure, and nothing else has changed."""
     known = components(orthonormal(5, 40))
     motions = orthonormal(2, 5, seed=3) @ known.basis
-    known.readable = towards(known, motions, 5)
+    known.readable = rotate_towards(known, motions, 5)
     readable = known.in_readable_basis()
     for motion in motions:
         assert participation_ratio(np.abs(known.basis @ motion)) > 2

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from regexplain.motions.anatomy import Anatomy
-from regexplain.motions.motion import fitted_motion
+from regexplain.motions.motion import fit_motion
 from regexplain.transforms.itk import grid_points
 from regexplain.volumes.geometry import Grid, centred_grid
 from scan_copies import rotation
@@ -34,7 +34,7 @@ def affine_field(points, matrix=None, shift=(0.0, 0.0, 0.0)) -> np.ndarray:
 
 def moved(matrix=None, shift=(0.0, 0.0, 0.0), spread=SPREAD):
     points = cloud(spread)
-    return fitted_motion(affine_field(points, matrix, shift), points)
+    return fit_motion(affine_field(points, matrix, shift), points)
 
 
 def shares(motion) -> dict[str, float]:
@@ -57,7 +57,7 @@ def shares(motion) -> dict[str, float]:
 def test_a_rotation_is_named_with_its_axis_its_sense_and_its_degrees(axis, degrees, sense, about):
     motion = moved(rotation(axis, degrees))
     assert motion.name("SD") == f"turns {sense} by {abs(degrees):.1f}° per SD"
-    assert motion.words("SD") == (
+    assert motion.describe("SD") == (
         f"From the fixed to the moving image, per SD, tissue turns {sense} by {abs(degrees):.1f}° "
         f"about the {about} axis (100 % of the motion)."
     )
@@ -155,7 +155,7 @@ def test_the_parts_of_a_mixture_come_with_their_sizes_and_their_shares():
         "bending": pytest.approx(0, abs=1e-12),
     }
     assert motion.name() == "turns anterior towards left by 8.0°, grows by 10.0 % in every direction"
-    assert motion.words() == (
+    assert motion.describe() == (
         "From the fixed to the moving image tissue turns anterior towards left by 8.0° "
         f"about the superior–inferior axis ({100 * motion.shares['rotation']:.0f} % of the motion), "
         f"grows by 10.0 % in every direction ({100 * motion.shares['stretch']:.0f} %) "
@@ -201,7 +201,7 @@ def test_a_turn_about_an_oblique_axis_tells_both_senses_and_how_oblique_it_is():
     axis = np.cos(np.radians(35)) * SUPERIOR + np.sin(np.radians(35)) * LEFT
     motion = moved(rotation(axis, 5.0))
     assert motion.name() == "turns anterior towards left and anterior towards inferior by 5.0°"
-    assert "by 5.0° about an axis 35° off the superior–inferior one (100 % of the motion)" in motion.words()
+    assert "by 5.0° about an axis 35° off the superior–inferior one (100 % of the motion)" in motion.describe()
 
 
 def bending(points: np.ndarray, millimetres: float) -> np.ndarray:
@@ -219,48 +219,48 @@ def symmetric_cloud() -> np.ndarray:
 
 def test_pure_bending_has_no_affine_share():
     points = symmetric_cloud()
-    motion = fitted_motion(bending(points, 0.7), points)
+    motion = fit_motion(bending(points, 0.7), points)
     assert shares(motion)["bending"] > 1 - 1e-9
     assert motion.bending_mm == pytest.approx(0.7)
     assert motion.name("SD") == "bends by 0.7 mm per SD"
-    assert motion.words() == "From the fixed to the moving image tissue bends by 0.7 mm (100 % of the motion)."
+    assert motion.describe() == "From the fixed to the moving image tissue bends by 0.7 mm (100 % of the motion)."
 
 
 def test_the_rest_of_a_mixture_is_told_with_its_millimetres_and_the_segment_it_sits_in():
     points = symmetric_cloud()
     labels = np.where((points - CENTRE)[:, 1] < 0, 1, 2).astype(np.uint8)
     rest = bending(points, 1.0) * np.where(labels == 2, 1.0, 0.2)[:, None]
-    motion = fitted_motion(affine_field(points, shift=3 * LEFT) + rest, points, labels=labels)
+    motion = fit_motion(affine_field(points, shift=3 * LEFT) + rest, points, labels=labels)
     assert motion.bending_place == "segment 2"
     assert motion.name() == "moves 3.0 mm towards left"
-    assert f"; the rest ({100 * motion.shares['bending']:.0f} %) bends by " in motion.words()
-    assert motion.words().endswith(f"bends by {motion.bending_mm:.1f} mm, most in segment 2.")
+    assert f"; the rest ({100 * motion.shares['bending']:.0f} %) bends by " in motion.describe()
+    assert motion.describe().endswith(f"bends by {motion.bending_mm:.1f} mm, most in segment 2.")
 
 
 def test_no_segment_is_blamed_where_all_bend_alike():
     points = symmetric_cloud()
     labels = np.arange(len(points)) % 2 + 1
-    assert fitted_motion(bending(points, 1.0), points, labels=labels).bending_place is None
+    assert fit_motion(bending(points, 1.0), points, labels=labels).bending_place is None
 
 
 def test_without_segments_the_half_that_bends_is_named():
     points = symmetric_cloud()
     rest = bending(points, 1.0) * np.where((points - CENTRE)[:, 1] < 0, 1.0, 0.1)[:, None]
-    words = fitted_motion(rest, points).words()
+    words = fit_motion(rest, points).describe()
     assert words.endswith("bends by 0.7 mm (100 % of the motion), most in the anterior half.")
 
 
 def test_what_does_not_move_is_said_not_to_move():
     motion = moved()
-    assert motion.name("SD") == "hardly moves" and motion.words() == "Tissue hardly moves."
+    assert motion.name("SD") == "hardly moves" and motion.describe() == "Tissue hardly moves."
     assert set(motion.shares.values()) == {0.0}
 
 
 def test_weights_count_as_repeated_points():
     points, random = cloud(), np.random.default_rng(1)
     field, weights = random.normal(size=points.shape), random.integers(0, 4, len(points))
-    weighted = fitted_motion(field, points, weights)
-    repeated = fitted_motion(np.repeat(field, weights, 0), np.repeat(points, weights, 0))
+    weighted = fit_motion(field, points, weights)
+    repeated = fit_motion(np.repeat(field, weights, 0), np.repeat(points, weights, 0))
     for name in ("centroid_mm", "translation_mm", "rotation", "stretch", "rms_mm", "bending_mm"):
         assert np.allclose(getattr(weighted, name), getattr(repeated, name)), name
     assert weighted.shares == pytest.approx(repeated.shares)
@@ -268,13 +268,13 @@ def test_weights_count_as_repeated_points():
 
 def test_a_motion_without_points_is_refused():
     with pytest.raises(ValueError, match="at least one point"):
-        fitted_motion(np.zeros((2, 3)), np.zeros((2, 3)), np.zeros(2))
+        fit_motion(np.zeros((2, 3)), np.zeros((2, 3)), np.zeros(2))
 
 
 def test_one_oblique_slice_still_tells_the_turn_within_it():
     tilt = rotation((1, 2, 0.5), 25)
     points = CENTRE + ((cloud() - CENTRE) * (1, 1, 0)) @ tilt.T
-    motion = fitted_motion(affine_field(points, rotation(tilt @ SUPERIOR, 7.0)), points)
+    motion = fit_motion(affine_field(points, rotation(tilt @ SUPERIOR, 7.0)), points)
     assert np.allclose(motion.rotation_vector_deg, 7 * tilt @ SUPERIOR)
 
 
@@ -318,7 +318,7 @@ def test_the_words_are_of_the_patient_and_not_of_the_images_axes(oblique, segmen
     motion = anatomy.motion(grid.image(np.where(anatomy.inside[..., None], turn, nonsense), vector=True))
     assert np.allclose(motion.rotation_vector_deg, [0, 0, 10], atol=1e-6)
     assert np.linalg.norm(motion.centroid_mm - CENTRE) < 2
-    assert "turns anterior towards left by 10.0° about the superior–inferior axis" in motion.words()
+    assert "turns anterior towards left by 10.0° about the superior–inferior axis" in motion.describe()
 
 
 def test_without_a_segmentation_the_anatomy_is_what_is_brighter_than_the_background():

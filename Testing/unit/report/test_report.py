@@ -14,7 +14,7 @@ import regexplain
 from regexplain.cards import registry
 from regexplain.report import render_report, write_report
 from regexplain.results import ResultFolder
-from regexplain.results.shown_view import ShownView, ShownViews
+from regexplain.results.view_capture import ViewCapture, ViewCaptures
 from synthetic_result import write_synthetic_result
 
 PNG = base64.b64decode(
@@ -202,10 +202,10 @@ def test_the_views_stand_under_their_own_heading_with_what_they_show(result, tmp
     shutil.copytree(result.path, tmp_path / "result")
     folder = ResultFolder.open(tmp_path / "result")
     views = [
-        ShownView("Red (axial)", "the fixed image", ("displacement arrows", "the fixed segmentation (red)"), PNG),
-        ShownView("3D view 1", None, (), PNG),
+        ViewCapture("Red (axial)", "the fixed image", ("displacement arrows", "the fixed segmentation (red)"), PNG),
+        ViewCapture("3D view 1", None, (), PNG),
     ]
-    folder.add(ShownViews(views))
+    folder.add(ViewCaptures(views))
     write_report(folder)
     html = (folder.path / "report.html").read_text(encoding="utf-8")
     text = Page(html).text
@@ -214,7 +214,7 @@ def test_the_views_stand_under_their_own_heading_with_what_they_show(result, tmp
     assert "Red (axial): the fixed image, displacement arrows, the fixed segmentation (red)." in text[heading:]
     assert "3D view 1: nothing of this result." in text and html.count(base64.b64encode(PNG).decode()) == 2
     jsonschema.validate(json.loads((folder.path / "result.json").read_text(encoding="utf-8")), SCHEMA)
-    ResultFolder.open(folder.path).add(ShownViews([ShownView("Green (coronal)", None, (), PNG)]))
+    ResultFolder.open(folder.path).add(ViewCaptures([ViewCapture("Green (coronal)", None, (), PNG)]))
     assert [path.name for path in (folder.path / "views").iterdir()] == ["1.png"]
     (folder.path / "views" / "1.png").unlink()
     assert "As seen in Slicer" not in Page(render_report(ResultFolder.open(folder.path))).text

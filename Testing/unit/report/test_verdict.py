@@ -8,14 +8,14 @@ import sample_pair
 from regexplain.cards import registry
 from regexplain.cli import main
 from regexplain.report import render_report
-from regexplain.report.studies import studies
+from regexplain.report.images import image_rows
 from regexplain.report.verdict import checks, verdict
 from regexplain.results import ResultFolder
 from synthetic_result import write_synthetic_result
 
 VOXEL_MM = 1.0
-STAND = {"coordinates_sd": [0.1], "mahalanobis": 4.0, "residual": 2.0}
-STAND |= {"mahalanobis_percentile": 40.0, "residual_percentile": 50.0}
+SCORE = {"coordinates_sd": [0.1], "mahalanobis": 4.0, "residual": 2.0}
+SCORE |= {"mahalanobis_percentile": 40.0, "residual_percentile": 50.0}
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def record() -> dict:
         "dice": {"before": 0.3, "aligned": 0.5, "after": 0.8},
         "jacobian": {"min": 0.4, "share_folded": 0.0},
         "inverse_consistency_mm": {"mean": 0.1, "p95": 0.3, "max": 2.0},
-        "population": {role: STAND | {"atypical": False} for role in ("fixed", "moving")},
+        "population": {role: SCORE | {"atypical": False} for role in ("fixed", "moving")},
         "warnings": [],
     }
 
@@ -45,7 +45,7 @@ def test_nothing_stands_out_where_all_is_well(record):
     ("part", "value", "name"),
     [
         ("model", {"name": "made-up", "inside_domain": False}, "Model"),
-        ("population", {"fixed": STAND | {"atypical": False}, "moving": STAND | {"atypical": True}}, "Training images"),
+        ("population", {"fixed": SCORE | {"atypical": False}, "moving": SCORE | {"atypical": True}}, "Training images"),
         ("dice", {"before": 0.3, "aligned": 0.7, "after": 0.6}, "Overlap"),
         ("dice", {"before": 0.9, "aligned": 0.5, "after": 0.7}, "Overlap"),
         ("dice", {"before": 0.3, "aligned": 0.3, "after": 0.45}, "Overlap"),
@@ -99,7 +99,7 @@ def test_the_overlap_is_compared_with_what_came_before_in_that_kind_of_result(re
     record |= {"kind": kind, "dice": {"before": 0.3, "aligned": 0.8, "after": 0.8}}
     record |= {"transform": transform} if transform else {}
     [overlap] = [check for check in checks(record, VOXEL_MM) if check.name == "Overlap"]
-    assert overlap.state == "ok" and f"{words} (Dice 0.80)" in overlap.words
+    assert overlap.state == "ok" and f"{words} (Dice 0.80)" in overlap.sentence
 
 
 @pytest.mark.parametrize(("shares", "stands_out"), [((), False), ((None, 0.3), False), ((0.2, 0.81), True)])
@@ -109,7 +109,7 @@ def test_heat_in_air_stands_out_where_most_of_a_map_lies_there(record, shares, s
         {"stage": stage} | ({"air_share": share} if share else {}) for stage, share in zip(stages, shares, strict=False)
     ]
     found = checks(record | {"heatmaps": rows}, VOXEL_MM)
-    assert [check.words for check in found if check.name == "Heat in air"] == [
+    assert [check.sentence for check in found if check.name == "Heat in air"] == [
         "81 % of the heat of the encoder on the moving image lies in air, where there is no anatomy to go by."
     ] * stands_out
     assert all(check.state == "ok" for check in found if check.name != "Heat in air")
@@ -142,7 +142,7 @@ def test_the_verdict_stands_in_the_report_above_every_table(tmp_path):
 
 def test_the_two_studies_have_their_own_sizes_in_millimetres(tmp_path):
     truth = write_synthetic_result(tmp_path / "result", grid="oblique")
-    for row, image in zip(studies(ResultFolder.open(truth.folder)), (truth.fixed, truth.moving), strict=True):
+    for row, image in zip(image_rows(ResultFolder.open(truth.folder)), (truth.fixed, truth.moving), strict=True):
         size, spacing = image.GetSize(), image.GetSpacing()
         assert row["voxels"] == " × ".join(map(str, size))
         assert row["spacing"] == " × ".join(f"{side:.2f}" for side in spacing) + " mm"
@@ -176,6 +176,6 @@ def test_a_model_that_is_not_installed_is_no_reason_to_fail(record, tmp_path, mo
 def test_a_deformation_that_is_worse_than_the_alignment_alone_stands_out(record):
     record["model"]["better"] = False
     found = {check.name: check for check in checks(record, 1.0)}["Deformation"]
-    assert found.state == "look" and "worse than the alignment alone" in found.words
+    assert found.state == "look" and "worse than the alignment alone" in found.sentence
     record["model"]["better"] = True
     assert set(states(record).values()) == {"ok"}

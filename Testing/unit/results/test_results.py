@@ -12,14 +12,14 @@ import SimpleITK as sitk
 import regexplain
 from regexplain import components, explain, register
 from regexplain.errors import BadInputError, RegExplainError
-from regexplain.motions.lengths import spread
+from regexplain.motions.lengths import summarise
 from regexplain.results import ResultFolder
 from regexplain.results import folder as folder_module
 from regexplain.results.explanations import ComponentMotions, Heatmaps
 from regexplain.results.metrics import dice, inverse_consistency
 from regexplain.results.registration_result import RegistrationResult
-from regexplain.transforms.itk import RegistrationTransform, affine, sampled
-from regexplain.transforms.jacobians import jacobian, jacobian_summary, registration_jacobian
+from regexplain.transforms.itk import RegistrationTransform, affine_transform, to_displacement_field
+from regexplain.transforms.jacobians import jacobian_determinant, jacobian_summary, registration_jacobian_determinant
 from regexplain.volumes.geometry import Grid
 from scan_copies import rotation, turned
 from synthetic_result import write_synthetic_result
@@ -98,9 +98,9 @@ def test_itks_own_words_for_a_full_disk_reach_nobody(loaded, tmp_path, monkeypat
 def test_adding_fails_whole_and_keeps_what_was_there(loaded, tmp_path, monkeypatch):
     folder = ResultFolder.open(tmp_path / "made")
     before = listing(tmp_path / "made")
-    with pytest.raises(RuntimeError), folder.adding() as aside:
-        (aside / "heatmaps").mkdir()
-        (aside / "heatmaps/decoder.nii.gz").write_bytes(b"half")
+    with pytest.raises(RuntimeError), folder.staging() as staging:
+        (staging / "heatmaps").mkdir()
+        (staging / "heatmaps/decoder.nii.gz").write_bytes(b"half")
         raise RuntimeError("cancelled")
     assert listing(tmp_path / "made") == before
     assert sorted(p.name for p in tmp_path.iterdir()) == ["made"]
@@ -137,8 +137,8 @@ def test_the_jacobian_of_a_zoom_is_its_volume_change_on_an_oblique_grid():
     image = sitk.Image([12, 14, 10], sitk.sitkUInt8)
     image.SetSpacing((1.0, 0.8, 2.5))
     grid = Grid.of(turned(image, rotation(degrees=20)))
-    zoom = affine(np.diag([1.1, 0.9, 1.2]), (1, 2, 3))
-    assert np.allclose(jacobian(zoom, grid), 1.1 * 0.9 * 1.2, atol=1e-6)
+    zoom = affine_transform(np.diag([1.1, 0.9, 1.2]), (1, 2, 3))
+    assert np.allclose(jacobian_determinant(zoom, grid), 1.1 * 0.9 * 1.2, atol=1e-6)
     assert jacobian_summary(np.array([1.0, -0.5, 0.0, np.e])) == {
         "min": -0.5,
         "share_folded": 0.5,
@@ -154,10 +154,10 @@ def test_the_jacobian_is_as_exact_at_the_border_as_within(monkeypatch, matrix, s
     image = sitk.Image(size, sitk.sitkUInt8)
     image.SetSpacing((1.0, 0.8, 2.5))
     grid = Grid.of(turned(image, rotation(degrees=20)))
-    whole = affine(matrix, (1, 2, 3))
-    kept = RegistrationTransform(affine(rotation(degrees=20), (0, 0, 0)))
-    kept.displacement = sampled(sitk.CompositeTransform([kept.alignment.GetInverse(), whole]), grid)
-    for found in (jacobian(whole, grid), registration_jacobian(kept, grid)):
+    whole = affine_transform(matrix, (1, 2, 3))
+    kept = RegistrationTransform(affine_transform(rotation(degrees=20), (0, 0, 0)))
+    kept.displacement = to_displacement_field(sitk.CompositeTransform([kept.alignment.GetInverse(), whole]), grid)
+    for found in (jacobian_determinant(whole, grid), registration_jacobian_determinant(kept, grid)):
         assert np.allclose(found, np.linalg.det(matrix), atol=2e-6)
         assert jacobian_summary(found)["log_sd"] < 1e-6
 
@@ -177,8 +177,8 @@ def test_dice_and_spread_by_hand():
     a, b = np.array([1, 1, 2, 0]), np.array([1, 0, 2, 2])
     assert dice(a, b, 1) == pytest.approx(2 / 3)
     assert dice(a, b, 9) == 0
-    assert spread(np.array([0.0, 1.0, 2.0])) == {"mean": 1.0, "p95": pytest.approx(1.9), "max": 2.0}
-    assert spread(np.array([])) == {"mean": 0.0, "p95": 0.0, "max": 0.0}
+    assert summarise(np.array([0.0, 1.0, 2.0])) == {"mean": 1.0, "p95": pytest.approx(1.9), "max": 2.0}
+    assert summarise(np.array([])) == {"mean": 0.0, "p95": 0.0, "max": 0.0}
 
 
 def test_explanations_join_the_folder_and_the_record(tmp_path, sample_result):

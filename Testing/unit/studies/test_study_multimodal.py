@@ -56,7 +56,7 @@ def halves() -> tuple[torch.Tensor, torch.Tensor]:
 @pytest.fixture(scope="module")
 def model(tmp_path_factory) -> Model:
     folder = fire_model.write_fire_model(tmp_path_factory.mktemp("models") / "tiny")
-    return Model.load(registry.card(str(folder)), "cpu")
+    return Model.load(registry.find_card(str(folder)), "cpu")
 
 
 @pytest.fixture(scope="module")

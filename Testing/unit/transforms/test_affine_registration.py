@@ -6,10 +6,10 @@ import SimpleITK as sitk
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from regexplain.transforms.affine_registration import plausible, registered
+from regexplain.transforms.affine_registration import is_plausible, register_affine
 from regexplain.transforms.itk import affine_matrix, apply_affine, grid_points
 from regexplain.volumes.geometry import Grid
-from regexplain.volumes.intensities import background, filling_values, without_padding
+from regexplain.volumes.intensities import background_value, padding_values, without_padding
 from scan_copies import rotation
 
 SIZE, SPACING = (48, 40, 36), (6.0, 6.0, 7.0)
@@ -60,7 +60,7 @@ def error_mm(found: sitk.AffineTransform, matrix, shift) -> float:
 @example(-2000, (18, -12, 20), 1.04)
 def test_what_a_scanner_filled_in_is_not_aligned(padding, shift, scale):
     fixed, moving = body(), body(np.eye(3) * scale, shift, 1)
-    found = registered(padded(fixed, padding), padded(moving, padding))
+    found = register_affine(padded(fixed, padding), padded(moving, padding))
     assert error_mm(found.transform, np.eye(3) * scale, shift) < 1.5  # a quarter of a voxel
 
 
@@ -73,7 +73,7 @@ def test_what_a_scanner_filled_in_is_not_aligned(padding, shift, scale):
 )
 def test_a_turned_and_scaled_body_is_found_and_never_mirrored(degrees, axis, scale, shift):
     matrix = rotation(axis, degrees) * scale
-    found = registered(body(), body(matrix, shift, 1)).transform
+    found = register_affine(body(), body(matrix, shift, 1)).transform
     assert np.linalg.det(affine_matrix(found)[:3, :3]) > 0
     assert error_mm(found, matrix, shift) < 3.0  # half a voxel
 
@@ -82,15 +82,15 @@ def test_a_turned_and_scaled_body_is_found_and_never_mirrored(degrees, axis, sca
 def test_of_images_that_have_nothing_in_common_only_the_middles_are_laid_on_each_other(seed):
     random = np.random.default_rng(seed)
     pair = [Grid.of(body()).image(random.normal(size=SIZE[::-1])) for _ in range(2)]
-    found = registered(*(sitk.SmoothingRecursiveGaussian(image, 15.0) for image in pair))
+    found = register_affine(*(sitk.SmoothingRecursiveGaussian(image, 15.0) for image in pair))
     assert np.allclose(affine_matrix(found.transform), np.eye(4)), found.steps
-    assert found.words == "Only the middles were laid on each other: nothing better was found."
+    assert found.warning == "Only the middles were laid on each other: nothing better was found."
 
 
 def test_headers_that_are_right_are_found_where_middles_are_not():
     fixed = body()
     moving = body(seed=1)[:, :, 12:]
-    assert error_mm(registered(fixed, moving).transform, np.eye(3), (0, 0, 0)) < 1.0
+    assert error_mm(register_affine(fixed, moving).transform, np.eye(3), (0, 0, 0)) < 1.0
 
 
 def test_only_what_is_in_the_masks_counts():
@@ -102,7 +102,7 @@ def test_only_what_is_in_the_masks_counts():
         inside = np.ones(SIZE[::-1], np.uint8)
         inside[:, 33:] = 0
         masks.append(Grid.of(image).image(inside))
-    assert error_mm(registered(fixed, moving, *masks).transform, np.eye(3), (12, 0, 0)) < 1.5
+    assert error_mm(register_affine(fixed, moving, *masks).transform, np.eye(3), (12, 0, 0)) < 1.5
 
 
 @pytest.mark.parametrize(
@@ -117,14 +117,14 @@ def test_only_what_is_in_the_masks_counts():
     ],
 )
 def test_mirrors_and_wild_stretches_are_not_plausible(matrix, possible):
-    assert plausible(np.array(matrix, float)) is possible
+    assert is_plausible(np.array(matrix, float)) is possible
 
 
 @pytest.mark.parametrize("padding", [-3024, -2000, -1500, 0, 3000])
 def test_the_background_of_a_padded_ct_is_air(padding):
     image = padded(body(), padding)
-    assert padding in filling_values(sitk.GetArrayFromImage(image))
-    assert background(image) == AIR
+    assert padding in padding_values(sitk.GetArrayFromImage(image))
+    assert background_value(image) == AIR
     clean = sitk.GetArrayFromImage(without_padding(image))
     assert clean.min() == AIR and clean[:, 0, 0].max() == AIR
 
@@ -132,14 +132,14 @@ def test_the_background_of_a_padded_ct_is_air(padding):
 def test_the_background_of_a_head_is_what_was_filled_in():
     array = np.random.default_rng(0).integers(20, 900, (30, 30, 30)).astype(np.int16)
     array[:, :6] = 0
-    assert background(sitk.GetImageFromArray(array)) == 0
+    assert background_value(sitk.GetImageFromArray(array)) == 0
 
 
 def test_tissue_at_the_border_is_no_filling():
     array = np.random.default_rng(0).normal(100, 8, (30, 30, 30)).astype(np.uint8)
-    assert filling_values(array) == []
+    assert padding_values(array) == []
 
 
 def test_an_affine_is_recorded_with_its_steps():
-    found = registered(body(), body(shift=(10, 0, 5), seed=1))
-    assert found.kind == "affine" and "rigid" in found.steps and found.words is None
+    found = register_affine(body(), body(shift=(10, 0, 5), seed=1))
+    assert found.kind == "affine" and "rigid" in found.steps and found.warning is None

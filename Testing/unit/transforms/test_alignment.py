@@ -3,9 +3,9 @@ import pytest
 import SimpleITK as sitk
 
 from regexplain.errors import BadInputError
-from regexplain.transforms.affine_registration import registered
-from regexplain.transforms.alignment import centred, check_overlap, described
-from regexplain.transforms.itk import affine, grid_points
+from regexplain.transforms.affine_registration import register_affine
+from regexplain.transforms.alignment import align_centres, alignment_parameters, check_overlap
+from regexplain.transforms.itk import affine_transform, grid_points
 from regexplain.volumes.geometry import Grid
 from scan_copies import REORDERINGS, mapped, points_in, reordered, rotation, turned
 
@@ -26,7 +26,7 @@ def head(size=(60, 70, 24), spacing=(3.0, 3.0, 8.0)) -> sitk.Image:
 def moved(image: sitk.Image, matrix: np.ndarray, shift) -> tuple[sitk.Image, sitk.AffineTransform]:
     """The scan of a patient who lies elsewhere in the scanner, and the true map of fixed to moving points."""
     centre = Grid.of(image).centre
-    truth = affine(matrix, centre - matrix @ centre + shift)
+    truth = affine_transform(matrix, centre - matrix @ centre + shift)
     return sitk.Resample(image, image, truth.GetInverse()), truth
 
 
@@ -34,8 +34,8 @@ def test_a_known_rotation_and_shift_are_recovered():
     fixed = head()
     moving, truth = moved(fixed, rotation((0.2, 0.3, 1.0), 15), np.array([12.0, -8.0, 10.0]))
     points = points_in(fixed)
-    before = np.linalg.norm(mapped(centred(fixed, moving), points) - mapped(truth, points), axis=1)
-    after = np.linalg.norm(mapped(registered(fixed, moving).transform, points) - mapped(truth, points), axis=1)
+    before = np.linalg.norm(mapped(align_centres(fixed, moving), points) - mapped(truth, points), axis=1)
+    after = np.linalg.norm(mapped(register_affine(fixed, moving).transform, points) - mapped(truth, points), axis=1)
     assert before.mean() > 10
     assert after.mean() < 1.0  # a third of a voxel in the plane
 
@@ -44,17 +44,17 @@ def test_storage_order_and_oblique_headers_change_no_affine_answer():
     fixed = head()
     moving, _ = moved(fixed, rotation(degrees=8), np.array([6.0, 4.0, -5.0]))
     points = points_in(fixed)
-    expected = mapped(registered(fixed, moving).transform, points)
-    stored = registered(reordered(fixed), reordered(moving, (2, 0, 1), (True, False, True))).transform
+    expected = mapped(register_affine(fixed, moving).transform, points)
+    stored = register_affine(reordered(fixed), reordered(moving, (2, 0, 1), (True, False, True))).transform
     assert np.abs(mapped(stored, points) - expected).max() < 0.1
     a, b = rotation(degrees=20), rotation((1, 0, 1), -15)
-    oblique = registered(turned(fixed, a), turned(moving, b)).transform
+    oblique = register_affine(turned(fixed, a), turned(moving, b)).transform
     assert np.abs(mapped(oblique, points @ a.T) - expected @ b.T).max() < 0.1
 
 
 def test_centring_lays_middle_on_middle_and_axis_on_axis():
     fixed, moving = head(), turned(head((40, 50, 60), (2.0, 2.0, 2.0)), rotation(degrees=30), (100, 0, 0))
-    alignment = centred(fixed, moving)
+    alignment = align_centres(fixed, moving)
     assert np.allclose(alignment.TransformPoint(Grid.of(fixed).centre.tolist()), Grid.of(moving).centre)
     assert np.allclose(np.array(alignment.GetMatrix()).reshape(3, 3), rotation(degrees=30))
 
@@ -64,7 +64,7 @@ def test_centring_lays_voxels_of_one_size_on_voxels(size):
     fixed = sitk.Image([9, 9, 8], sitk.sitkFloat32)
     moving = turned(sitk.Image(size, sitk.sitkFloat32), rotation(degrees=30))
     for copy in (moving, *(reordered(moving, *r) for r in REORDERINGS)):
-        alignment, own = centred(fixed, copy), Grid.of(copy)
+        alignment, own = align_centres(fixed, copy), Grid.of(copy)
         onto = copy.TransformPhysicalPointToContinuousIndex(alignment.TransformPoint((4.0, 3.0, 2.0)))
         assert np.allclose(onto, np.rint(onto), atol=1e-6)
         apart = own.axes.T @ (alignment.TransformPoint(Grid.of(fixed).centre.tolist()) - own.centre)
@@ -74,7 +74,7 @@ def test_centring_lays_voxels_of_one_size_on_voxels(size):
 def test_an_alignment_is_described_in_degrees_and_millimetres():
     image = head()
     _, truth = moved(image, rotation(degrees=12) * 1.1, np.array([3.0, 0.0, 4.0]))
-    said = described(truth, Grid.of(image))
+    said = alignment_parameters(truth, Grid.of(image))
     assert said["rotation_deg"] == pytest.approx(12)
     assert said["translation_mm"] == pytest.approx(5)
     assert said["scale"] == pytest.approx(1.1)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from regexplain.transforms.inversion import TOLERANCE_MM, _Field, inverted
-from regexplain.transforms.itk import displacement_transform, grid_points, sampled
+from regexplain.transforms.inversion import TOLERANCE_MM, _Field, invert_displacement
+from regexplain.transforms.itk import displacement_transform, grid_points, to_displacement_field
 from regexplain.volumes.geometry import Grid, centred_grid
 from scan_copies import rotation
 
@@ -18,7 +18,7 @@ def points(grid: Grid) -> np.ndarray:
 
 
 def inverse_of(vectors: np.ndarray, grid: Grid) -> np.ndarray:
-    return sitk.GetArrayFromImage(inverted(grid.image(vectors, vector=True)))
+    return sitk.GetArrayFromImage(invert_displacement(grid.image(vectors, vector=True)))
 
 
 def middle(array: np.ndarray) -> np.ndarray:
@@ -58,14 +58,14 @@ def smooth_vectors(grid: Grid, mm: float) -> np.ndarray:
 def missed_mm(displacement: sitk.Image, found: sitk.Image) -> np.ndarray:
     """How far each voxel ends from itself, as ITK takes it there and back."""
     there_and_back = sitk.CompositeTransform([displacement_transform(displacement), displacement_transform(found)])
-    return np.linalg.norm(sitk.GetArrayFromImage(sampled(there_and_back, Grid.of(displacement))), axis=-1)
+    return np.linalg.norm(sitk.GetArrayFromImage(to_displacement_field(there_and_back, Grid.of(displacement))), axis=-1)
 
 
 @pytest.mark.parametrize(("size", "mm"), [((41, 38, 33), 3.0), ((30, 26, 3), 0.5), ((9, 1, 12), 0.5)])
 def test_a_smooth_field_is_undone_at_every_voxel_whatever_the_size(size, mm):
     grid = centred_grid((3.0, -5.0, 9.0), size, (1.0, 1.2, 2.0), OBLIQUE.direction)
     displacement = grid.image(smooth_vectors(grid, mm), vector=True)
-    found = inverted(displacement)
+    found = invert_displacement(displacement)
     assert Grid.of(found) == grid and found.GetPixelIDValue() == sitk.sitkVectorFloat32
     if 1 not in size:  # ITK's own displacement transform knows no such box
         assert missed_mm(displacement, found).max() < 1.2 * TOLERANCE_MM
@@ -76,7 +76,7 @@ def test_a_field_that_differs_from_voxel_to_voxel_is_undone_too():
     vectors = np.random.default_rng(3).uniform(-0.15, 0.15, (20, 20, 20, 3))
     vectors[[0, -1]] = vectors[:, [0, -1]] = vectors[:, :, [0, -1]] = 0
     displacement = sitk.GetImageFromArray(vectors, isVector=True)
-    assert missed_mm(displacement, inverted(displacement)).max() < 1.2 * TOLERANCE_MM
+    assert missed_mm(displacement, invert_displacement(displacement)).max() < 1.2 * TOLERANCE_MM
 
 
 def test_beyond_the_box_the_border_goes_on():
@@ -90,7 +90,9 @@ def test_beyond_the_box_the_border_goes_on():
 
 def test_most_of_a_smooth_field_is_looked_at_no_more_than_twice(monkeypatch):
     grid = centred_grid((0.0, 0.0, 0.0), (64, 64, 64), (1.5, 1.5, 1.5), OBLIQUE.direction)
-    looked, at = [], _Field.at
-    monkeypatch.setattr(_Field, "at", lambda field, points: looked.append(points.shape[1]) or at(field, points))
-    inverted(grid.image(smooth_vectors(grid, 8.0), vector=True))
+    looked, at = [], _Field.interpolate
+    monkeypatch.setattr(
+        _Field, "interpolate", lambda field, points: looked.append(points.shape[1]) or at(field, points)
+    )
+    invert_displacement(grid.image(smooth_vectors(grid, 8.0), vector=True))
     assert sum(looked) < 2.5 * 64**3

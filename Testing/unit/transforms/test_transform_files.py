@@ -17,15 +17,15 @@ import sample_pair
 from regexplain.cli import main
 from regexplain.errors import BadInputError
 from regexplain.transform_explanation import explain_transform
-from regexplain.transforms.composition import part_words, parts_of
+from regexplain.transforms.composition import flatten_composite, transform_kind
 from regexplain.transforms.files import read_transforms
-from regexplain.transforms.itk import affine, affine_matrix, grid_points, sampled
+from regexplain.transforms.itk import affine_matrix, affine_transform, grid_points, to_displacement_field
 from regexplain.volumes.geometry import Grid
 from scan_copies import mapped, rotation
 
 POINTS = np.array([(1.0, 2.0, 3.0), (-20.0, 14.0, 33.0), (8.0, -30.0, -5.0)])
 MATRIX, SHIFT = rotation(degrees=8) @ np.diag((1.1, 1.0, 0.9)), np.array([3.0, -1.0, 2.0])
-TO_MOVING = affine(MATRIX, SHIFT)
+TO_MOVING = affine_transform(MATRIX, SHIFT)
 FLIP = np.diag((-1.0, -1.0, 1.0, 1.0))
 RAS = FLIP @ affine_matrix(TO_MOVING) @ FLIP  # fixed to moving points
 
@@ -68,7 +68,7 @@ def test_the_class_that_converters_of_matrices_write_is_an_affine_like_any_other
     (tmp_path / name).write_bytes(mat_file(*NUMBERS) if name.endswith("mat") else itk_text(BASE).encode())
     assert same(tmp_path / name)
     given = read_transforms([tmp_path / name])
-    assert [part_words(part) for part in parts_of(given)] == ["affine"]
+    assert [transform_kind(part) for part in flatten_composite(given)] == ["affine"]
     told = explain_transform(given, sample_pair.image("fixed"), sample_pair.image("moving")).record
     assert told["kind"] == "affine" and told["transform"]["parts"] == ["affine"]
 
@@ -89,7 +89,7 @@ def written(transform: sitk.Transform, path):
 
 def field(size=(9, 8, 7)) -> sitk.Image:
     grid = Grid(size, (3.0, 4.0, 5.0), (-10.0, -12.0, -8.0), tuple(rotation(degrees=20).ravel().tolist()))
-    return sampled(TO_MOVING, grid)
+    return to_displacement_field(TO_MOVING, grid)
 
 
 def spline(order: int = 3) -> sitk.Transform:
@@ -230,7 +230,7 @@ def test_an_xfm_of_the_mni_tools_is_in_ras_and_maps_moving_to_fixed_points(tmp_p
 def test_a_turn_in_an_xfm_is_told_as_that_turn_by_both_commands(tmp_path):
     """The middle of the sample scan is still; ITK alone would take the numbers as LPS, and move it by 8.3 mm."""
     middle = Grid.of(sample_pair.image("fixed")).centre
-    turn = affine(rotation(degrees=8), middle - rotation(degrees=8) @ middle)
+    turn = affine_transform(rotation(degrees=8), middle - rotation(degrees=8) @ middle)
     (tmp_path / "linear.xfm").write_text(xfm((np.linalg.inv(FLIP @ affine_matrix(turn) @ FLIP), "")))
     assert same(tmp_path / "linear.xfm", turn)
     pair = [str(sample_pair.file("fixed")), str(sample_pair.file("moving")), "--output", str(tmp_path / "r")]
@@ -307,7 +307,7 @@ def test_the_inverse_is_asked_for_as_in_ants(tmp_path):
     assert same(f"[{warp},0]", sitk.DisplacementFieldTransform(field()))
     with pytest.raises(BadInputError, match="give the file of the inverse"):
         read_transforms([f"[{warp},1]"])
-    flat = written(affine(np.diag((1.0, 1.0, 0.0)), SHIFT), tmp_path / "flat.tfm")
+    flat = written(affine_transform(np.diag((1.0, 1.0, 0.0)), SHIFT), tmp_path / "flat.tfm")
     with pytest.raises(BadInputError, match="flattens space"):
         read_transforms([f"[{flat},1]"])
 
@@ -322,8 +322,10 @@ def with_key(image: sitk.Image, key: str, value: str) -> sitk.Image:
 
 
 def test_a_field_of_slicer_says_itself_which_way_it_points(tmp_path):
-    there = sampled(TO_MOVING, Grid((30, 25, 25), (4.0, 4.0, 4.0), (-60.0, -50.0, -40.0), np.eye(3).ravel()))
-    back = sampled(TO_MOVING.GetInverse(), Grid.of(there))
+    there = to_displacement_field(
+        TO_MOVING, Grid((30, 25, 25), (4.0, 4.0, 4.0), (-60.0, -50.0, -40.0), np.eye(3).ravel())
+    )
+    back = to_displacement_field(TO_MOVING.GetInverse(), Grid.of(there))
     for kind, image, ending in (("resampling", there, "nrrd"), ("modeling", back, "nrrd"), ("modeling", back, "nhdr")):
         path = tmp_path / f"{kind}.{ending}"
         sitk.WriteImage(with_key(image, "displacement field type", kind), str(path))
@@ -336,7 +338,7 @@ def test_a_field_of_slicer_says_itself_which_way_it_points(tmp_path):
 def test_the_positions_of_spm_are_taken_as_where_points_go(tmp_path):
     """In RAS, in a NIfTI file whose vectors ITK leaves as they are; so read, they would flatten space."""
     grid = Grid((12, 11, 10), (4.0, 4.0, 4.0), (-30.0, -30.0, -20.0), tuple(rotation(degrees=20).ravel().tolist()))
-    for turned in (TO_MOVING, affine(rotation(degrees=35), SHIFT)):
+    for turned in (TO_MOVING, affine_transform(rotation(degrees=35), SHIFT)):
         positions = mapped(turned, grid_points(grid).reshape(-1, 3)).reshape(10, 11, 12, 3) * (-1, -1, 1)
         sitk.WriteImage(grid.image(positions.astype(np.float32), vector=True), str(tmp_path / "y_scan.nii"))
         assert np.abs(positions).max() > 20
@@ -355,8 +357,8 @@ def test_positions_in_lps_could_be_a_growth_and_are_refused(tmp_path):
 @pytest.mark.parametrize("degrees", [90, 180])
 @pytest.mark.parametrize("scale", [0.8, 1.0, 1.3])
 def test_no_large_turn_is_taken_for_positions(tmp_path, axis, degrees, scale):
-    turn = affine(scale * elastix_made.turn(axis, degrees), (0.0, 0.0, 0.0))
-    sitk.WriteImage(sampled(turn, Grid.of(field())), str(tmp_path / "turn.nrrd"))
+    turn = affine_transform(scale * elastix_made.turn(axis, degrees), (0.0, 0.0, 0.0))
+    sitk.WriteImage(to_displacement_field(turn, Grid.of(field())), str(tmp_path / "turn.nrrd"))
     middle = [Grid.of(field()).centre]
     assert np.allclose(mapped(read_transforms([tmp_path / "turn.nrrd"]), middle), mapped(turn, middle), atol=1e-4)
 
@@ -395,10 +397,10 @@ def test_a_chain_of_elastix_is_found_after_it_was_copied_elsewhere(tmp_path):
     first = elastix_made.write_parameters(tmp_path / "TransformParameters.0.txt", "TranslationTransform")
     for name in (r"C:\\scans\\out\\TransformParameters.0.txt", "/home/smith/out/TransformParameters.0.txt"):
         second = elastix_made.write_parameters(tmp_path / "TransformParameters.1.txt", "TranslationTransform", name)
-        assert same(second, affine(np.eye(3), (2.0, -4.0, 6.0)))
+        assert same(second, affine_transform(np.eye(3), (2.0, -4.0, 6.0)))
     text = second.read_text().replace("ParametersFileName", "ParameterFileName")
     second.write_text(text)
-    assert same(second, affine(np.eye(3), (2.0, -4.0, 6.0)))
+    assert same(second, affine_transform(np.eye(3), (2.0, -4.0, 6.0)))
     first.unlink()
     with pytest.raises(BadInputError, match="comes after TransformParameters.0.txt, which is not there"):
         read_transforms([second])

@@ -9,15 +9,15 @@ import regexplain
 from regexplain.errors import BadInputError
 from regexplain.transforms.itk import (
     RegistrationTransform,
-    affine,
     affine_matrix,
+    affine_transform,
     apply_affine,
     as_affine,
-    backward,
-    extended_sample,
+    compose_inverse,
     grid_points,
     read_itk_transform,
     read_transform,
+    resample_displacement,
 )
 from regexplain.volumes.geometry import Grid
 from scan_copies import mapped, points_in, rotation, turned
@@ -37,7 +37,7 @@ def bump(grid: Grid, amplitude=(3.0, -2.0, 1.0)) -> sitk.Image:
 
 def example() -> tuple[Grid, RegistrationTransform]:
     grid = oblique_grid()
-    return grid, RegistrationTransform(affine(rotation(degrees=10) * 1.05, (3.0, 4.0, -5.0)), bump(grid))
+    return grid, RegistrationTransform(affine_transform(rotation(degrees=10) * 1.05, (3.0, 4.0, -5.0)), bump(grid))
 
 
 def test_a_point_moves_by_the_displacement_first_and_the_alignment_then():
@@ -65,7 +65,7 @@ def test_the_way_back_undoes_the_way_there():
     grid, transform = example()
     undoing = sitk.InvertDisplacementField(transform.displacement, 100, 1e-4, 1e-5)
     image = grid.image(np.zeros(grid.size[::-1], np.float32))
-    back = backward(transform.alignment, undoing, Grid.of(turned(image, rotation(degrees=10), (3.0, 4.0, -5.0))))
+    back = compose_inverse(transform.alignment, undoing, Grid.of(turned(image, rotation(degrees=10), (3.0, 4.0, -5.0))))
     points = points_in(image, margin=0.3)
     error = np.linalg.norm(mapped(back.itk(), mapped(transform.itk(), points)) - points, axis=1)
     assert error.mean() < 0.05
@@ -74,7 +74,7 @@ def test_the_way_back_undoes_the_way_there():
 
 def test_without_a_displacement_the_way_back_is_the_inverse_affine():
     grid, transform = example()
-    back = backward(transform.alignment, None, grid)
+    back = compose_inverse(transform.alignment, None, grid)
     assert np.allclose(affine_matrix(back.alignment) @ affine_matrix(transform.alignment), np.eye(4))
 
 
@@ -84,7 +84,7 @@ def test_outside_its_box_a_sampled_displacement_keeps_its_border_value():
     wider = Grid(
         tuple(n + 8 for n in grid.size), grid.spacing, tuple(grid.world(np.array([-4, -4, -4]))), grid.direction
     )
-    assert np.allclose(sitk.GetArrayFromImage(extended_sample(constant, wider)), [1.0, 2.0, 3.0])
+    assert np.allclose(sitk.GetArrayFromImage(resample_displacement(constant, wider)), [1.0, 2.0, 3.0])
 
 
 def test_any_linear_transform_becomes_an_affine_about_the_origin():

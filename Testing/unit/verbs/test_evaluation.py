@@ -11,7 +11,7 @@ from click.testing import CliRunner
 import sample_pair
 from regexplain.cli import main
 from regexplain.errors import BadInputError
-from regexplain.evaluation import PAIR_COLUMNS, SUMMARY_COLUMNS, EvaluationConfig, summary, table
+from regexplain.evaluation import PAIR_COLUMNS, SUMMARY_COLUMNS, EvaluationConfig, format_table, summarise
 
 CASES = {"case_001": "fixed", "case_002": "moving"}
 
@@ -86,7 +86,7 @@ def test_pair_k_is_case_k_with_case_n_minus_1_minus_k(config_file):
 
 def test_the_summary_keeps_models_apart_and_takes_means_of_figures_and_the_median_of_seconds():
     rows = [row(dice_after=d, share_folded=f, seconds=s) for d, f, s in ((0.5, 0, 9), (0.7, 0.2, 1), (0.9, 0.1, 2))]
-    lines = summary([*rows, row(model="b", dice_after=0.25), row(refine=5, dice_after=1.0)])
+    lines = summarise([*rows, row(model="b", dice_after=0.25), row(refine=5, dice_after=1.0)])
     assert [(line["model"], line["refine"], line["pairs"]) for line in lines] == [("a", 0, 3), ("b", 0, 1), ("a", 5, 1)]
     assert [line["dice_after"] for line in lines] == pytest.approx([0.7, 0.25, 1.0])
     assert lines[0]["dice_after_sd"] == pytest.approx(np.sqrt(0.08 / 3))
@@ -94,8 +94,8 @@ def test_the_summary_keeps_models_apart_and_takes_means_of_figures_and_the_media
 
 
 def test_the_tables_columns_stand_under_each_other():
-    lines = summary([row(model="short"), row(model="a-much-longer-name", refine=100, seconds=12.5)])
-    printed = table(lines).splitlines()
+    lines = summarise([row(model="short"), row(model="a-much-longer-name", refine=100, seconds=12.5)])
+    printed = format_table(lines).splitlines()
     assert len({len(line) for line in printed}) == 1
     assert printed[2].startswith("a-much-longer-name") and printed[2].endswith("12.50")
 

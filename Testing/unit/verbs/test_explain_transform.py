@@ -21,7 +21,7 @@ from regexplain.errors import BadInputError
 from regexplain.report import render_report
 from regexplain.results import ResultFolder
 from regexplain.transforms.files import read_transforms
-from regexplain.transforms.itk import affine, sampled
+from regexplain.transforms.itk import affine_transform, to_displacement_field
 from regexplain.volumes.geometry import Grid
 from scan_copies import mapped, points_in
 from synthetic_result import BUMP_OFFSET, SEGMENT_CENTRES, grid_centre, grid_points, write_synthetic_result
@@ -58,13 +58,13 @@ def whole(truth):
 def about(truth, matrix=None, shift=(0.0, 0.0, 0.0)) -> sitk.AffineTransform:
     """An affine about the fixed image's centre."""
     matrix = np.eye(3) if matrix is None else matrix
-    return affine(matrix, truth.centre + shift - matrix @ truth.centre)
+    return affine_transform(matrix, truth.centre + shift - matrix @ truth.centre)
 
 
 def as_field(transform: sitk.Transform, truth, margin: int = 4) -> sitk.Image:
     """The transform as a displacement field some voxels larger than the fixed image."""
     padded = sitk.ConstantPad(truth.fixed, [margin] * 3, [margin] * 3)
-    return sampled(transform, Grid.of(padded))
+    return to_displacement_field(transform, Grid.of(padded))
 
 
 def spline(truth) -> sitk.BSplineTransform:
@@ -220,7 +220,7 @@ def test_an_ants_warp_keeps_its_directions(tmp_path):
 
 def test_of_several_files_a_fixed_point_goes_through_the_first_one_first(tmp_path):
     (tmp_path / "1Warp.nii").write_bytes(nifti_warp([1.0, 0.0, 0.0]))
-    sitk.WriteTransform(affine(np.diag((2.0, 1, 1)), np.zeros(3)), str(tmp_path / "0GenericAffine.mat"))
+    sitk.WriteTransform(affine_transform(np.diag((2.0, 1, 1)), np.zeros(3)), str(tmp_path / "0GenericAffine.mat"))
     given = read_transforms([tmp_path / "1Warp.nii", tmp_path / "0GenericAffine.mat"])
     assert given.TransformPoint((-4.0, -4.0, 4.0)) == pytest.approx((-6, -4, 4))
 
@@ -306,7 +306,7 @@ def test_what_a_field_does_not_reach_is_warned_of_and_does_not_change_the_words(
     """Half of the head lies beyond the field, and the field moves all it reaches by 3 mm."""
     shift, size = about(truth, shift=3 * LEFT), list(truth.fixed.GetSize())
     size[0] //= 2
-    half = sampled(shift, Grid.of(sitk.RegionOfInterest(truth.fixed, size)))
+    half = to_displacement_field(shift, Grid.of(sitk.RegionOfInterest(truth.fixed, size)))
     result = explained(truth, half)
     assert 0.4 < result.record["transform"]["covered"] < 0.6
     assert result.record["transform"]["name"] == "moves 3.0 mm towards left"
@@ -337,9 +337,9 @@ def test_a_b_spline_reaches_as_far_as_its_control_points(truth):
 
 def test_a_transform_given_the_wrong_way_round_is_noticed_by_its_segments(truth):
     right = about(truth, shift=(6.0, 0, 0))
-    moved = Grid.of(truth.fixed).sample(image(truth, "fixed"), right.GetInverse())
+    moved = Grid.of(truth.fixed).resample(image(truth, "fixed"), right.GetInverse())
     labels = image(truth, "fixed_segmentation")
-    moved_labels = Grid.of(truth.fixed).sample(labels, right.GetInverse(), nearest=True)
+    moved_labels = Grid.of(truth.fixed).resample(labels, right.GetInverse(), nearest=True)
     both = {"fixed_segmentation": labels, "moving_segmentation": moved_labels}
     wrong = explain_transform(right.GetInverse(), image(truth, "fixed"), moved, **both)
     assert warnings_of(wrong, "it may be the inverse")
@@ -385,8 +385,8 @@ def test_the_command_needs_no_torch_keeps_no_names_and_reports_as_a_program_expe
     """A file may be called after a patient."""
     fixed, moving = sample_pair.image("fixed"), sample_pair.image("moving")
     warp = tmp_path / "Smith^Jane 1Warp.nii.gz"
-    shift = affine(np.eye(3), Grid.of(moving).centre - Grid.of(fixed).centre)
-    sitk.WriteImage(sampled(shift, Grid.of(fixed)), str(warp))
+    shift = affine_transform(np.eye(3), Grid.of(moving).centre - Grid.of(fixed).centre)
+    sitk.WriteImage(to_displacement_field(shift, Grid.of(fixed)), str(warp))
     command = [sys.executable, "-c", WITHOUT_TORCH, "explain-transform", str(warp), "--output", str(tmp_path / "r")]
     for name in IMAGES:
         command += [f"--{name.replace('_', '-')}", str(sample_pair.file(name))]

@@ -25,7 +25,7 @@ from regexplain.torch_backend.attribution.methods import integrated_gradients
 from regexplain.torch_backend.attribution.target import motion_target
 from regexplain.torch_backend.inference.model import Model
 from regexplain.volumes.geometry import Grid
-from regexplain.volumes.intensities import tissue
+from regexplain.volumes.intensities import tissue_mask
 from scan_copies import reordered
 
 
@@ -47,7 +47,7 @@ def test_every_stage_of_the_shipped_model_has_a_signed_map_on_its_own_image(real
 
 def test_every_map_says_how_much_of_its_heat_lies_in_air(real):
     for heatmap in explain(real, ["decoder", "encoder-moving"], threads=1):
-        inside = tissue(getattr(real, heatmap.grid))
+        inside = tissue_mask(getattr(real, heatmap.grid))
         sizes = np.abs(sitk.GetArrayFromImage(heatmap.image))
         assert heatmap.record["air_share"] == pytest.approx(sizes[~inside].sum() / sizes.sum(), rel=1e-5)
         assert 0 < heatmap.record["air_share"] < 0.2
@@ -67,7 +67,7 @@ def test_without_a_segmentation_the_tissue_is_asked_about_and_not_the_air(real):
     bare = replace(real, fixed_segmentation=None)
     (without,), (masked,) = (
         explain(bare, ["decoder"], region=region, threads=1)
-        for region in (None, Grid.of(real.fixed).image(tissue(real.fixed).astype(np.uint8)))
+        for region in (None, Grid.of(real.fixed).image(tissue_mask(real.fixed).astype(np.uint8)))
     )
     assert (without.region, without.region_label) == ("all tissue", None)
     assert np.array_equal(*[sitk.GetArrayViewFromImage(h.image) for h in (without, masked)])
@@ -134,13 +134,13 @@ def test_any_module_of_the_shipped_model_can_be_asked(real):
 @pytest.mark.parametrize("axis", [0, 1, 2])
 def test_the_shipped_model_calls_a_shift_towards_a_direction_positive(axis):
     """Content that lies 3 mm further left in the moving volume was shifted towards left, and so on."""
-    model = Model.load(registry.card("hippocampus"), "cpu")
+    model = Model.load(registry.find_card("hippocampus"), "cpu")
     fixed = sample_pair.image("fixed")
     canvas = model.canvas(fixed)
     assert canvas.axes[axis].argmax() == axis  # towards left, posterior, superior
     volume = model.volume(fixed, canvas)
     region = torch.from_numpy(
-        sitk.GetArrayFromImage(canvas.sample(sample_pair.image("fixed_segmentation"), nearest=True)) > 0
+        sitk.GetArrayFromImage(canvas.resample(sample_pair.image("fixed_segmentation"), nearest=True)) > 0
     ).float()
     values = {}
     for voxels in (3, -3):

@@ -9,7 +9,7 @@ import SimpleITK as sitk
 
 from regexplain import register
 from regexplain.cards import registry
-from regexplain.evaluation import EvaluationConfig, evaluated
+from regexplain.evaluation import EvaluationConfig, evaluate
 from regexplain.progress import Progress
 from regexplain.volumes.images import read_volume
 from scan_copies import mapped, points_in, reordered, rotation, turned
@@ -21,7 +21,7 @@ def test_the_hippocampus_model_reaches_its_figure_on_the_validation_cases(shared
     config = EvaluationConfig(
         ["hippocampus"], "images", "labels", 311, 999, str(tmp_path / "rows.csv"), folder=shared_data / "hippocampus"
     )
-    rows = evaluated(config, "cpu", None, Progress())
+    rows = evaluate(config, "cpu", None, Progress())
     assert len(rows) == 20
     aligned, after, folded = (
         np.mean([row[key] for row in rows]) for key in ("dice_aligned", "dice_after", "share_folded")

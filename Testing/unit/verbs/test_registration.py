@@ -8,7 +8,7 @@ import sample_pair
 from regexplain import components, register
 from regexplain.errors import BadInputError
 from regexplain.volumes.geometry import Grid
-from regexplain.volumes.intensities import background
+from regexplain.volumes.intensities import background_value
 from regexplain.volumes.segmentations import labels_of
 from scan_copies import REORDERINGS, mapped, points_in, reordered, respaced, rotation, turned
 
@@ -42,7 +42,7 @@ def test_the_written_transform_alone_makes_the_warped_image(result, tmp_path):
     result.save(tmp_path / "r")
     transform = sitk.ReadTransform(str(tmp_path / "r/transform.h5"))
     warped = sitk.ReadImage(str(tmp_path / "r/warped_moving.nii.gz"))
-    alone = sitk.Resample(moving, fixed, transform, sitk.sitkLinear, background(moving))
+    alone = sitk.Resample(moving, fixed, transform, sitk.sitkLinear, background_value(moving))
     assert warped.GetPixelID() == moving.GetPixelID()
     assert np.array_equal(sitk.GetArrayViewFromImage(alone), sitk.GetArrayViewFromImage(warped))
 

@@ -16,9 +16,9 @@ from regexplain.cli import main
 from regexplain.cli.verb import verb
 from regexplain.errors import BadInputError, RegExplainError
 from regexplain.torch_backend.inference.model import Model
-from regexplain.volumes.images import fitted_segmentation, read_segmentation, read_volume
-from regexplain.volumes.intensities import robust
-from regexplain.volumes.threads import trouble_said
+from regexplain.volumes.images import read_segmentation, read_volume, resample_segmentation
+from regexplain.volumes.intensities import robust_rescale
+from regexplain.volumes.threads import device_errors
 from scan_copies import reordered, respaced, turned
 
 
@@ -72,7 +72,7 @@ def test_a_slab_of_a_few_slices_and_a_small_mask_are_read(tmp_path):
 def test_the_inverse_of_a_mask_is_scaled_as_any_image(dark):
     """Its most frequent value is its brightest, so it is no background."""
     array = (ramp(10, 20, 20) >= dark).astype(np.float32)
-    assert np.array_equal(robust(array), array)
+    assert np.array_equal(robust_rescale(array), array)
 
 
 def test_a_time_series_is_refused_and_a_series_of_one_is_not(tmp_path):
@@ -176,19 +176,19 @@ LABELS[1:4, 2:5, 2:6] = 2
 def test_what_is_no_label_map_is_refused(array, words):
     image = sitk.GetImageFromArray(ramp(5, 6, 7))
     with pytest.raises(BadInputError, match=words):
-        fitted_segmentation(sitk.GetImageFromArray(array), image)
+        resample_segmentation(sitk.GetImageFromArray(array), image)
 
 
 def test_a_segmentation_of_another_place_is_refused():
     image, labels = sitk.GetImageFromArray(ramp(5, 6, 7)), sitk.GetImageFromArray(LABELS)
     with pytest.raises(BadInputError, match="does not lie on its image"):
-        fitted_segmentation(turned(labels, np.eye(3), (100, 0, 0)), image)
+        resample_segmentation(turned(labels, np.eye(3), (100, 0, 0)), image)
 
 
 def test_a_segmentation_on_another_grid_is_laid_on_the_image():
     image, labels = sample_pair.image("fixed"), sample_pair.image("fixed_segmentation")
     fine = respaced(reordered(labels), (0.5, 0.5, 0.5), nearest=True)
-    fitted = fitted_segmentation(sitk.Cast(fine, sitk.sitkFloat32), image)
+    fitted = resample_segmentation(sitk.Cast(fine, sitk.sitkFloat32), image)
     assert np.array_equal(sitk.GetArrayFromImage(fitted), sitk.GetArrayFromImage(labels))
 
 
@@ -202,7 +202,7 @@ def test_a_segmentation_file_that_is_missing_is_named(tmp_path):
 
 @pytest.fixture
 def copied_model(tmp_path) -> Path:
-    return Path(shutil.copytree(registry.card("hippocampus").folder, tmp_path / "model"))
+    return Path(shutil.copytree(registry.find_card("hippocampus").folder, tmp_path / "model"))
 
 
 @pytest.mark.parametrize("damage", [lambda b: b[:1000], lambda b: b[:-4] + b"\0\0\0\1"])
@@ -210,18 +210,18 @@ def test_truncated_or_tampered_weights_are_refused(copied_model, damage):
     path = copied_model / registry.WEIGHTS
     path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(BadInputError, match="damaged or was changed .* install it again"):
-        registry.card(path).verified_file(registry.WEIGHTS)
+        registry.find_card(path).verified_file(registry.WEIGHTS)
 
 
 def test_an_unknown_model_is_answered_with_those_there_are():
     with pytest.raises(BadInputError, match="no model 'spleen'; installed: brain-t1-flair, hippocampus"):
-        registry.card("spleen")
+        registry.find_card("spleen")
 
 
 def test_a_card_that_is_none_is_refused(tmp_path):
     (tmp_path / "card.json").write_text("{}")
     with pytest.raises(BadInputError, match="not a model card"):
-        registry.card(tmp_path)
+        registry.find_card(tmp_path)
 
 
 def test_a_canvas_larger_than_memory_is_refused(copied_model):
@@ -229,14 +229,14 @@ def test_a_canvas_larger_than_memory_is_refused(copied_model):
     values = json.loads(path.read_text(encoding="utf-8"))
     values["canvas"]["size"] = [100_000, 100_000, 1_000]
     path.write_text(json.dumps(values), encoding="utf-8")
-    model = Model.load(registry.card(copied_model), "cpu")
+    model = Model.load(registry.find_card(copied_model), "cpu")
     with pytest.raises(RegExplainError, match="canvas of hippocampus needs more memory than this computer has"):
         model.canvas(sample_pair.image("fixed"))
 
 
 @pytest.mark.parametrize("error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory")])
 def test_memory_that_runs_out_on_the_way_is_said(error):
-    with pytest.raises(RegExplainError, match="not enough memory; close other programs"), trouble_said():
+    with pytest.raises(RegExplainError, match="not enough memory; close other programs"), device_errors():
         raise error
 
 
@@ -255,7 +255,7 @@ def test_memory_that_runs_out_on_the_way_is_said(error):
     ],
 )
 def test_a_graphics_card_that_fails_is_one_sentence_with_the_processor_as_the_way_on(said, words):
-    with pytest.raises(RegExplainError) as caught, trouble_said():
+    with pytest.raises(RegExplainError) as caught, device_errors():
         raise RuntimeError(said)
     sentence = str(caught.value)
     assert sentence.startswith("The graphics card") and words in sentence and "\n" not in sentence
@@ -276,7 +276,7 @@ def test_a_graphics_card_that_fails_anywhere_in_a_verb_is_said_without_a_call_to
 
 
 def test_other_errors_are_not_taken_for_missing_memory():
-    with pytest.raises(RuntimeError, match="shapes differ"), trouble_said():
+    with pytest.raises(RuntimeError, match="shapes differ"), device_errors():
         raise RuntimeError("shapes differ")
 
 

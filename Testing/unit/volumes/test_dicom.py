@@ -288,7 +288,7 @@ def test_what_holds_no_volume_says_what_it_holds(tmp_path):
 def test_a_series_larger_than_memory_is_refused_before_its_pixels_are_read(tmp_path, monkeypatch):
     write_series(tmp_path, values(), places())
     monkeypatch.setattr("regexplain.volumes.memory.physical_memory", lambda: 1000.0)
-    monkeypatch.setattr("regexplain.volumes.dicom.stacked", lambda *_: pytest.fail("read"))
+    monkeypatch.setattr("regexplain.volumes.dicom.stack_pixels", lambda *_: pytest.fail("read"))
     refused(tmp_path, "more than this computer has; crop or resample")
 
 

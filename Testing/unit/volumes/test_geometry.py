@@ -7,14 +7,14 @@ from hypothesis import strategies as st
 from regexplain.transforms.itk import as_affine
 from regexplain.volumes.geometry import (
     Grid,
-    anatomical,
-    canvas_about,
+    antialias,
+    as_closest_lps,
+    canvas_around,
     centred_grid,
-    common_field,
-    filling_canvas,
-    on_canvas,
-    smoothed_for,
-    thinning_step,
+    common_field_of_view,
+    fit_canvas,
+    resample_to_canvas,
+    subsampling_step,
 )
 from scan_copies import REORDERINGS, reordered, rotation, turned
 
@@ -37,22 +37,22 @@ def test_a_grid_places_indices_in_the_world_as_itk_does(index, degrees, spacing)
 @pytest.mark.parametrize("order, flips", REORDERINGS)
 def test_another_storage_order_gives_the_same_anatomical_grid(order, flips):
     image = turned(scan(), rotation(degrees=20))
-    a, b = anatomical(Grid.of(image)), anatomical(Grid.of(reordered(image, order, flips)))
+    a, b = as_closest_lps(Grid.of(image)), as_closest_lps(Grid.of(reordered(image, order, flips)))
     assert a.size == b.size
     for name in ("spacing", "origin", "direction"):
         assert np.allclose(getattr(a, name), getattr(b, name))
 
 
 def test_the_anatomical_axes_point_left_posterior_and_superior():
-    assert (np.diag(anatomical(Grid.of(turned(reordered(scan()), rotation(degrees=30)))).axes) > 0.8).all()
+    assert (np.diag(as_closest_lps(Grid.of(turned(reordered(scan()), rotation(degrees=30)))).axes) > 0.8).all()
 
 
 @pytest.mark.parametrize("order, flips", REORDERINGS)
 def test_the_canvas_holds_the_same_voxels_for_every_copy_of_a_scan(order, flips):
     image = scan()
-    expected = on_canvas(image, canvas_about(image, (10, 12, 14), (1.0, 1.0, 2.0)))
+    expected = resample_to_canvas(image, canvas_around(image, (10, 12, 14), (1.0, 1.0, 2.0)))
     oblique = turned(reordered(image, order, flips), rotation(degrees=25), (40, -7, 3))
-    content = on_canvas(oblique, canvas_about(oblique, (10, 12, 14), (1.0, 1.0, 2.0)))
+    content = resample_to_canvas(oblique, canvas_around(oblique, (10, 12, 14), (1.0, 1.0, 2.0)))
     assert expected.any()
     assert np.allclose(content, expected, atol=1e-4)
 
@@ -65,7 +65,7 @@ def test_a_border_between_cells_is_interpolated_the_same_for_every_copy():
         *(reordered(image, *r) for r in REORDERINGS),
         turned(image, rotation(degrees=31), (3.3, 0, -9)),
     ):
-        contents.append(on_canvas(copy, canvas_about(copy, (12, 14, 10), (1.0, 1.0, 1.0))))
+        contents.append(resample_to_canvas(copy, canvas_around(copy, (12, 14, 10), (1.0, 1.0, 1.0))))
     assert all(np.allclose(content, contents[0], atol=1e-5) for content in contents[1:])
 
 
@@ -75,7 +75,7 @@ def test_a_border_between_two_cells_belongs_to_the_image_on_both_sides():
     copies = [ones, *(turned(ones, rotation(degrees=d), (d, 3.3, -7.7)) for d in (7, 13, 29, 41))]
     expected = np.array([0, *[1] * 10, 0], np.float32)
     for copy in copies:
-        content = on_canvas(copy, canvas_about(copy, (12, 12, 12), (1.0, 1.0, 1.0), Grid.of(copy).centre))
+        content = resample_to_canvas(copy, canvas_around(copy, (12, 12, 12), (1.0, 1.0, 1.0), Grid.of(copy).centre))
         for line in (content[6, 6], content[6, :, 6], content[:, 6, 6]):
             assert np.allclose(line, expected, atol=1e-5)
 
@@ -85,7 +85,7 @@ def test_the_cells_of_a_canvas_of_the_images_own_spacing_are_its_voxels(size):
     """Neither moved by a whole voxel nor blurred by half a one, whichever sizes are odd."""
     image = sitk.GetImageFromArray(np.random.default_rng(0).random(size[::-1]).astype(np.float32))
     for copy in (image, turned(image, rotation(degrees=30), (3, 4, 5)), *(reordered(image, *r) for r in REORDERINGS)):
-        content = on_canvas(copy, canvas_about(copy, (12, 12, 12), (1.0, 1.0, 1.0)))
+        content = resample_to_canvas(copy, canvas_around(copy, (12, 12, 12), (1.0, 1.0, 1.0)))
         filled = np.argwhere(content)
         assert np.abs(filled.mean(0) - 5.5).max() <= 0.5
         assert content.sum() == pytest.approx(sitk.GetArrayViewFromImage(image).sum(), rel=1e-4)
@@ -101,8 +101,8 @@ def test_corners_are_the_outer_faces_of_the_outermost_voxels():
 def test_sampling_coarsely_blurs_first_and_sampling_finely_does_not():
     checkerboard = np.indices((16, 16, 16)).sum(0) % 2
     image = sitk.GetImageFromArray(checkerboard.astype(np.float32))
-    assert smoothed_for(image, (1.0, 1.0, 1.0)) is image
-    inner = sitk.GetArrayFromImage(smoothed_for(image, (4.0, 4.0, 4.0)))[4:-4, 4:-4, 4:-4]
+    assert antialias(image, (1.0, 1.0, 1.0)) is image
+    inner = sitk.GetArrayFromImage(antialias(image, (4.0, 4.0, 4.0)))[4:-4, 4:-4, 4:-4]
     assert np.abs(inner - 0.5).max() < 0.01
 
 
@@ -120,7 +120,7 @@ def test_sampling_coarsely_blurs_first_and_sampling_finely_does_not():
     ],
 )
 def test_a_grid_is_thinned_by_the_least_step_that_leaves_few_enough(size, most, step):
-    assert thinning_step(size, most) == step
+    assert subsampling_step(size, most) == step
 
 
 LARGEST = (112, 128, 112)
@@ -133,7 +133,7 @@ def box(extent, centre=(0.0, 0.0, 0.0), degrees=0.0) -> Grid:
 
 @given(st.tuples(*[st.floats(5, 600)] * 3), st.floats(0.01, 3))
 def test_a_canvas_is_filled_by_its_box_with_nearly_cubic_voxels_and_no_more_than_allowed(extent, finest):
-    canvas = filling_canvas(box(extent), LARGEST, finest, 16)
+    canvas = fit_canvas(box(extent), LARGEST, finest, 16)
     assert all(size <= most and size % 16 == 0 for size, most in zip(canvas.size, LARGEST, strict=True))
     assert (canvas.extent >= np.array(extent) * (1 - 1e-6)).all()
     assert max(canvas.spacing) <= 1.5 * min(canvas.spacing) * (1 + 1e-6) or min(canvas.spacing) >= finest * (1 - 1e-6)
@@ -144,19 +144,19 @@ def test_a_canvas_is_filled_by_its_box_with_nearly_cubic_voxels_and_no_more_than
 
 @pytest.mark.parametrize("scale", [0.1, 1.0, 3.0])
 def test_a_canvas_of_a_pair_scales_with_it(scale):
-    small, large = (filling_canvas(box(np.array((100, 130, 90)) * s), LARGEST, 0.2 * s, 16) for s in (1.0, scale))
+    small, large = (fit_canvas(box(np.array((100, 130, 90)) * s), LARGEST, 0.2 * s, 16) for s in (1.0, scale))
     assert small.size == large.size and np.allclose(large.spacing, np.array(small.spacing) * scale)
 
 
 def test_the_common_field_is_what_the_moving_image_reaches_of_the_fixed_ones_tissue():
     fixed, tissue = box((100, 100, 100), (5, 6, 7), 20), box((80, 90, 60), (5, 6, 7), 20)
     same = sitk.AffineTransform(3)
-    all_of_it = common_field(fixed, fixed, same, tissue)
+    all_of_it = common_field_of_view(fixed, fixed, same, tissue)
     assert np.allclose(all_of_it.extent, (88, 99, 66)) and np.allclose(all_of_it.centre, (5, 6, 7))  # and a little more
     step = sitk.TranslationTransform(3, tuple(fixed.axes @ (0.0, 0.0, -60.0)))  # fixed points lie 60 mm lower in moving
-    half = common_field(fixed, fixed, as_affine(step), tissue)
+    half = common_field_of_view(fixed, fixed, as_affine(step), tissue)
     assert np.allclose(half.extent, (88, 99, 33 - 10)) and np.allclose(
         (half.centre - (5, 6, 7)) @ fixed.axes, (0, 0, 21.5)
     )
     far = sitk.TranslationTransform(3, (900.0, 0.0, 0.0))
-    assert np.allclose(common_field(fixed, fixed, as_affine(far), tissue).extent[0], 80)
+    assert np.allclose(common_field_of_view(fixed, fixed, as_affine(far), tissue).extent[0], 80)

@@ -10,7 +10,7 @@ from regexplain.errors import BadInputError
 from regexplain.registration import register
 from regexplain.transform_explanation import explain_transform
 from regexplain.volumes import memory
-from regexplain.volumes.memory import MEASURED, check_memory_for, physical_memory
+from regexplain.volumes.memory import MEMORY_COSTS, check_memory_for, physical_memory
 
 WORK = {
     "affine": lambda fixed, moving: register(fixed, moving),
@@ -24,10 +24,10 @@ def image(size) -> sitk.Image:
     return sitk.GetImageFromArray(np.random.default_rng(0).integers(0, 99, size[::-1]).astype(np.int16))
 
 
-@pytest.mark.parametrize("work", MEASURED)
+@pytest.mark.parametrize("work", MEMORY_COSTS)
 def test_each_kind_of_work_is_refused_by_its_own_measure(monkeypatch, work):
     fixed, moving = (10, 20, 30), (40, 20, 10)
-    cost = MEASURED[work]
+    cost = MEMORY_COSTS[work]
     needed = cost.fixed * np.prod(fixed) + cost.moving * np.prod(moving) + cost.bytes
     monkeypatch.setattr(memory, "physical_memory", lambda: needed)
     check_memory_for(work, fixed, moving)
@@ -37,7 +37,7 @@ def test_each_kind_of_work_is_refused_by_its_own_measure(monkeypatch, work):
 
 
 def test_every_installed_model_has_a_measure():
-    assert {card.values["network"]["type"] for card in registry.installed()} <= set(MEASURED) == set(WORK)
+    assert {card.values["network"]["type"] for card in registry.installed_cards()} <= set(MEMORY_COSTS) == set(WORK)
 
 
 def test_the_memory_of_this_computer_is_known(monkeypatch):
@@ -47,5 +47,5 @@ def test_the_memory_of_this_computer_is_known(monkeypatch):
 
 
 def test_the_sample_pair_fits():
-    for work in MEASURED:
+    for work in MEMORY_COSTS:
         check_memory_for(work, *(sample_pair.image(role).GetSize() for role in ("fixed", "moving")))

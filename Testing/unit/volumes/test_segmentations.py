@@ -11,8 +11,8 @@ import sample_pair
 from regexplain.cli import main
 from regexplain.errors import BadInputError
 from regexplain.results import ResultFolder
-from regexplain.volumes.images import fitted_pair, fitted_segmentation, read_segmentation
-from regexplain.volumes.segmentations import label_map, labels_of, matched, names_of
+from regexplain.volumes.images import read_segmentation, resample_segmentation, resample_segmentation_pair
+from regexplain.volumes.segmentations import label_map, labels_of, match_labels, names_of
 
 SHAPE = 6, 7, 8
 
@@ -55,7 +55,7 @@ def slabs_of(image: sitk.Image) -> dict[int, int]:
 def test_segments_of_the_same_name_get_the_same_number_whatever_their_order(names, count):
     fixed = label_map(named({name: n for n, name in enumerate(sorted(names), 1)}), "fixed")
     moving = label_map(named({name: n for n, name in enumerate(names[:count], 1)}), "moving")
-    found, said = matched(fixed, moving)
+    found, said = match_labels(fixed, moving)
     of_fixed = {name: label for label, name in names_of(fixed).items()}
     for label, slab in slabs_of(found).items():
         assert names_of(found)[label] == names[slab] and of_fixed[names[slab]] == label
@@ -63,7 +63,7 @@ def test_segments_of_the_same_name_get_the_same_number_whatever_their_order(name
 
 
 def test_a_segment_of_one_file_only_gets_a_number_that_no_other_has():
-    found, said = matched(
+    found, said = match_labels(
         label_map(named({"Liver": 1, "Spleen": 2}), "fixed"),
         label_map(named({"Kidney": 1, "spleen ": 3, "Liver": 2}), "moving"),
     )
@@ -80,7 +80,7 @@ def test_a_segment_of_one_file_only_gets_a_number_that_no_other_has():
 )
 def test_where_names_cannot_tell_the_numbers_do_and_that_is_said(names):
     moving = label_map(named(names), "moving")
-    found, said = matched(label_map(named({"Liver": 1, "Spleen": 2}), "fixed"), moving)
+    found, said = match_labels(label_map(named({"Liver": 1, "Spleen": 2}), "fixed"), moving)
     assert found is moving and "were matched by number" in said
 
 
@@ -88,7 +88,7 @@ def test_without_names_nothing_is_said_or_changed():
     plain = sitk.GetImageFromArray((row(1) * 5).astype(np.uint8))
     for pair in ((plain, named({"A": 1})), (named({"A": 1}), plain), (plain, plain)):
         fixed, moving = (label_map(image, "s") for image in pair)
-        assert matched(fixed, moving) == (moving, None)
+        assert match_labels(fixed, moving) == (moving, None)
 
 
 def test_the_sample_pair_numbered_the_other_way_round_overlaps_as_it_did(tmp_path):
@@ -172,7 +172,7 @@ def test_frames_of_a_label_map_are_no_stack_of_masks():
 @pytest.mark.parametrize("label", [65_536, 312_782_546, 2**31 - 1])
 def test_labels_as_large_as_those_of_atlases_are_kept(tmp_path, kind, label):
     image = sitk.GetImageFromArray((row(1) * label + row(2) * 3).astype(kind))
-    found = fitted_segmentation(image, image)
+    found = resample_segmentation(image, image)
     assert labels_of(found) == [3, label] and slabs_of(found) == {3: 2, label: 1}
     sitk.WriteImage(found, str(tmp_path / "s.nii.gz"))
     assert labels_of(sitk.ReadImage(str(tmp_path / "s.nii.gz"))) == [3, label]
@@ -180,6 +180,6 @@ def test_labels_as_large_as_those_of_atlases_are_kept(tmp_path, kind, label):
 
 def test_a_pair_is_laid_on_its_images_and_numbered_alike():
     image = sitk.GetImageFromArray(np.zeros(SHAPE))
-    fixed, moving, said = fitted_pair(named({"A": 1, "B": 2}), named({"B": 1, "A": 2}), (image, image))
+    fixed, moving, said = resample_segmentation_pair(named({"A": 1, "B": 2}), named({"B": 1, "A": 2}), (image, image))
     assert slabs_of(fixed) == {1: 0, 2: 1} and slabs_of(moving) == {2: 0, 1: 1} and said
-    assert fitted_pair(None, named({"A": 1}), (image, image))[0] is None
+    assert resample_segmentation_pair(None, named({"A": 1}), (image, image))[0] is None

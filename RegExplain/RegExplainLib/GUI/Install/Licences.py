@@ -14,7 +14,7 @@ def unagreedTerms():
     """What the user has to agree to, in words; "" where that was done, or no such model is installed, or nobody is
     there to ask, as in Slicer's testing mode.
     """
-    names = [card.name for card in registry.installed() if card.values.get("licence") == SHARE_ALIKE]
+    names = [card.name for card in registry.installed_cards() if card.values.get("licence") == SHARE_ALIKE]
     if not names or slicer.app.testingEnabled() or slicer.app.userSettings().contains(AGREED):
         return ""
     text = _(

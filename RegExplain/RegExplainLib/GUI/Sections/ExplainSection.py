@@ -1,6 +1,6 @@
 from slicer.i18n import tr as _
 
-from regexplain.cards.heatmap_names import METHODS, SCALARS, USUAL_METHOD, heatmap_name
+from regexplain.cards.heatmap_names import DEFAULT_METHOD, METHODS, SCALARS, heatmap_name
 from regexplain.cards.stages import STAGES, component_of, explained_together, stage_title
 from regexplain.report import wording
 
@@ -72,7 +72,7 @@ class ExplainSection:
     def _onStagePicked(self, stage):
         parameters, entry = self._session.parameterNode, self._heatmapEntries().get(stage)
         if entry is not None and component_of(stage) is None:
-            parameters.method = entry.get("method", USUAL_METHOD)
+            parameters.method = entry.get("method", DEFAULT_METHOD)
         parameters.stage = stage
         layer = self._heatmap()
         setShown(self._session, layer, True)
@@ -143,7 +143,7 @@ class ExplainSection:
         parameters, entries = self._session.parameterNode, self._heatmapEntries()
         if component_of(parameters.stage) is None:
             stage = entries.get(parameters.stage, {"stage": parameters.stage})["stage"]
-            made = [name for name, entry in entries.items() if entry.get("method", USUAL_METHOD) == parameters.method]
+            made = [name for name, entry in entries.items() if entry.get("method", DEFAULT_METHOD) == parameters.method]
             own = [name for name in made if entries[name]["stage"] == stage]
             if made and parameters.stage not in made:
                 parameters.stage = (own or made)[0]
@@ -173,4 +173,4 @@ def whatItShows(scalar):
 
 def titleOf(entry):
     """A computed heatmap's, with its method and direction where they are not the usual ones."""
-    return _(stage_title(entry["stage"])) + wording.particulars(entry)
+    return _(stage_title(entry["stage"])) + wording.heatmap_settings(entry)

@@ -17,7 +17,7 @@ class InputsSection:
         self._models = Choices(ui.modelSelector, self._onModelPicked)
         self._cards = []
         with session.messages.guard():
-            self._cards = registry.installed()
+            self._cards = registry.installed_cards()
         ui.modelCardText.openExternalLinks = True
         ui.modelCardButton.connect("toggled(bool)", lambda shown: self.update())
         session.changed.connect(self.update)
@@ -27,7 +27,7 @@ class InputsSection:
         if parameters is None:
             return
         grids = {"fixed": gridOf(parameters.fixed), "moving": gridOf(parameters.moving)}
-        reasons = {card.name: card.outside_domain(grids) for card in self._cards} if all(grids.values()) else None
+        reasons = {card.name: card.domain_violations(grids) for card in self._cards} if all(grids.values()) else None
         self._models.show(self._titles(reasons), parameters.model)
         self._say(self._words(reasons))
         self._ui.modelCardButton.enabled = self._card(reasons) is not None

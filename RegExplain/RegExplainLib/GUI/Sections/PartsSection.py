@@ -1,6 +1,6 @@
 from slicer.i18n import tr as _
 
-from regexplain.report.wording import taken_apart
+from regexplain.report.wording import decomposition_sentences
 
 from .JobButton import JobButton
 from .Table import Table
@@ -20,7 +20,7 @@ class PartsSection:
         result = self._session.result
         found = result.record.get("decomposition") if result is not None else None
         self._table.show([rowOf(number, part) for number, part in enumerate(found["parts"], 1)] if found else [])
-        self._ui.partsLabel.text = "\n".join(taken_apart(found)) if found else ""
+        self._ui.partsLabel.text = "\n".join(decomposition_sentences(found)) if found else ""
         for widget in (self._ui.partsTable, self._ui.partsLabel):
             widget.visible = bool(found)
 

@@ -3,7 +3,7 @@ from slicer.i18n import tr as _
 
 from regexplain.report import write_report
 from regexplain.results import ResultFolder
-from regexplain.results.shown_view import ShownViews
+from regexplain.results.view_capture import ViewCaptures
 
 from ..Views import shownViews
 from .Page import Page
@@ -53,7 +53,7 @@ class ReportSection:
         result = self._session.result
         if views := shownViews(result):
             folder = ResultFolder.open(result.folder.path)  # its own copy of the record: adding may fail
-            folder.add(ShownViews(views))
+            folder.add(ViewCaptures(views))
             write_report(folder)
             result.folder = folder
         else:

@@ -23,7 +23,7 @@ class TrustSection:
         result = self._session.result
         self._page.show("" if result is not None else _("Register two volumes first."))
         found = self._checks(result.record) if result is not None else []
-        self._table.show([(c.name, (f"{c.mark} {_(c.name)}", c.words), c.words) for c in found])
+        self._table.show([(c.name, (f"{c.mark} {_(c.name)}", c.sentence), c.sentence) for c in found])
         self._ui.trustLabel.text = self._words(result.record, found) if result is not None else ""
         self._ui.trustLabel.visible = bool(self._ui.trustLabel.text)
 

@@ -3,7 +3,7 @@
 import numpy as np
 import SimpleITK as sitk
 
-from regexplain.volumes.geometry import thinning_step
+from regexplain.volumes.geometry import subsampling_step
 
 from ..Conversion import LPS_TO_RAS
 from ..Places import movedMm
@@ -29,7 +29,7 @@ class DisplacementLayer(MapLayer):
         if self.resultNodes.deformation is None:
             raise nothingBent(self.resultNodes.record, "there is no displacement to show")
         size = self.resultNodes.fixed.GetImageData().GetDimensions()
-        return movedMm(self.resultNodes, thinning_step(size, VOXEL_LIMIT))
+        return movedMm(self.resultNodes, subsampling_step(size, VOXEL_LIMIT))
 
     def _image(self, lengths, place):
         image, toLps = sitk.GetImageFromArray(lengths.astype(np.float32)), LPS_TO_RAS @ place

@@ -4,7 +4,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from regexplain.cards.heatmap_names import heatmap_name
-from regexplain.cards.stages import stage_words
+from regexplain.cards.stages import describe_stage
 from regexplain.errors import BadInputError
 from regexplain.report import wording
 
@@ -31,13 +31,13 @@ class HeatmapLayer(MapLayer):
         super().__init__(resultNodes)
         self.stage = stage
         self._entry = next((e for e in resultNodes.record["heatmaps"] if heatmap_name(e) == stage), None)
-        self.key, self.title = f"heatmap {stage}", f"Heatmap {self._titleWith(wording.particulars)}"
+        self.key, self.title = f"heatmap {stage}", f"Heatmap {self._titleWith(wording.heatmap_settings)}"
         self.space = self._entry["grid"] if self._entry else "fixed"
 
     @property
     def method(self):
         """As people call it."""
-        return wording.method(self._entry)
+        return wording.method_name(self._entry)
 
     @property
     def unit(self):
@@ -47,7 +47,7 @@ class HeatmapLayer(MapLayer):
 
     @property
     def pictureTitle(self):
-        return f"{self.method}, {self._titleWith(wording.towards)}"
+        return f"{self.method}, {self._titleWith(wording.direction_suffix)}"
 
     @property
     def pictureName(self):
@@ -74,7 +74,7 @@ class HeatmapLayer(MapLayer):
         return {self.space: point, other: self.resultNodes.pointIn(other, point)}
 
     def _titleWith(self, words):
-        return stage_words(self._entry["stage"]) + words(self._entry) if self._entry else stage_words(self.stage)
+        return describe_stage(self._entry["stage"]) + words(self._entry) if self._entry else describe_stage(self.stage)
 
     def _fromScene(self):
         if self._entry is None:

@@ -3,7 +3,7 @@
 import numpy as np
 import SimpleITK as sitk
 
-from regexplain.transforms.jacobians import jacobian
+from regexplain.transforms.jacobians import jacobian_determinant
 
 from .MapLayer import MapLayer, mixed
 from .TransformMap import onTissue, transformOf
@@ -30,7 +30,7 @@ class JacobianLayer(MapLayer):
 
     def _image(self):
         fixed, transform = transformOf(self.resultNodes, "transform.h5")
-        return onTissue(fixed, lambda grid: jacobian(transform.itk(), grid), outside=1.0)
+        return onTissue(fixed, lambda grid: jacobian_determinant(transform.itk(), grid), outside=1.0)
 
     def _scale(self, image):
         values = sitk.GetArrayViewFromImage(image)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from regexplain.volumes.geometry import thinning_step
+from regexplain.volumes.geometry import subsampling_step
 
 from .. import Conversion
 from .Layer import nothingBent
@@ -29,6 +29,6 @@ class RegistrationAnimationLayer(WarpLayer):
 
 def scaledFrames(vectors, geometry):
     """{percent: vtkOrientedGridTransform} of (z, y, x, 3) vectors, RAS mm, with their ijk-to-RAS matrix."""
-    step = thinning_step(vectors.shape[:3], FRAME_LIMIT_VOXELS)
+    step = subsampling_step(vectors.shape[:3], FRAME_LIMIT_VOXELS)
     thinned = np.array(vectors[::step, ::step, ::step])
     return {n: Conversion.gridOfVectors(n / 100 * thinned, geometry, step, repeated=True) for n in PERCENT}

@@ -5,8 +5,8 @@ import SimpleITK as sitk
 
 from regexplain.errors import BadInputError
 from regexplain.transforms.itk import read_transform
-from regexplain.volumes.geometry import Grid, thinning_step
-from regexplain.volumes.intensities import tissue
+from regexplain.volumes.geometry import Grid, subsampling_step
+from regexplain.volumes.intensities import tissue_mask
 
 VOXEL_LIMIT = 2_000_000  # of a larger scan every n-th voxel, or a user would wait for seconds
 
@@ -24,8 +24,8 @@ def transformOf(resultNodes, name):
 
 def onTissue(fixed, measure, outside=0.0):
     """`measure(grid)`, (z, y, x), as a float32 image about the fixed scan, with `outside` where that has no tissue."""
-    step = thinning_step(fixed.GetSize(), VOXEL_LIMIT)
+    step = subsampling_step(fixed.GetSize(), VOXEL_LIMIT)
     thinned = fixed[::step, ::step, ::step]
     grid = Grid.of(thinned)
-    values = np.where(tissue(thinned), measure(grid), outside)
+    values = np.where(tissue_mask(thinned), measure(grid), outside)
     return grid.image(values.astype(np.float32))

@@ -7,7 +7,7 @@ import torch
 
 from ...torch_backend.spatial.warp import warp
 from ...transforms.itk import displacement_transform
-from ...transforms.jacobians import jacobian
+from ...transforms.jacobians import jacobian_determinant
 from ..sections import Row, Section
 from .anatomy_plots import NORM_PERCENTILE, PLANES, Backdrop, Plane, arrows, outlines, sweep
 from .spaces import COMPARED, Space
@@ -122,7 +122,7 @@ def sweep_row(
         "lambda_latent_units": float(in_latent),
         "mean_mm": float(lengths.mean()),
         "max_mm": float(lengths.max()),
-        "folded_percent": 100 * float((jacobian(transform, grid) <= 0).mean()),
+        "folded_percent": 100 * float((jacobian_determinant(transform, grid) <= 0).mean()),
     }
 
 

@@ -14,7 +14,7 @@ from ...progress import Progress
 from ...results.folder import check_writable, new_folder
 from ...results.tables import write_csv
 from ...torch_backend.inference.model import Model
-from ...volumes.threads import trouble_said, use_threads
+from ...volumes.threads import device_errors, use_threads
 from ..claim import Claim
 from ..page import render_study
 from ..sections import Section
@@ -45,9 +45,9 @@ def latent_space(
     check_writable(output, overwrite=False)
     started, progress = time.perf_counter(), progress or Progress()
     threads = use_threads(threads)
-    plain, skip = (Model.load(registry.card(name), device, threads) for name in (PLAIN, SKIP))
+    plain, skip = (Model.load(registry.find_card(name), device, threads) for name in (PLAIN, SKIP))
     training, validation = read_cases(data)
-    with new_folder(output) as folder, trouble_said():
+    with new_folder(output) as folder, device_errors():
         study = Study(plain, skip, training, validation, folder, progress)
         claims, sections = _experiments(study, data, device, threads)
         facts = _facts(study, device, threads) | {"seconds": round(time.perf_counter() - started)}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...motions.motion import Motion, fitted_motion
+from ...motions.motion import Motion, fit_motion
 from ...transforms.itk import grid_points
 from ..sections import Row, Section
 from .spaces import Space
@@ -46,7 +46,7 @@ class MeanAnatomy:
 
     def motion(self, displacement: np.ndarray) -> Motion:
         """Of a displacement (3, D, H, W) in mm."""
-        return fitted_motion(displacement[:, self.covered].T, self.points, self.weights, self.labels)
+        return fit_motion(displacement[:, self.covered].T, self.points, self.weights, self.labels)
 
 
 def names(study: Study, spaces: dict[str, Space]) -> tuple[dict[str, list[Motion]], Section]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...evaluation import EvaluationConfig, evaluated
+from ...evaluation import EvaluationConfig, evaluate
 from ..charts import distributions
 from ..sections import Section
 from .study import IMAGES, LABELS, VALIDATION, Study
@@ -20,7 +20,7 @@ TEXT = (
 
 def overlap(study: Study, data: Path, device: str, threads: int | None) -> tuple[dict[str, np.ndarray], Section]:
     """Dice of each pair, {"unregistered", "without skips", "with skips"}."""
-    pairs = evaluated(
+    pairs = evaluate(
         EvaluationConfig(
             models=[model.card.name for model in study.models.values()],
             images=str((data / IMAGES).absolute()),

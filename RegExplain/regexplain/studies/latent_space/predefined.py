@@ -7,7 +7,7 @@ import SimpleITK as sitk
 
 from ...cards.registry import AXES
 from ...torch_backend.training.latent.known_motions import KnownMotion, rotation
-from ...transforms.itk import affine
+from ...transforms.itk import affine_transform
 from ...volumes.geometry import Grid
 
 ROTATION_DEG, TRANSLATION_MM, ZOOMS = 20.0, 10.0, (0.8, 1.2)  # the paper's voxels measure 1 mm
@@ -33,4 +33,4 @@ def pull_back(motion: KnownMotion, canvas: Grid) -> sitk.AffineTransform:
     """
     back = motion.inverse
     matrix = canvas.axes @ back.matrix @ canvas.axes.T
-    return affine(matrix, canvas.centre + canvas.axes @ back.translation_mm - matrix @ canvas.centre)
+    return affine_transform(matrix, canvas.centre + canvas.axes @ back.translation_mm - matrix @ canvas.centre)

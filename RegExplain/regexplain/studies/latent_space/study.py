@@ -16,7 +16,7 @@ from ...errors import BadInputError
 from ...evaluation import case_number, numbered_cases
 from ...progress import Progress
 from ...torch_backend.inference.model import Model
-from ...volumes.geometry import Grid, on_canvas
+from ...volumes.geometry import Grid, resample_to_canvas
 from ...volumes.images import read_segmentation, read_volume
 from ...volumes.segmentations import labels_of
 from ..sections import StudyOutput, centred_canvas
@@ -61,7 +61,7 @@ class Study(StudyOutput):
     def segments(self, case: Case, pull_back: sitk.Transform | None = None) -> np.ndarray:
         """(L, D, H, W) in [0, 1], soft at the borders: a map a label, on the canvas of the network without skips."""
         canvas = self.plain.canvas(case.image)
-        return np.stack([on_canvas(case.labels == label, canvas, pull_back) for label in self.labels])
+        return np.stack([resample_to_canvas(case.labels == label, canvas, pull_back) for label in self.labels])
 
 
 def read_cases(data: Path) -> tuple[list[Case], list[Case]]:

@@ -15,7 +15,7 @@ from ...results.folder import check_writable, new_folder
 from ...results.tables import write_csv
 from ...torch_backend.inference.model import Model
 from ...torch_backend.networks.fire import FireNetwork
-from ...volumes.threads import trouble_said, use_threads
+from ...volumes.threads import device_errors, use_threads
 from ..claim import Claim
 from ..page import render_study
 from ..sections import Section
@@ -58,10 +58,10 @@ def multimodal(
     check_writable(output, overwrite=False)
     started, progress = time.perf_counter(), progress or Progress()
     threads = use_threads(threads)
-    loaded = Model.load(registry.card(model), device, threads)
+    loaded = Model.load(registry.find_card(model), device, threads)
     if not isinstance(loaded.network, FireNetwork):
         raise BadInputError(f"{loaded.card.name} registers one contrast; --model takes one for two, as brain-t1-flair.")
-    with trouble_said():
+    with device_errors():
         made = ordinary_pairs(loaded, data, pairs, progress)
         with new_folder(output) as folder:
             run = Run(loaded, made, folder, progress)

@@ -16,7 +16,7 @@ import SimpleITK as sitk
 import torch
 from torch import Tensor
 
-from ...cards.stages import usual_scalar
+from ...cards.stages import default_scalar
 from ...errors import BadInputError
 from ...results.registration_result import RegistrationResult
 from ...volumes.geometry import Grid
@@ -165,10 +165,10 @@ class FirePair:
 
         def place(stage_map: StageMap) -> sitk.Image:
             cells = grids[stage_map.grid].image(stage_map.values.cpu().float().numpy())
-            return Grid.of(images[stage_map.grid]).sample(cells)
+            return Grid.of(images[stage_map.grid]).resample(cells)
 
         stages = {"affine-fixed": "fixed", "affine-moving": "moving"}
-        return PlacedTarget(make, place, usual_scalar("affine"), list(stages), lambda: ("affine",), self.network)
+        return PlacedTarget(make, place, default_scalar("affine"), list(stages), lambda: ("affine",), self.network)
 
     def _image_target(self, k: int, stage: str, score: ScoreFunction, part: str) -> PlacedTarget:
         """Of image k (0: fixed), whose scalar is `score(k, fixed, moving)`, beside its activation."""
@@ -183,7 +183,7 @@ class FirePair:
         def modules() -> Sequence[str]:
             return (f"{part}.{self.modalities[k]}",)
 
-        return PlacedTarget(make, self._resample, usual_scalar(stage), [stage], modules, self.network)
+        return PlacedTarget(make, self._resample, default_scalar(stage), [stage], modules, self.network)
 
     def _region_of(self, k: int) -> Tensor:
         return self.moving_region if k else self.region

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import SimpleITK as sitk
 import torch
 
-from ...cards.heatmap_names import USUAL_METHOD, USUAL_SCALAR
-from ...cards.stages import stage_words
+from ...cards.heatmap_names import DEFAULT_METHOD, DEFAULT_SCALAR
+from ...cards.stages import describe_stage
 from ...errors import BadInputError
 from ...progress import Progress
 from ...results.explanations import Heatmap
@@ -31,13 +31,13 @@ def heatmaps(
     region: sitk.Image,
     region_words: str,
     region_label: int | None,
-    method: str = USUAL_METHOD,
-    scalar: str = USUAL_SCALAR,
+    method: str = DEFAULT_METHOD,
+    scalar: str = DEFAULT_SCALAR,
     progress: Progress | None = None,
 ) -> list[Heatmap]:
     """One a stage, all that the method has by default. `region`: mask (> 0) on the fixed grid."""
     canvas = model.canvas(result.fixed, result.moving, result.transform.alignment)
-    weights = torch.from_numpy(sitk.GetArrayFromImage(canvas.sample(sitk.Cast(region > 0, sitk.sitkFloat32)))).to(
+    weights = torch.from_numpy(sitk.GetArrayFromImage(canvas.resample(sitk.Cast(region > 0, sitk.sitkFloat32)))).to(
         model.device
     )
     if float(weights.sum()) == 0:
@@ -52,7 +52,7 @@ def heatmaps(
     made = []
     for number, (one, wanted) in enumerate((one, wanted) for one, wanted in zip(placed, plan, strict=True) if wanted):
         if progress is not None and number:
-            progress.report(f"Explaining the {stage_words(wanted[0])}", number, sum(map(bool, plan)))
+            progress.report(f"Explaining the {describe_stage(wanted[0])}", number, sum(map(bool, plan)))
         made += [(one, m, one.place(m)) for m in attribution.maps(one.make(), wanted, progress)]
     return [Heatmap(m.stage, m.grid, image, region_words, region_label, method, one.scalar) for one, m, image in made]
 

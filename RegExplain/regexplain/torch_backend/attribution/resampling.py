@@ -46,5 +46,5 @@ def resample_to_image(cells: np.ndarray, canvas: Grid, grid: str, result: Regist
     """A map (z, y, x) on the canvas about the fixed image, on the fixed grid or, by the alignment, the moving one."""
     image = canvas.image(cells.astype(np.float32))
     if grid == "fixed":
-        return Grid.of(result.fixed).sample(image)
-    return Grid.of(result.moving).sample(image, result.transform.alignment.GetInverse())
+        return Grid.of(result.fixed).resample(image)
+    return Grid.of(result.moving).resample(image, result.transform.alignment.GetInverse())

@@ -9,10 +9,10 @@ import SimpleITK as sitk
 import torch
 import torch.nn.functional as F
 
-from ...transforms.alignment import in_world
-from ...transforms.itk import affine, affine_matrix
-from ...volumes.geometry import Grid, anatomical, centred_grid
-from ...volumes.intensities import TISSUE
+from ...transforms.alignment import local_to_world
+from ...transforms.itk import affine_matrix, affine_transform
+from ...volumes.geometry import Grid, as_closest_lps, centred_grid
+from ...volumes.intensities import TISSUE_THRESHOLD
 from ..networks.affine import estimate_affine, fit_affine
 from ..spatial.warp import identity_grid
 from .model import EncodedImage, Model
@@ -36,11 +36,11 @@ def align(model: Model, fixed: sitk.Image, moving: sitk.Image, warn: Callable[[s
     if not plausible(local):
         warn(NO_LANDMARKS.format(name=model.card.name))
         local = np.eye(4)
-    coarse = in_world(local, here, there)
+    coarse = local_to_world(local, here, there)
     encoded = model.encode(fixed)
-    rest = in_world(residual_affine(model, encoded, moving, coarse), encoded.canvas, encoded.canvas)
+    rest = local_to_world(residual_affine(model, encoded, moving, coarse), encoded.canvas, encoded.canvas)
     both = affine_matrix(coarse) @ affine_matrix(rest)
-    return affine(both[:3, :3], both[:3, 3])
+    return affine_transform(both[:3, :3], both[:3, 3])
 
 
 def plausible(matrix: np.ndarray) -> bool:
@@ -53,7 +53,7 @@ def landmark_grid(model: Model, image: sitk.Image) -> Grid:
     """The cubic grid on which landmarks are looked for."""
     network = model.network.affine
     size, spacing = (np.full(3, value).tolist() for value in (network.size, network.spacing_mm))
-    return centred_grid(model.centre(image), size, spacing, anatomical(Grid.of(image)).direction)
+    return centred_grid(model.centre(image), size, spacing, as_closest_lps(Grid.of(image)).direction)
 
 
 def residual_affine(
@@ -67,6 +67,6 @@ def residual_affine(
     spacing = velocity.new_tensor(fixed.canvas.spacing)
     points = (identity_grid(shape, velocity) * velocity.new_tensor(fixed.canvas.extent) / 2).reshape(1, -1, 3)
     moves = (velocity[0].flatten(1).T * spacing)[None]
-    tissue = (F.interpolate(fixed.volume, shape, mode="area") > TISSUE).flatten(1).float()
+    tissue = (F.interpolate(fixed.volume, shape, mode="area") > TISSUE_THRESHOLD).flatten(1).float()
     generator = fit_affine(points, points + moves, tissue) - torch.eye(4, device=points.device)
     return torch.linalg.matrix_exp(generator)[0].double().cpu().numpy()

@@ -79,5 +79,5 @@ def _encoding(model: Model, image: sitk.Image, content: dict[str, Any]) -> str |
     if population is None:
         return None
     encoding = model.network.encode(model.volume(image, model.canvas(image))).flatten().double().cpu().numpy()
-    far = population.stand(encoding).residual / population.residual.max()
+    far = population.score(encoding).residual / population.residual.max()
     return ANOTHER_KIND if far > content["residual"] else None

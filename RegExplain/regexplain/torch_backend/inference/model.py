@@ -17,8 +17,15 @@ from torch import Tensor, nn
 from ...cards.registry import COMPONENTS, WEIGHTS, ModelCard
 from ...errors import BadInputError, RegExplainError
 from ...latent.components import LatentComponents
-from ...volumes.geometry import Grid, anatomical, canvas_about, common_field, filling_canvas, on_canvas
-from ...volumes.intensities import SCALINGS, scaled_by, tissue_box
+from ...volumes.geometry import (
+    Grid,
+    as_closest_lps,
+    canvas_around,
+    common_field_of_view,
+    fit_canvas,
+    resample_to_canvas,
+)
+from ...volumes.intensities import SCALINGS, rescale_image, tissue_box
 from ...volumes.memory import physical_memory
 from ..networks.fire import FireNetwork, current_options
 from ..networks.latent import LatentNetwork
@@ -105,25 +112,25 @@ class Model:
             assert moving is not None and alignment is not None
             return self._fitting_canvas(fixed, moving, alignment)
         centre = self.centre(fixed)
-        size = self._size_for(fixed, centre) if self.card.canvas_about == "tissue" else self.card.canvas_size
-        return canvas_about(fixed, size, self.card.canvas_spacing, centre)
+        size = self._size_for(fixed, centre) if self.card.canvas_centred_on == "tissue" else self.card.canvas_size
+        return canvas_around(fixed, size, self.card.canvas_spacing, centre)
 
     def _fitting_canvas(self, fixed: sitk.Image, moving: sitk.Image, alignment: sitk.Transform) -> Grid:
         """Filled by what both images show."""
         tissue = tissue_box(self.scaled(fixed), OUTSIDE)
-        field = common_field(Grid.of(fixed), Grid.of(moving), alignment, tissue)
+        field = common_field_of_view(Grid.of(fixed), Grid.of(moving), alignment, tissue)
         finest = FINEST * min(*fixed.GetSpacing(), *moving.GetSpacing())
-        return filling_canvas(field, self.card.canvas_size, finest, self.card.coarsest_cell)
+        return fit_canvas(field, self.card.canvas_size, finest, self.card.coarsest_cell)
 
     def centre(self, image: sitk.Image) -> np.ndarray:
         """What the model's canvases lie about, LPS mm: the middle of the image, or of the tissue in it."""
-        if self.card.canvas_about == "tissue":
+        if self.card.canvas_centred_on == "tissue":
             return tissue_box(self.scaled(image)).centre
-        return anatomical(Grid.of(image)).middle_corner
+        return as_closest_lps(Grid.of(image)).middle_corner
 
     def _size_for(self, image: sitk.Image, centre: np.ndarray) -> list[int]:
         """As much of the card's canvas as the tissue fills: air only takes time, and training showed little of it."""
-        box = anatomical(tissue_box(self.scaled(image), OUTSIDE))
+        box = as_closest_lps(tissue_box(self.scaled(image), OUTSIDE))
         aside = np.abs((box.centre - centre) @ box.axes)
         filled = (box.extent / 2 + aside) / self.card.canvas_spacing + MARGIN
         cells = self.card.coarsest_cell
@@ -131,7 +138,7 @@ class Model:
 
     def volume(self, image: sitk.Image, canvas: Grid, alignment: sitk.Transform | None = None) -> Tensor:
         """(1, 1, D, H, W): the scaled image on the canvas, 0 (its darkest) outside."""
-        return torch.from_numpy(on_canvas(self.scaled(image), canvas, alignment))[None, None].to(self.device)
+        return torch.from_numpy(resample_to_canvas(self.scaled(image), canvas, alignment))[None, None].to(self.device)
 
     def encode(
         self, fixed: sitk.Image, moving: sitk.Image | None = None, alignment: sitk.Transform | None = None
@@ -151,7 +158,7 @@ class Model:
         key = f"{self.card.intensities} {image_digest(image)}"
         made = self._known.pop(key, None)
         if made is None:
-            made = scaled_by(SCALINGS[self.card.intensities], image)
+            made = rescale_image(SCALINGS[self.card.intensities], image)
         self._scaled = [*self._scaled[-1:], (image, made)]
         self._known[key] = made
         if len(self._known) > 2:

@@ -85,7 +85,7 @@ def masks_on(canvas: Grid, masks: Masks, alignment: sitk.Transform) -> Tensor | 
         if mask is None:
             sides.append(torch.ones(canvas.size[::-1]))
         else:
-            inside = canvas.sample(sitk.Cast(mask > 0, sitk.sitkFloat32), transform, nearest=True)
+            inside = canvas.resample(sitk.Cast(mask > 0, sitk.sitkFloat32), transform, nearest=True)
             sides.append(torch.from_numpy(sitk.GetArrayFromImage(inside)))
     return torch.stack(sides)[:, None]
 

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from ...errors import BadInputError
 from ...results.registration_result import RegistrationResult
-from ...results.trust import KEYS, Indicator, Modality, Trust, TrustMap, direction_words
-from ...volumes.intensities import TISSUE
+from ...results.trust import KEYS, Indicator, Modality, Trust, TrustMap, describe_position
+from ...volumes.intensities import TISSUE_THRESHOLD
 from ..attribution.fire_targets import IMAGES, FirePair
 from ..attribution.methods import attribution_method
 from ..attribution.resampling import resample_to_image
@@ -52,7 +52,7 @@ def measure_trust(model: Model, result: RegistrationResult) -> Trust:
 
 def head_mask(volume: Tensor) -> Tensor:
     """(D, H, W), 1 where a volume (1, 1, D, H, W) shows tissue. Raises BadInputError where it shows none."""
-    found = (volume[0, 0] > TISSUE).float()
+    found = (volume[0, 0] > TISSUE_THRESHOLD).float()
     if not found.any():
         raise BadInputError("The model sees nothing of the fixed image; check that it shows a head.")
     return found
@@ -138,7 +138,7 @@ class Indicators:
         """The name of a voxel's place (z, y, x) on the canvas in image k: its structure as G segments it, or its
         direction.
         """
-        return self._structure(k, index) or direction_words(self._position(k, index))
+        return self._structure(k, index) or describe_position(self._position(k, index))
 
     def _structure(self, k: int, index) -> str:
         """Empty where it is none, or the model cannot name it."""

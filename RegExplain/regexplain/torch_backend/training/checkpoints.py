@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from ...cards.quantization import in_eight_bits
+from ...cards.quantization import quantize
 from ...cards.registry import WEIGHTS
 from ...errors import BadInputError
 
@@ -56,7 +56,7 @@ def resume(
 
 def keep_as_best(folder: Path, average: nn.Module) -> None:
     state = {name: value.numpy(force=True) for name, value in average.state_dict().items()}
-    write({name: torch.from_numpy(value) for name, value in in_eight_bits(state).items()}, folder / WEIGHTS)
+    write({name: torch.from_numpy(value) for name, value in quantize(state).items()}, folder / WEIGHTS)
 
 
 def write(tensors: dict[str, Tensor], path: Path) -> None:

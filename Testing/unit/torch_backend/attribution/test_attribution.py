@@ -26,7 +26,7 @@ from regexplain.torch_backend.attribution.scalars import (
 )
 from regexplain.torch_backend.attribution.target import Target, motion_target
 from regexplain.torch_backend.networks.latent import LatentNetwork, RegistrationNetwork, RegistrationOutput
-from regexplain.volumes.geometry import Grid, canvas_about
+from regexplain.volumes.geometry import Grid, canvas_around
 from spotted_scans import hot_place, spotted_result
 
 SPACING = (1.0, 2.0, 3.0)
@@ -44,7 +44,7 @@ def test_each_axis_is_a_signed_mean_in_millimetres_along_the_patients_direction(
     """A canvas of a scan stored the other way round still points to left, posterior and superior."""
     scan = sitk.Image([8, 8, 8], sitk.sitkFloat32)
     scan.SetDirection((0, -1, 0, -1, 0, 0, 0, 0, -1))
-    canvas = canvas_about(scan, (4, 4, 4), SPACING)
+    canvas = canvas_around(scan, (4, 4, 4), SPACING)
     assert np.allclose(canvas.axes, np.eye(3))  # LPS
     displacement = torch.tensor([1.0, -2.0, 0.5]).view(1, 3, 1, 1, 1).expand(1, 3, 4, 4, 4)
     found = [mean_along(axis, displacement, torch.ones(4, 4, 4), SPACING).item() for axis in AXES]
@@ -337,10 +337,10 @@ class OneCellModel:
     device: torch.device = torch.device("cpu")
 
     def canvas(self, fixed: sitk.Image, *_) -> Grid:
-        return canvas_about(fixed, (16, 16, 16), (2.0, 2.0, 2.0))
+        return canvas_around(fixed, (16, 16, 16), (2.0, 2.0, 2.0))
 
     def volume(self, image, canvas, alignment=None):
-        return torch.from_numpy(sitk.GetArrayFromImage(canvas.sample(image, alignment)))[None, None]
+        return torch.from_numpy(sitk.GetArrayFromImage(canvas.resample(image, alignment)))[None, None]
 
 
 @pytest.fixture

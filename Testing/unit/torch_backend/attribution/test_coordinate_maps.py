@@ -26,7 +26,7 @@ from regexplain.torch_backend.attribution import coordinate_maps as maps_module
 from regexplain.torch_backend.attribution.coordinate_maps import contributions, coordinate_maps, distribute
 from regexplain.torch_backend.inference.model import Model
 from regexplain.torch_backend.spatial.warp import warp
-from regexplain.volumes.geometry import Grid, canvas_about
+from regexplain.volumes.geometry import Grid, canvas_around
 from spotted_scans import spotted_result
 
 SHAPE, CELL = (4, 5, 3), 4
@@ -79,10 +79,10 @@ class CellModel:
     components = LatentComponents(np.full((1, 64), 1 / 8), np.zeros(64), np.ones(1), np.ones(1))
 
     def canvas(self, fixed: sitk.Image, *_) -> Grid:
-        return canvas_about(fixed, (16, 16, 16), (2.0, 2.0, 2.0))
+        return canvas_around(fixed, (16, 16, 16), (2.0, 2.0, 2.0))
 
     def volume(self, image, canvas, alignment=None):
-        return torch.from_numpy(sitk.GetArrayFromImage(canvas.sample(image, alignment)))[None, None]
+        return torch.from_numpy(sitk.GetArrayFromImage(canvas.resample(image, alignment)))[None, None]
 
 
 def check_heat_lies_on_its_cause() -> None:
@@ -121,14 +121,14 @@ def test_heat_shifted_by_half_a_cell_is_noticed(monkeypatch):
 
 @pytest.fixture(scope="module")
 def model() -> Model:
-    return Model.load(registry.card("hippocampus"), "cpu")
+    return Model.load(registry.find_card("hippocampus"), "cpu")
 
 
 def test_the_shipped_models_maps_point_at_the_only_change(model):
     """A bump of 4 mm at places spread over the sample's segmentation: most maps must change most within one cell."""
     canvas = model.canvas(sample_pair.image("fixed"))
     volume = model.volume(sample_pair.image("fixed"), canvas)
-    labels = sitk.GetArrayFromImage(canvas.sample(sample_pair.image("fixed_segmentation"), nearest=True))
+    labels = sitk.GetArrayFromImage(canvas.resample(sample_pair.image("fixed_segmentation"), nearest=True))
     voxels = np.argwhere(labels > 0)
     index = np.moveaxis(np.indices(labels.shape), 0, -1)
     hits = []

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from regexplain.cards.heatmap_names import heatmap_name
-from regexplain.cards.stages import STAGES, stage_title, stage_words
+from regexplain.cards.stages import STAGES, describe_stage, stage_title
 from regexplain.errors import BadInputError
 from regexplain.torch_backend.attribution import fire_targets
 from regexplain.torch_backend.attribution.fire_targets import FirePair
@@ -24,7 +24,7 @@ from regexplain.torch_backend.inference.model import NETWORKS
 from regexplain.torch_backend.networks.fire import FireNetwork, midpoint_displacements
 from regexplain.torch_backend.networks.latent import LatentNetwork
 from regexplain.torch_backend.spatial.warp import resize, warp
-from regexplain.volumes.geometry import Grid, canvas_about
+from regexplain.volumes.geometry import Grid, canvas_around
 from spotted_scans import hot_place, spotted_result
 
 SHIFT = 4.0  # canvas voxels towards left, from fixed to moving points
@@ -141,13 +141,13 @@ class HandMadeModel:
     device: torch.device = torch.device("cpu")
 
     def canvas(self, fixed: sitk.Image, *_) -> Grid:
-        return canvas_about(fixed, (16, 16, 16), (2.0, 2.0, 2.0))
+        return canvas_around(fixed, (16, 16, 16), (2.0, 2.0, 2.0))
 
     def centre(self, image: sitk.Image) -> np.ndarray:
         return Grid.of(image).centre
 
     def volume(self, image, canvas, alignment=None):
-        return torch.from_numpy(sitk.GetArrayFromImage(canvas.sample(image, alignment)))[None, None]
+        return torch.from_numpy(sitk.GetArrayFromImage(canvas.resample(image, alignment)))[None, None]
 
 
 def check_heat_lies_on_its_cause(method: str, stages=()) -> set[str]:
@@ -192,7 +192,7 @@ WRONGS = {
     ),
     "without the alignment": (
         *(fire_targets, "resample_to_image"),
-        lambda c, canvas, grid, result: Grid.of(result.moving).sample(canvas.image(c)),
+        lambda c, canvas, grid, result: Grid.of(result.moving).resample(canvas.image(c)),
         "discriminator-moving",
     ),
     "drawn in the other image's place": (
@@ -237,7 +237,7 @@ def test_a_region_that_is_carried_out_of_sight_is_an_error_and_no_map_of_nothing
     result, _ = spotted_result(IN_FIXED, IN_MOVING)
     model, box = HandMadeModel(), np.zeros((16, 16, 16), np.uint8)
     box[6:10, 6:10, 14:] = 1
-    mask = Grid.of(result.fixed).sample(model.canvas(result.fixed).image(box), nearest=True)
+    mask = Grid.of(result.fixed).resample(model.canvas(result.fixed).image(box), nearest=True)
     assert heatmaps(model, result, ["transformation-forward"], mask > 0, "mask", None)
     with pytest.raises(BadInputError, match="tissue lies outside the part of the moving image"):
         heatmaps(model, result, ["transformation-backward"], mask > 0, "mask", None)
@@ -264,13 +264,13 @@ def test_the_stages_known_by_name_are_those_of_the_networks():
 
 
 def test_every_stage_has_words_of_its_own_and_no_scalar_in_its_name():
-    words = [stage_words(stage) for stage in STAGES["fire"]]
+    words = [describe_stage(stage) for stage in STAGES["fire"]]
     assert len(set(words)) == len(words) and not set(words) & set(STAGES["fire"])
     assert stage_title("affine-moving") == "Affine part on the moving image"
-    assert stage_words("discriminator-fixed-synthetic") == "discriminator on the synthetic fixed image"
-    assert stage_words("encoder.refine.1-moving") == "encoder.refine.1 on the moving image"
+    assert describe_stage("discriminator-fixed-synthetic") == "discriminator on the synthetic fixed image"
+    assert describe_stage("encoder.refine.1-moving") == "encoder.refine.1 on the moving image"
     assert stage_title("component-03-fixed") == "Component 3 in the fixed image"
-    assert stage_words("unheard-of") == "unheard-of"
+    assert describe_stage("unheard-of") == "unheard-of"
     rows = {"synthesis-fixed": "synthesis", "discriminator-moving-synthetic": "realness", "affine-fixed": "magnitude"}
     assert [heatmap_name({"stage": stage, "scalar": scalar}) for stage, scalar in rows.items()] == list(rows)
     assert heatmap_name({"stage": "encoder-fixed", "scalar": "synthesis"}) == "encoder-fixed.synthesis"

@@ -54,7 +54,7 @@ def test_a_pair_of_any_size_is_moved_in_proportion(scans, result, model):
 
 def test_it_is_explained_on_the_canvas_on_which_it_was_registered(result, model):
     maps = {heatmap.stage: heatmap.image for heatmap in explain(result, model=model, threads=1)}
-    assert set(maps) == set(STAGES) == set(registry.card(model).stages)
+    assert set(maps) == set(STAGES) == set(registry.find_card(model).stages)
     for stage, image in maps.items():
         grid = Grid.of(result.fixed if stage.endswith(("fixed", "forward")) else result.moving)
         assert Grid.of(image).size == grid.size
@@ -69,14 +69,14 @@ def test_it_refines(scans, result, model):
 
 
 def test_what_looks_at_two_contrasts_is_refused(result, model):
-    assert not registry.card(model).has_indicators
+    assert not registry.find_card(model).has_indicators
     with pytest.raises(BadInputError, match="no parts for two contrasts"):
         trust(result, model=model)
 
 
 def test_an_image_of_few_slices_is_outside_its_domain(scans, model):
     thin = scans[1][:, :, :12]
-    reasons = registry.card(model).outside_domain({"fixed": Grid.of(thin), "moving": Grid.of(scans[0])})
+    reasons = registry.find_card(model).domain_violations({"fixed": Grid.of(thin), "moving": Grid.of(scans[0])})
     assert reasons == ["the fixed image has 12 voxels up-down, the model needs 16"]
 
 
@@ -84,11 +84,11 @@ def test_a_model_for_any_pair_comes_after_those_made_for_a_kind(tmp_path, monkey
     write_any_contrast_model(tmp_path / "a")
     (tmp_path / "b").symlink_to(fire_model, target_is_directory=True)
     monkeypatch.setattr(registry, "FOLDER", tmp_path)
-    assert [card.name for card in registry.installed()] == ["tiny-t1-flair", "tiny-any-contrast"]
+    assert [card.name for card in registry.installed_cards()] == ["tiny-t1-flair", "tiny-any-contrast"]
     large = {role: Grid.of(scan) for role, scan in zip(("fixed", "moving"), scans, strict=True)}
-    assert [bool(card.outside_domain(large)) for card in registry.installed()] == [False, False]
+    assert [bool(card.domain_violations(large)) for card in registry.installed_cards()] == [False, False]
     small = {role: Grid.of(scaled(scan, 0.2)) for role, scan in zip(("fixed", "moving"), scans, strict=True)}
-    assert [bool(card.outside_domain(small)) for card in registry.installed()] == [True, False]
+    assert [bool(card.domain_violations(small)) for card in registry.installed_cards()] == [True, False]
 
 
 @pytest.fixture(scope="module")

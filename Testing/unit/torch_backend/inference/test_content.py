@@ -11,7 +11,7 @@ from regexplain.torch_backend.inference.model import Model
 
 @pytest.fixture(scope="module")
 def model() -> Model:
-    return Model.load(registry.card("brain-t1-flair"), "cpu", threads=1)
+    return Model.load(registry.find_card("brain-t1-flair"), "cpu", threads=1)
 
 
 @pytest.mark.real_data

@@ -24,7 +24,7 @@ from regexplain.torch_backend.attribution.heatmaps import heatmaps
 from regexplain.torch_backend.inference.model import Model
 from regexplain.torch_backend.inference.regions import regions
 from regexplain.volumes.geometry import Grid
-from regexplain.volumes.intensities import TISSUE
+from regexplain.volumes.intensities import TISSUE_THRESHOLD
 from scan_copies import mapped, points_in
 
 SCHEMA = json.loads((Path(regexplain.results.__file__).parent / "result.schema.json").read_text(encoding="utf-8"))
@@ -63,11 +63,11 @@ def test_the_models_own_affine_part_aligns_and_the_result_is_whole(pair, tmp_pat
 
 def test_the_canvas_holds_the_tissue_and_little_air(fire_model):
     """In whole cells of the coarsest level, and never more than the card says."""
-    model = Model.load(registry.card(str(fire_model)), "cpu", threads=1)
+    model = Model.load(registry.find_card(str(fire_model)), "cpu", threads=1)
     scan = head("T1")[0]
     canvas, cells = model.canvas(scan), model.card.coarsest_cell
     assert all(size % cells == 0 for size in canvas.size) and np.prod(canvas.size) < np.prod(model.card.canvas_size)
-    seen = np.argwhere(sitk.GetArrayFromImage(model.scaled(scan)) > TISSUE)[:, ::-1]
+    seen = np.argwhere(sitk.GetArrayFromImage(model.scaled(scan)) > TISSUE_THRESHOLD)[:, ::-1]
     away = np.abs((Grid.of(scan).world(seen) - canvas.centre) @ canvas.axes)
     assert (away <= canvas.extent / 2).all(1).mean() > 0.995
     longest = canvas.extent / 2 - away.max(0)
@@ -80,7 +80,7 @@ def test_what_the_network_itself_sees_is_measured_region_by_region_where_it_lies
     """On a grid that is oblique and stored in another order; the read-out has half the canvas' resolution."""
     import torch
 
-    card = registry.card(str(fire_model))
+    card = registry.find_card(str(fire_model))
     card.values["segments"] = {"1": "left half", "2": "right half"}
     model = Model.load(card, "cpu", threads=1)
     scan = head("T1")[0]
@@ -93,7 +93,7 @@ def test_what_the_network_itself_sees_is_measured_region_by_region_where_it_lies
     )
     labelled = regions(model, encoded)
     on = Grid.of(scan)
-    labels = sitk.GetArrayFromImage(on.sample(labelled, nearest=True))
+    labels = sitk.GetArrayFromImage(on.resample(labelled, nearest=True))
     index = np.argwhere(labels >= 0)[:, ::-1]
     away = (on.world(index) - encoded.canvas.centre) @ encoded.canvas.axes
     clear = (np.abs(away) > encoded.canvas.spacing).all(1) & (np.abs(away) < encoded.canvas.extent / 2 - 4).all(1)
@@ -119,9 +119,9 @@ def test_a_speck_is_no_region():
 
 def test_a_result_tells_the_regions_that_the_network_names_and_old_ones_lack(pair, fire_model, monkeypatch):
     assert "regions" not in pair.record, "this card names none"
-    named = registry.card(str(fire_model))
+    named = registry.find_card(str(fire_model))
     named.values["segments"] = {"1": "white matter", "2": "ventricles"}
-    monkeypatch.setattr(registry, "card", lambda model: named)
+    monkeypatch.setattr(registry, "find_card", lambda model: named)
     result = register(head("T1")[0], head("FLAIR")[0], "named", threads=1)
     found = {row["name"] for row in result.record["regions"]}
     assert found and found <= {"white matter", "ventricles"} and result.record["segments"] == []
@@ -179,7 +179,7 @@ def hooks_of(network) -> list:
 
 
 def test_explaining_twice_gives_the_same_maps_bit_for_bit_and_leaves_no_hook(pair, maps, fire_model):
-    model = Model.load(registry.card(fire_model), "cpu", 1)
+    model = Model.load(registry.find_card(fire_model), "cpu", 1)
     again = heatmaps(model, pair, [], pair.fixed_segmentation > 0, "all segments", None)
     for heatmap in again:
         first = sitk.GetArrayViewFromImage(maps[heatmap.stage].image)
@@ -198,7 +198,7 @@ def test_one_stage_alone_is_the_same_as_among_all(pair, maps, fire_model):
 
 def test_all_stages_together_take_one_pass_of_the_pair(pair, fire_model):
     """That pass is most of what a heatmap costs."""
-    model, passes = Model.load(registry.card(fire_model), "cpu", 1), []
+    model, passes = Model.load(registry.find_card(fire_model), "cpu", 1), []
     for name in ("encoder", "transformation"):
         part = getattr(model.network, name)
         part.register_forward_hook(lambda *_, name=name: passes.append(name))
@@ -207,7 +207,7 @@ def test_all_stages_together_take_one_pass_of_the_pair(pair, fire_model):
 
 
 def test_modules_of_every_component_are_stages_by_their_paths(pair, fire_model):
-    [fixed, moving] = Model.load(registry.card(fire_model), "cpu", 1).network.modalities
+    [fixed, moving] = Model.load(registry.find_card(fire_model), "cpu", 1).network.modalities
     asked = ["encoder.refine.1", "affine.heat-moving", "transformation.refine.2-backward"]
     found = explain(pair, asked, WHITE, method="hirescam", model=fire_model, threads=1)
     assert [(m.stage, m.grid) for m in found] == [

@@ -20,7 +20,7 @@ BFLOAT16_MM = 0.1  # at most, of up to 2 SD of each of the leading components; b
 
 @dataclass
 class Card:
-    canvas_about, canvas_fits_pair, intensities = "image", False, "normalised"
+    canvas_centred_on, canvas_fits_pair, intensities = "image", False, "normalised"
     canvas_size = SIZE
 
 
@@ -114,7 +114,7 @@ def test_a_segmentation_shows_at_each_point_the_label_that_the_displacement_poin
 
 @pytest.fixture(scope="module", params=["hippocampus", "hippocampus-skip"])
 def shipped(request) -> Model:
-    return Model.load(registry.card(request.param), "cpu")
+    return Model.load(registry.find_card(request.param), "cpu")
 
 
 def test_bfloat16_is_as_near_to_the_shipped_models_answer_as_is_said(shipped):

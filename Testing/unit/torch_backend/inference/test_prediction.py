@@ -12,8 +12,8 @@ from regexplain.results.metrics import dice
 from regexplain.torch_backend.inference import prediction
 from regexplain.torch_backend.inference.model import Model, displacement_image
 from regexplain.torch_backend.networks.latent import RegistrationNetwork, RegistrationOutput
-from regexplain.transforms.itk import RegistrationTransform, affine, extended_sample
-from regexplain.volumes.geometry import Grid, canvas_about
+from regexplain.transforms.itk import RegistrationTransform, affine_transform, resample_displacement
+from regexplain.volumes.geometry import Grid, canvas_around
 from scan_copies import REORDERINGS, mapped, points_in, reordered, rotation, turned
 
 SIZE, SPACING = (24, 20, 16), (2.0, 2.0, 2.5)
@@ -36,7 +36,7 @@ class KnownNetwork(RegistrationNetwork):
 
 @dataclass
 class Card:
-    canvas_about, canvas_fits_pair, intensities = "image", False, "normalised"
+    canvas_centred_on, canvas_fits_pair, intensities = "image", False, "normalised"
     canvas_size = SIZE
     canvas_spacing = SPACING
     structures: dict[int, str] = field(default_factory=dict)  # none named
@@ -52,11 +52,11 @@ def scan() -> sitk.Image:
 
 def check_known_displacement(fixed: sitk.Image) -> None:
     """Every point goes where the formula says, in the world, through an alignment that turns and shifts."""
-    alignment = affine(rotation((0, 0, 1), 10), (3.0, -8.0, 4.0))
+    alignment = affine_transform(rotation((0, 0, 1), 10), (3.0, -8.0, 4.0))
     model = Model(Card(), KnownNetwork(), torch.device("cpu"))
     forward = prediction.predict(model, fixed, fixed, alignment).displacement
-    transform = RegistrationTransform(alignment, extended_sample(forward, Grid.of(fixed)))
-    canvas = canvas_about(fixed, SIZE, SPACING)
+    transform = RegistrationTransform(alignment, resample_displacement(forward, Grid.of(fixed)))
+    canvas = canvas_around(fixed, SIZE, SPACING)
     points = points_in(fixed, margin=0.25)
     index = (points - canvas.origin) @ canvas.axes / SPACING
     moved = index + (index - (np.array(SIZE) - 1) / 2) @ MATRIX.T + SHIFT
@@ -99,7 +99,7 @@ def test_the_opposite_displacement_makes_the_overlap_worse(sample_result):
     displacement = sample_result.transform.displacement
     negative = Grid.of(displacement).image(-sitk.GetArrayFromImage(displacement), vector=True)
     opposite = RegistrationTransform(sample_result.transform.alignment, negative)
-    warped = Grid.of(sample_result.fixed).sample(sample_result.moving_segmentation, opposite.itk(), nearest=True)
+    warped = Grid.of(sample_result.fixed).resample(sample_result.moving_segmentation, opposite.itk(), nearest=True)
     scores = [
         dice(*(sitk.GetArrayViewFromImage(i) for i in (sample_result.fixed_segmentation, warped)), label)
         for label in (1, 2)

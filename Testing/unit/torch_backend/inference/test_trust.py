@@ -20,7 +20,15 @@ from regexplain.errors import BadInputError
 from regexplain.report import render_report
 from regexplain.results import ResultFolder
 from regexplain.results.registration_result import RegistrationResult
-from regexplain.results.trust import CERTAIN, Indicator, Modality, Trust, TrustMap, contrast_warnings, direction_words
+from regexplain.results.trust import (
+    MIN_CERTAINTY,
+    Indicator,
+    Modality,
+    Trust,
+    TrustMap,
+    contrast_warnings,
+    describe_position,
+)
 from regexplain.torch_backend.attribution.fire_targets import FirePair
 from regexplain.torch_backend.inference.model import Model
 from regexplain.torch_backend.inference.trust import Indicators, correlation, measure_trust
@@ -89,14 +97,14 @@ def test_a_warning_says_what_is_wrong_where_and_by_how_much():
     ],
 )
 def test_places_are_told_in_the_patients_own_directions(position, words):
-    assert direction_words(position) == words
+    assert describe_position(position) == words
 
 
 def test_contrasts_that_are_alike_or_uncertain_are_warned_of():
     assert contrast_warnings(CERTAINLY) == []
     [alike] = contrast_warnings(CERTAINLY | {"fixed": Modality("FLAIR", 0.99)})
     assert "Both images look like FLAIR" in alike
-    [unsure] = contrast_warnings(CERTAINLY | {"moving": Modality("FLAIR", CERTAIN - 0.05)})
+    [unsure] = contrast_warnings(CERTAINLY | {"moving": Modality("FLAIR", MIN_CERTAINTY - 0.05)})
     assert "moving image's contrast: FLAIR, with 55 % certainty" in unsure
 
 
@@ -158,7 +166,7 @@ def toy_model(network: Toy, **card) -> Model:
         name="toy",
         canvas_size=[16, 16, 16],
         canvas_spacing=[2.0, 2.0, 2.0],
-        canvas_about="image",
+        canvas_centred_on="image",
         canvas_fits_pair=False,
         intensities="normalised",
         structures={int(number): name for number, name in card.get("segments", {}).items()},

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from regexplain.motions.motion import fitted_motion
+from regexplain.motions.motion import fit_motion
 from regexplain.torch_backend.training.latent.known_motions import (
     KnownMotion,
     apply_motion,
@@ -77,7 +77,7 @@ def test_its_arrows_are_named_as_the_motion_is():
     cloud = np.random.default_rng(0).normal(size=(100, 3)) * 5
     for motion in known_motions(20.0, 10.0, 1.2):
         arrows = cloud @ motion.matrix.T + motion.translation_mm - cloud
-        names[motion.name] = fitted_motion(arrows, cloud).name().split(",")[0]
+        names[motion.name] = fit_motion(arrows, cloud).name().split(",")[0]
     assert names["rotation z"].startswith("turns anterior towards left by 20.0°")
     assert names["translation x"] == "moves 10.0 mm towards left"
     assert names["zoom"] == "grows by 20.0 % in every direction"

@@ -16,7 +16,7 @@ from regexplain.torch_backend.training.multimodal.fields import slice_profiles
 from regexplain.torch_backend.training.multimodal.heads import head_pair
 from regexplain.torch_backend.training.multimodal.visits import Visit, rigidly_registered
 from regexplain.volumes.geometry import centred_grid
-from regexplain.volumes.intensities import robust
+from regexplain.volumes.intensities import robust_rescale
 
 SIZE = (32, 48, 32)
 NOTHING_ADDED = Acquisition(None, False, 0.05, None, -3, 0.0, 0.0, 0.0, (0.0, 0.0))
@@ -298,7 +298,7 @@ def test_robust_scaling_leaves_the_background_of_a_stripped_image_at_zero():
     image[10:30, 10:30, 10:30] = rng.normal(300, 40, (20, 20, 20))
     image[9, 10:30, 10:30] = -50  # ringing
     image[20, 20, 20] = 5000
-    scaled = robust(image)
+    scaled = robust_rescale(image)
     assert scaled[0, 0, 0] == 0 and scaled[9].max() == 0
     assert 0.6 < scaled[11:29, 11:29, 11:29].mean() < 0.9 and scaled.max() == 1
 
@@ -307,7 +307,7 @@ def test_robust_scaling_of_scanner_numbers_with_noisy_air_does_not_depend_on_the
     rng = np.random.default_rng(1)
     image = rng.rayleigh(12, (40, 40, 40)) + 20
     image[10:30, 10:30, 10:30] += 600
-    scaled, in_other_units = robust(image.astype(np.uint16)), robust(image * 3.7)
+    scaled, in_other_units = robust_rescale(image.astype(np.uint16)), robust_rescale(image * 3.7)
     assert np.abs(scaled - in_other_units).max() < 0.01
     assert scaled[:8].mean() < 0.06 and scaled[10:30, 10:30, 10:30].min() > 0.8
 

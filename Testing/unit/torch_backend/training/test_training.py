@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 import two_processes
 from regexplain import components, explain, register
 from regexplain.cards import quantization as storage
-from regexplain.cards.registry import card
+from regexplain.cards.registry import find_card
 from regexplain.cli import main
 from regexplain.errors import BadInputError
 from regexplain.progress import Progress
@@ -107,7 +107,9 @@ def test_the_best_look_is_what_ships(config_file, monkeypatch):
     dice = iter([0.3, 0.5, 0.4])
     monkeypatch.setattr("regexplain.torch_backend.training.latent.task.mean_dice", lambda *_: next(dice))
     trainer = trained(config_file, "model", 3, 3)
-    best, last = (storage.read(trainer.folder / name) for name in ("weights.safetensors", "last.safetensors"))
+    best, last = (
+        storage.load_dequantized(trainer.folder / name) for name in ("weights.safetensors", "last.safetensors")
+    )
     assert any(not np.allclose(best[name], last[name], atol=np.abs(last[name]).max() / 250) for name in best)
     assert all(np.array_equal(best[name], value.numpy()) for name, value in trainer.average.state_dict().items())
 
@@ -193,7 +195,7 @@ def test_train_makes_a_model_that_registers_explains_and_decomposes(config_file)
     done = CliRunner().invoke(main, ["train", str(config_file), "--threads", "1", "--device", "cpu"])
     assert done.exit_code == 0, done.output
     folder = config_file.parent / "model"
-    made = card(folder)
+    made = find_card(folder)
     assert made.values["training"]["cases"] == 4
     assert made.values["training"]["held_out_cases"] == 2
     (fixed, labels), (moving, _) = made_case(1), made_case(2)
@@ -220,7 +222,7 @@ def test_a_run_with_no_pair_held_out_makes_a_model_without_figures(config_file, 
     config_file.write_text(json.dumps(values), encoding="utf-8")
     done = CliRunner().invoke(main, ["train", str(config_file), "--threads", "1", "--device", "cpu"])
     assert done.exit_code == 0, done.output
-    made = card(config_file.parent / "model").values
+    made = find_card(config_file.parent / "model").values
     assert made["training"]["held_out_cases"] == held_out and made["figures"] == {}
 
 

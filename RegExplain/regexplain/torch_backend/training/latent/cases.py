@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ....evaluation import case_number, numbered_cases
-from ....volumes.geometry import canvas_about, on_canvas
+from ....volumes.geometry import canvas_around, resample_to_canvas
 from ....volumes.intensities import network_input
 from .config import LatentConfig
 
@@ -33,9 +33,9 @@ def case_files(config: LatentConfig) -> list[tuple[Path, Path]]:
 def read_case(config: LatentConfig, image_file: Path, segmentation_file: Path) -> Case:
     image = sitk.ReadImage(str(image_file), sitk.sitkFloat32)
     labels = sitk.ReadImage(str(segmentation_file), sitk.sitkUInt8)
-    canvas = canvas_about(image, config.canvas_size, config.canvas_spacing_mm)
+    canvas = canvas_around(image, config.canvas_size, config.canvas_spacing_mm)
     labels.CopyInformation(image)
-    maps = [torch.from_numpy(on_canvas(labels == label, canvas)) for label in config.labels]
+    maps = [torch.from_numpy(resample_to_canvas(labels == label, canvas)) for label in config.labels]
     return Case(case_number(image_file), torch.from_numpy(network_input(image, canvas))[None], torch.stack(maps))
 
 

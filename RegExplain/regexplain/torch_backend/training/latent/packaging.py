@@ -12,9 +12,9 @@ import torch
 
 from ....cards.registry import CARD, COMPONENTS, WEIGHTS, sha256
 from ....latent.components import LatentComponents
-from ....latent.population import calibrated
-from ....latent.readable import towards
-from ....volumes.geometry import Grid, anatomical
+from ....latent.population import calibrate
+from ....latent.readable import rotate_towards
+from ....volumes.geometry import Grid, as_closest_lps
 from ....volumes.images import read_volume
 from ...networks.latent import LatentNetwork, RegistrationOutput
 from .. import curves
@@ -61,11 +61,11 @@ def latent_components(trainer: Trainer[LatentTask]) -> LatentComponents:
         network.encode(case.volume[None].to(trainer.device)).flatten().cpu().numpy()
         for case in trainer.task.train_cases
     ]
-    found = calibrated(LatentComponents.fit(encodings), encodings)
+    found = calibrate(LatentComponents.fit(encodings), encodings)
     directions = known_directions(trainer)
     if len(found.sd) < len(directions):
         return found  # too few cases to tell the motions apart
-    return replace(found, readable=towards(found, directions, len(found.sd)))
+    return replace(found, readable=rotate_towards(found, directions, len(found.sd)))
 
 
 def known_directions(trainer: Trainer[LatentTask]) -> np.ndarray:
@@ -92,7 +92,7 @@ def figures(trainer: Trainer[LatentTask]) -> dict[str, Any]:
 def domain(trainer: Trainer[LatentTask]) -> dict[str, Any]:
     """Extents of the training images with a margin, and the spacings that the canvas' own can stand for."""
     config = trainer.task.config
-    grids = [anatomical(Grid.of(read_volume(path))) for path, _ in case_files(config)]
+    grids = [as_closest_lps(Grid.of(read_volume(path))) for path, _ in case_files(config)]
     extents = np.stack([grid.extent for grid in grids])
     spacing = np.array(config.canvas_spacing_mm)
     return {

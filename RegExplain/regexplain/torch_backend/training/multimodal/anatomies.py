@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ....evaluation import case_number
-from ....volumes.geometry import Grid, anatomical, centred_grid
+from ....volumes.geometry import Grid, as_closest_lps, centred_grid
 
 CELL_MM = 2.0
 LABELS_MM = 1.0
@@ -124,10 +124,10 @@ def read_anatomies(folder: str | Path, numbers: list[int] | None = None) -> list
 
 def read_anatomy(file: str | Path) -> Anatomy:
     labels = sitk.Cast(sitk.ReadImage(str(file)), sitk.sitkUInt16)
-    own = anatomical(Grid.of(labels))
+    own = as_closest_lps(Grid.of(labels))
     scale = round(CELL_MM / LABELS_MM)
     grid = centred_grid(own.centre, [CELLS * scale] * 3, [LABELS_MM] * 3, own.direction)
-    return anatomy_of(sitk.GetArrayFromImage(grid.sample(labels, nearest=True)), case_number(Path(file)))
+    return anatomy_of(sitk.GetArrayFromImage(grid.resample(labels, nearest=True)), case_number(Path(file)))
 
 
 def anatomy_of(codes: np.ndarray, number: int) -> Anatomy:

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from ....transforms.alignment import mutual_information
-from ....volumes.geometry import Grid, canvas_about, on_canvas, smoothed_for
+from ....volumes.geometry import Grid, antialias, canvas_around, resample_to_canvas
 from ....volumes.images import read_volume
-from ....volumes.intensities import network_input, robust
+from ....volumes.intensities import network_input, robust_rescale
 from .anatomies import CELL_MM
 
 COARSE_MM = 2.0  # what the two are registered at
@@ -41,11 +41,11 @@ class Visit:
 def read_visit(t1_file: str | Path, flair_file: str | Path) -> Visit:
     t1, flair = read_volume(t1_file, "T1"), read_volume(flair_file, "FLAIR")
     size = [2 * int(np.ceil(n * s / CELL_MM / 2)) for n, s in zip(t1.GetSize(), t1.GetSpacing(), strict=True)]
-    canvas = canvas_about(t1, size, [CELL_MM] * 3)
+    canvas = canvas_around(t1, size, [CELL_MM] * 3)
     alignment = rigidly_registered(t1, flair)
-    first = network_input(t1, canvas, scaling=robust)
-    second = network_input(flair, canvas, alignment, scaling=robust)
-    field_of_view = on_canvas(sitk.Cast(flair * 0 + 1, sitk.sitkFloat32), canvas, alignment) > 0.5
+    first = network_input(t1, canvas, scaling=robust_rescale)
+    second = network_input(flair, canvas, alignment, scaling=robust_rescale)
+    field_of_view = resample_to_canvas(sitk.Cast(flair * 0 + 1, sitk.sitkFloat32), canvas, alignment) > 0.5
     head = sitk.BinaryMorphologicalClosing(sitk.GetImageFromArray((first > AIR).astype(np.uint8)), [3] * 3)
     filled = sitk.GetArrayFromImage(sitk.BinaryFillhole(head)) > 0
     return Visit(torch.from_numpy(np.stack([first, second])), torch.from_numpy(filled & field_of_view))
@@ -67,5 +67,5 @@ def rigidly_registered(fixed: sitk.Image, moving: sitk.Image) -> sitk.Transform:
 
 def _coarse(image: sitk.Image) -> sitk.Image:
     size = [max(8, int(n * s / COARSE_MM)) for n, s in zip(image.GetSize(), image.GetSpacing(), strict=True)]
-    grid = canvas_about(image, size, [COARSE_MM] * 3)
-    return grid.sample(smoothed_for(sitk.Cast(image, sitk.sitkFloat32), grid.spacing))
+    grid = canvas_around(image, size, [COARSE_MM] * 3)
+    return grid.resample(antialias(sitk.Cast(image, sitk.sitkFloat32), grid.spacing))

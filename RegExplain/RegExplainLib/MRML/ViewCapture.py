@@ -5,7 +5,7 @@ from contextlib import contextmanager
 import vtk
 from vtk.util.numpy_support import vtk_to_numpy
 
-from regexplain.results.shown_view import ShownView
+from regexplain.results.view_capture import ViewCapture
 
 from .OffscreenViews import pixelsOf
 from .Tags import LAYER, RESULT, ROLE
@@ -40,7 +40,7 @@ def shownView(resultNodes, viewNode, window):
         return None
     isSlice = viewNode.IsA("vtkMRMLSliceNode")
     words = sliceWords if isSlice else spaceWords
-    return ShownView(viewName(viewNode), *words(resultNodes, viewNode), pngOf(image))
+    return ViewCapture(viewName(viewNode), *words(resultNodes, viewNode), pngOf(image))
 
 
 def withoutPatient(resultNodes, window):

@@ -14,7 +14,7 @@ from .result import Result
 DONE = {"affine": "is aligned", "deformable": "is deformed"}  # to the moving image, by the result's kind
 
 
-def studies(folder: Result) -> list[dict[str, str]]:
+def image_rows(folder: Result) -> list[dict[str, str]]:
     """A row an image; what is not known of it is a dash."""
     record, rows = folder.record, []
     titles = {"fixed": "Fixed (stays)", "moving": f"Moving ({DONE[record['kind']]})"}
@@ -23,9 +23,9 @@ def studies(folder: Result) -> list[dict[str, str]]:
         rows.append(
             {
                 "title": title,
-                "voxels": wording.times(grid.size) if grid else "–",
-                "spacing": wording.times(f"{side:.2f}" for side in grid.spacing) + " mm" if grid else "–",
-                "extent": wording.times(f"{side:.0f}" for side in grid.extent) + " mm" if grid else "–",
+                "voxels": wording.join_sizes(grid.size) if grid else "–",
+                "spacing": wording.join_sizes(f"{side:.2f}" for side in grid.spacing) + " mm" if grid else "–",
+                "extent": wording.join_sizes(f"{side:.0f}" for side in grid.extent) + " mm" if grid else "–",
                 "segmentation": "yes" if folder.file(f"{role}_segmentation.nii.gz") else "no",
                 "contrast": contrast(record.get("trust"), role),
             }

@@ -10,26 +10,26 @@ from contextlib import contextmanager, suppress
 
 
 @contextmanager
-def unheard() -> Iterator[list[str]]:
+def capture_stderr() -> Iterator[list[str]]:
     """Whatever C and C++ code writes to standard error meanwhile; the list holds it afterwards, as one text.
 
     HDF5 and GDCM write there by themselves, past Python. Where there is no such stream, as in Slicer's window on
     Windows, nothing is caught, and nobody hears it either.
     """
-    heard: list[str] = []
+    captured: list[str] = []
     try:
         sys.stderr.flush()
         kept = os.dup(2)
     except (AttributeError, OSError, ValueError):
-        yield heard
+        yield captured
         return
-    with tempfile.TemporaryFile() as aside:
-        os.dup2(aside.fileno(), 2)
+    with tempfile.TemporaryFile() as file:
+        os.dup2(file.fileno(), 2)
         try:
-            yield heard
+            yield captured
         finally:
             with suppress(OSError):
                 os.dup2(kept, 2)
             os.close(kept)
-            aside.seek(0)
-            heard.append(aside.read().decode(errors="replace"))
+            file.seek(0)
+            captured.append(file.read().decode(errors="replace"))

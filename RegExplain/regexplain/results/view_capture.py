@@ -9,7 +9,7 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class ShownView:
+class ViewCapture:
     """name: of the view, for people. image, layers: what it shows, in words without names of the user's nodes."""
 
     name: str
@@ -22,14 +22,14 @@ class ShownView:
 
 
 @dataclass(frozen=True)
-class ShownViews:
+class ViewCaptures:
     """Views as a part of a result, in place of any earlier ones."""
 
-    views: Sequence[ShownView]
+    views: Sequence[ViewCapture]
 
-    def add_to(self, record: dict[str, Any], folder: Path, aside: Path) -> None:
+    def add_to(self, record: dict[str, Any], folder: Path, staging: Path) -> None:
         files = {f"views/{number}.png": view for number, view in enumerate(self.views, start=1)}
         record["views"] = [view.record(file) for file, view in files.items()]
-        (aside / "views").mkdir()
+        (staging / "views").mkdir()
         for file, view in files.items():
-            (aside / file).write_bytes(view.png)
+            (staging / file).write_bytes(view.png)
