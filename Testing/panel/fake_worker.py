@@ -47,6 +47,8 @@ def make(templates, verb, arguments, kind="deformable"):
         addToRecord(output, {"decomposition": decomposition(full["components"]["items"])})
     elif verb == "trust":
         addToRecord(output, {"trust": TRUST})
+    elif verb == "landmarks":
+        addToRecord(output, {"landmarks": landmarks(arguments)})
     else:
         part = {"explain": "heatmaps", "components": "components"}[verb]
         copyPart(templates, output, part)
@@ -85,6 +87,20 @@ def decomposition(items):
         "remaining_mm": remaining,
         "sum_of_parts_mm": spread,
     }
+
+
+def landmarks(arguments):
+    """Each as far off as its number says."""
+    lists = {role: arguments[arguments.index(f"--{role}-landmarks") + 1] for role in ("fixed", "moving")}
+    points = {role: json.loads(Path(path).read_text())["markups"][0]["controlPoints"] for role, path in lists.items()}
+    spread, pairs = {"mean": 2.0, "p95": 3.0, "max": 4.0}, []
+    for number, (fixed, moving) in enumerate(zip(points["fixed"], points["moving"], strict=True), 1):
+        places = {"fixed": fixed["position"], "moving": moving["position"]}
+        places |= {"carried": moving["position"], "carried_back": [p + number for p in fixed["position"]]}
+        steps = {"before": 10.0 + number, "aligned": 5.0 + number, "after": float(number)}
+        pairs.append({"label": fixed["label"], **places, "distance_mm": steps})
+    steps = {step: spread for step in ("before", "aligned", "after")}
+    return {"pairs": pairs, "distance_mm": steps, "warnings": ["Landmarks that lie outside the fixed image: tip."]}
 
 
 TRUST = {

@@ -13,6 +13,7 @@ from .Sections.ApplySection import ApplySection
 from .Sections.ExplainSection import ExplainSection
 from .Sections.InputsSection import InputsSection
 from .Sections.JobSection import JobSection
+from .Sections.LandmarksSection import LandmarksSection
 from .Sections.LayersSection import LayersSection
 from .Sections.MotionsSection import MotionsSection
 from .Sections.Opening import Opening
@@ -41,6 +42,7 @@ SECTIONS = (
     VideoSection,
     PartsSection,
     LayersSection,
+    LandmarksSection,
     TrustSection,
     ReportSection,
 )

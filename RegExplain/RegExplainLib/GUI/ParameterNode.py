@@ -37,6 +37,8 @@ class ParameterNode:
     processorOnly: bool = False
     transform: slicer.vtkMRMLTransformNode  # one made elsewhere
     result: str = ""  # id of the registration on show; the newest where there is none of it
+    fixedLandmarks: slicer.vtkMRMLMarkupsFiducialNode
+    movingLandmarks: slicer.vtkMRMLMarkupsFiducialNode
     applyTo: Movable
     inverse: bool = False
     harden: bool = False

@@ -80,7 +80,10 @@ class Session:
 
     def extendResult(self, name, verb, options, whenExtended):
         """Let a verb add to the registration on show; `whenExtended()` follows where that is still on show then, and
-        the steps (InSteps) that it may give."""
+        the steps (InSteps) that it may give.
+
+        options: a list, or a function of the scratch folder, which writes there what they name.
+        """
         result = self.result
 
         def whenFinished(path):
@@ -94,8 +97,8 @@ class Session:
             return None
 
         def arguments(scratch):
-            yield from ()  # there is nothing to write
-            return [verb, str(result.folder.path), *options]
+            yield
+            return [verb, str(result.folder.path), *(options(scratch) if callable(options) else options)]
 
         self.startJob(name, arguments, whenFinished)
 

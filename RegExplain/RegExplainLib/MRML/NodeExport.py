@@ -3,6 +3,8 @@
 Everything is written where it appears in the scene: a parent transform is applied to the copy that is written.
 """
 
+import json
+
 import numpy as np
 import SimpleITK as sitk
 import vtk
@@ -35,6 +37,20 @@ def _labelled(segments, labels, copy, toWorld):
         array[_mask(segment, grid, toWorld)] = labels[segment.GetName()]
         yield
     return _image(array, _ijkToRas(copy))
+
+
+def writeLandmarks(node, path):
+    """The points that were placed, as Slicer's own .mrk.json; returns the path as a text."""
+    controls = []
+    for n in range(node.GetNumberOfControlPoints()):
+        if node.GetNthControlPointPositionStatus(n) == node.PositionDefined:
+            place = [0.0] * 3
+            node.GetNthControlPointPositionWorld(n, place)
+            position = (np.array(place) @ LPS_TO_RAS[:3, :3]).tolist()
+            controls.append({"label": node.GetNthControlPointLabel(n), "position": position})
+    markups = {"type": "Fiducial", "coordinateSystem": "LPS", "coordinateUnits": "mm", "controlPoints": controls}
+    path.write_text(json.dumps({"markups": [markups]}), encoding="utf-8")
+    return str(path)
 
 
 def segmentMask(node, identifier, volume):
