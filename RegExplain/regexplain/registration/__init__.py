@@ -12,6 +12,7 @@ from ..progress import Progress
 from ..results.registration_result import RegistrationResult
 from ..transforms.alignment import SEED, check_overlap
 from ..transforms.itk import RegistrationTransform, compose_inverse
+from ..transforms.similarity import ComparedPair
 from ..volumes.memory import check_memory_for
 from ..volumes.threads import use_threads
 from .deformation import deform
@@ -66,9 +67,11 @@ def register(
     if card is not None and network is None:
         with log.timed("load"):
             network = load(card)
+    compared = ComparedPair(pair.fixed, pair.moving, **pair.masks)
     with log.timed("align"):
-        linear = align(pair, initial, network, named, log)
-    deformation = deform(pair, linear.transform, network, refine, named, log)
+        linear = align(pair, compared, initial, network, named, log)
+    deformation = deform(pair, compared, linear.transform, network, refine, named, log)
+    del compared  # copies of both scans
 
     log.progress.report("Measuring", 3, 4)
     result = RegistrationResult(

@@ -9,7 +9,7 @@ import SimpleITK as sitk
 
 from ..latent.population import Population
 from ..transforms.itk import RegistrationTransform, resample_displacement
-from ..transforms.similarity import Similarity
+from ..transforms.similarity import FINE_CELLS, ComparedPair
 from ..volumes.threads import device_errors
 from .log import Log
 from .pair import ImagePair
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from ..torch_backend.inference.model import Model
     from ..torch_backend.inference.prediction import Prediction
 
-CELLS = 96  # along the longest side: finer than an alignment needs
 ROUNDING = 1e-6  # of images that do not move
 ATYPICAL = (
     "The {role} image is unlike the images that the model {name} was trained on: {reason}. Check that it is the right "
@@ -49,7 +48,13 @@ class Deformation(NamedTuple):
 
 
 def deform(
-    pair: ImagePair, linear: sitk.AffineTransform, model: Model | None, refine: int, named: bool, log: Log
+    pair: ImagePair,
+    compared: ComparedPair,
+    linear: sitk.AffineTransform,
+    model: Model | None,
+    refine: int,
+    named: bool,
+    log: Log,
 ) -> Deformation:
     """linear: the alignment. refine: steps of instance optimisation. named: by the user, not by "auto".
 
@@ -64,7 +69,7 @@ def deform(
         population = _population(model, prediction.encodings, log)
     displacement = resample_displacement(prediction.displacement, pair.grids["fixed"])
     with log.timed("judge"):
-        better = _more_alike(pair, linear, displacement)
+        better = _more_alike(compared, linear, displacement)
         if not better:
             log.warn((DEFORMATION_DOUBTFUL if named else DEFORMATION_REJECTED).format(name=model.card.name))
     if not (better or named):
@@ -79,10 +84,10 @@ def _predicted(pair: ImagePair, linear: sitk.AffineTransform, model: Model, refi
     return predict(model, *pair.masked, linear, refine, log.progress, (pair.fixed_mask, pair.moving_mask))
 
 
-def _more_alike(pair: ImagePair, linear: sitk.AffineTransform, displacement: sitk.Image) -> bool:
+def _more_alike(compared: ComparedPair, linear: sitk.AffineTransform, displacement: sitk.Image) -> bool:
     """Whether the displacement, on the fixed grid, makes the images no less alike than the alignment alone."""
     whole = RegistrationTransform(linear, displacement).itk()
-    difference = Similarity(pair.fixed, pair.moving, **pair.masks, cells=CELLS).difference(whole, linear)
+    difference = compared.similarity(FINE_CELLS).difference(whole, linear)
     return difference is None or bool(difference.values.min() >= -ROUNDING)
 
 

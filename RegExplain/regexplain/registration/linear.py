@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import SimpleITK as sitk
 
 from ..transforms import alignment
-from ..transforms.affine_registration import register_affine
-from ..transforms.similarity import Similarity
+from ..transforms.affine_registration import register_affine_pair
+from ..transforms.similarity import ComparedPair, Similarity
 from ..volumes.threads import device_errors
 from .log import Log
 from .pair import ImagePair
@@ -35,7 +35,12 @@ class LinearPart(NamedTuple):
 
 
 def align(
-    pair: ImagePair, initial: sitk.AffineTransform | None, model: Model | None, named: bool, log: Log
+    pair: ImagePair,
+    compared: ComparedPair,
+    initial: sitk.AffineTransform | None,
+    model: Model | None,
+    named: bool,
+    log: Log,
 ) -> LinearPart:
     """initial: given by the user, taken as it is. model: None for affine only. named: by the user, not by "auto"."""
     log.progress.report("Aligning", 0, 4)
@@ -45,22 +50,23 @@ def align(
     if kind == "centre":
         return LinearPart(alignment.align_centres(*pair.masked), kind)
     if kind == "network" and model is not None:
-        network = _of_network(pair, model, named, log)
+        network = _of_network(pair, compared.similarity(), model, named, log)
         if network is not None:
             return LinearPart(network, kind)
-    found = register_affine(pair.fixed, pair.moving, **pair.masks)
+    found = register_affine_pair(compared)
     if found.warning:
         log.warn(found.warning)
     return LinearPart(found.transform, found.kind, found.steps)
 
 
-def _of_network(pair: ImagePair, model: Model, named: bool, log: Log) -> sitk.AffineTransform | None:
+def _of_network(
+    pair: ImagePair, similarity: Similarity, model: Model, named: bool, log: Log
+) -> sitk.AffineTransform | None:
     """The model's own affine part; None where headers or middles do as well, unless the model was named."""
     from ..torch_backend.inference.alignment import align
 
     with device_errors():
         found = align(model, *pair.masked, log.warn)
-    similarity = Similarity(pair.fixed, pair.moving, **pair.masks)
     starts = alignment.align_centres(pair.fixed, pair.moving), sitk.AffineTransform(3)
     if all(similarity.gain(found, start) >= 0 for start in starts):
         return found

@@ -11,6 +11,7 @@ import SimpleITK as sitk
 from ..cards import registry
 from ..cards.registry import ModelCard
 from ..volumes.content import reason_not_mr, reason_not_scan
+from ..volumes.memory import memory_lacking_for
 from ..volumes.threads import device_errors
 from .log import Log
 from .pair import ImagePair
@@ -55,7 +56,7 @@ def _first_fitting_card(pair: ImagePair, load: Callable[[ModelCard], Model], log
     refusals = []
     for card in registry.installed_cards():
         outside = card.domain_violations(pair.grids)
-        reason = outside[0] if outside else _not_made_for(card, pair)
+        reason = outside[0] if outside else _not_made_for(card, pair) or _too_large_for(card, pair)
         if reason is None:
             model = load(card)
             reason = _unlike(model, pair)
@@ -69,6 +70,12 @@ def _first_fitting_card(pair: ImagePair, load: Callable[[ModelCard], Model], log
 def _not_made_for(card: ModelCard, pair: ImagePair) -> str | None:
     """Why the values of the images speak against the model, a phrase; None where they do not."""
     return _of_images(pair, reason_not_mr if "content" in card.values else reason_not_scan)
+
+
+def _too_large_for(card: ModelCard, pair: ImagePair) -> str | None:
+    """Before it is loaded, which takes long."""
+    reason = memory_lacking_for(card.values["network"].get("type", ""), pair.fixed.GetSize(), pair.moving.GetSize())
+    return reason and f"these images {reason}"
 
 
 def _unlike(model: Model, pair: ImagePair) -> str | None:

@@ -14,13 +14,11 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..volumes.geometry import Grid, antialias, as_closest_lps, centred_grid
-from ..volumes.intensities import without_padding
 from .alignment import local_to_world, mutual_information
 from .itk import affine_matrix, affine_transform, as_affine
-from .similarity import Similarity
+from .similarity import FINE_CELLS, ComparedPair, Similarity
 
 COARSE_CELLS = 72  # along the longest side; finer gains nothing for an affine
-FINE_CELLS = 96
 SCALES = 0.5, 2.0
 MAX_SHEAR = 0.3
 GAIN = 2.0  # standard deviations that speak for a step that moves far
@@ -65,7 +63,12 @@ def register_affine(
 
     Done in each image's own axes about its centre, so storage order changes no answer; headers are one of the starts.
     """
-    return _Search(fixed, moving, fixed_mask, moving_mask).run()
+    return register_affine_pair(ComparedPair(fixed, moving, fixed_mask, moving_mask))
+
+
+def register_affine_pair(pair: ComparedPair) -> Alignment:
+    """As `registered`."""
+    return _Search(pair).run()
 
 
 def is_better(similarity: Similarity, new: sitk.Transform, old: sitk.Transform, twice: bool = False) -> bool:
@@ -97,16 +100,16 @@ class _Search:
     radians a stretch could double where the shift was right already.
     """
 
-    def __init__(self, fixed, moving, fixed_mask, moving_mask):
-        self.grids = [as_closest_lps(Grid.of(image)) for image in (fixed, moving)]
+    def __init__(self, pair: ComparedPair):
+        self.pair = pair
+        self.grids = [as_closest_lps(Grid.of(image)) for image in pair.images]
         spacing = max(max(grid.extent.max() / COARSE_CELLS, min(grid.spacing)) for grid in self.grids)
         self.unit = max(grid.extent.max() for grid in self.grids) / 2
-        clipped = [without_padding(image) for image in (fixed, moving)]
-        self.images = [_local_image(i, grid, spacing, self.unit) for i, grid in zip(clipped, self.grids, strict=True)]
-        masks = zip((fixed_mask, moving_mask), self.grids, strict=True)
+        images = zip(pair.images, self.grids, strict=True)
+        self.images = [_local_image(image, grid, spacing, self.unit) for image, grid in images]
+        masks = zip(pair.masks, self.grids, strict=True)
         self.masks = [mask and _local_image(mask, grid, spacing, self.unit, True) for mask, grid in masks]
-        self.given = fixed, moving, fixed_mask, moving_mask
-        self.similarity = Similarity(self.images[0], self.images[1], self.masks[0], self.masks[1])
+        self.similarity = ComparedPair(*self.images, *self.masks).similarity()
 
     def run(self) -> Alignment:
         starts = dict(self._starts())
@@ -143,7 +146,7 @@ class _Search:
     def _confirmed_on_finer_cells(self, world: sitk.AffineTransform) -> bool:
         """Whether on finer cells, too, the images are no less alike than as their headers say: where these are nearly
         right, the coarse cells cannot tell."""
-        difference = Similarity(*self.given, cells=FINE_CELLS).difference(world, sitk.AffineTransform(3))
+        difference = self.pair.similarity(FINE_CELLS).difference(world, sitk.AffineTransform(3))
         return difference is None or bool(difference.values.min() >= 0)
 
     def _found_twice(self, best, starts, found) -> bool:

@@ -19,6 +19,7 @@ from .alignment import align_centres
 from .itk import to_displacement_field
 
 CELLS = 48  # along the longest side
+FINE_CELLS = 96  # where little moves
 BINS = 24
 EDGE = 0.1  # of the strong gradients: weaker ones are noise
 STRONG = 95  # percentile
@@ -40,8 +41,35 @@ class SimilarityScores:
         return np.array([self.gradients, self.information])
 
 
+class ComparedPair:
+    """Two images without what was filled in, and how alike they are on coarse cells; what takes long is done once.
+
+    Masks: where they count, if given."""
+
+    def __init__(
+        self,
+        fixed: sitk.Image,
+        moving: sitk.Image,
+        fixed_mask: sitk.Image | None = None,
+        moving_mask: sitk.Image | None = None,
+    ):
+        self._given = fixed, moving
+        self.masks = fixed_mask, moving_mask
+        self._similarities: dict[int, Similarity] = {}
+
+    @cached_property
+    def images(self) -> tuple[sitk.Image, sitk.Image]:
+        fixed, moving = self._given
+        return without_padding(fixed), without_padding(moving)
+
+    def similarity(self, cells: int = CELLS) -> Similarity:
+        if cells not in self._similarities:
+            self._similarities[cells] = Similarity(*self.images, *self.masks, cells)
+        return self._similarities[cells]
+
+
 class Similarity:
-    """Of two images on coarse cells about the fixed one, its axes being the grid's. Masks: where they count, if given.
+    """Of two images without padding on coarse cells about the fixed one, its axes being the grid's.
 
     A transform maps fixed-space to moving-space points (LPS mm).
     """
@@ -50,15 +78,15 @@ class Similarity:
         self,
         fixed: sitk.Image,
         moving: sitk.Image,
-        fixed_mask: sitk.Image | None = None,
-        moving_mask: sitk.Image | None = None,
-        cells: int = CELLS,
+        fixed_mask: sitk.Image | None,
+        moving_mask: sitk.Image | None,
+        cells: int,
     ):
         own = Grid.of(fixed)
         spacing = max(own.extent.max() / cells, min(own.spacing))
         size = [max(4, int(extent / spacing)) for extent in own.extent]
         self.grid = centred_grid(own.centre, size, [spacing] * 3, own.direction)
-        f, m = (antialias(without_padding(image), self.grid.spacing) for image in (fixed, moving))
+        f, m = (antialias(image, self.grid.spacing) for image in (fixed, moving))
         self._fixed, self._moving = sitk.GetArrayFromImage(self.grid.resample(f)), m
         self._darkest = float(sitk.GetArrayViewFromImage(m).min())
         self._bins, self._directions = _to_bins(self._fixed), _directions(self._fixed)

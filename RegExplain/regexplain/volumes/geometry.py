@@ -251,8 +251,15 @@ def resample_to_canvas(image: sitk.Image, canvas: Grid, alignment: sitk.Transfor
     An image of odd size on an even canvas has its border exactly between two cells' centres. ITK lets rounding decide
     on which side those cells fall, so here the border belongs to the box, for every copy of a scan.
     """
-    padded = sitk.ZeroFluxNeumannPad(antialias(sitk.Cast(image, sitk.sitkFloat32), canvas.spacing), [1] * 3, [1] * 3)
-    own = Grid.of(image)
+    return resample_blurred_to_canvas(antialias(sitk.Cast(image, sitk.sitkFloat32), canvas.spacing), canvas, alignment)
+
+
+def resample_blurred_to_canvas(
+    blurred: sitk.Image, canvas: Grid, alignment: sitk.Transform | None = None
+) -> np.ndarray:
+    """As `resample_to_canvas`, of an image that is blurred already."""
+    padded = sitk.ZeroFluxNeumannPad(blurred, [1] * 3, [1] * 3)
+    own = Grid.of(blurred)
     box = centred_grid(own.centre, own.size, np.array(own.spacing) * (1 + BORDER_TOLERANCE), own.direction)
     inside = canvas.resample(box.image(np.ones(own.size[::-1], np.uint8)), alignment, nearest=True)
     return sitk.GetArrayFromImage(canvas.resample(padded, alignment)) * sitk.GetArrayViewFromImage(inside)

@@ -35,13 +35,17 @@ def check_memory_for(work: str, fixed: Sequence[int], moving: Sequence[int]) -> 
 
     work: "affine", "explain-transform", or a model's type; fixed, moving: the sizes of the images, x, y, z.
     """
+    if reason := memory_lacking_for(work, fixed, moving):
+        raise BadInputError(f"These images {reason}; crop or resample them.")
+
+
+def memory_lacking_for(work: str, fixed: Sequence[int], moving: Sequence[int]) -> str | None:
+    """As `check_memory_for`: a phrase in place of the error."""
     cost = MEMORY_COSTS.get(work, MEMORY_COSTS["fire"])  # a model of no known type is refused when it is loaded
     needed = cost.fixed * math.prod(fixed) + cost.moving * math.prod(moving) + cost.bytes
-    if needed > physical_memory():
-        raise BadInputError(
-            f"These images would need {needed / 2**30:.0f} GB of memory, more than this computer has; crop or resample "
-            "them."
-        )
+    if needed <= physical_memory():
+        return None
+    return f"would need {needed / 2**30:.0f} GB of memory, more than this computer has"
 
 
 def check_memory(size: Sequence[int], role: str) -> None:

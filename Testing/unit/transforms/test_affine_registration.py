@@ -6,8 +6,10 @@ import SimpleITK as sitk
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from regexplain.transforms.affine_registration import is_plausible, register_affine
+from regexplain.transforms import similarity
+from regexplain.transforms.affine_registration import is_plausible, register_affine, register_affine_pair
 from regexplain.transforms.itk import affine_matrix, apply_affine, grid_points
+from regexplain.transforms.similarity import ComparedPair
 from regexplain.volumes.geometry import Grid
 from regexplain.volumes.intensities import background_value, padding_values, without_padding
 from scan_copies import rotation
@@ -143,3 +145,20 @@ def test_tissue_at_the_border_is_no_filling():
 def test_an_affine_is_recorded_with_its_steps():
     found = register_affine(body(), body(shift=(10, 0, 5), seed=1))
     assert found.kind == "affine" and "rigid" in found.steps and found.warning is None
+
+
+def test_what_all_who_compare_a_pair_need_is_made_once(monkeypatch):
+    """The clipping and blurring of two whole scans, seconds of a head, by the alignment and by what judges it."""
+    made = []
+    pair = ComparedPair(body(), body(shift=(10, 0, 5), seed=1))
+    monkeypatch.setattr(
+        similarity, "antialias", lambda image, spacing: made.append((image.GetSize(), spacing)) or image
+    )
+    monkeypatch.setattr(
+        similarity, "without_padding", lambda image: made.append((image.GetSize(), image.GetPixelID())) or image
+    )
+    for _time in range(2):
+        register_affine_pair(pair)
+        pair.similarity(similarity.FINE_CELLS)
+    of_scans = [made_of for made_of in made if made_of[0] == SIZE]
+    assert [of_scans.count(one) for one in set(of_scans)] == [2, 2], of_scans  # of fixed and of moving

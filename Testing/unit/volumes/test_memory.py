@@ -49,3 +49,13 @@ def test_the_memory_of_this_computer_is_known(monkeypatch):
 def test_the_sample_pair_fits():
     for work in MEMORY_COSTS:
         check_memory_for(work, *(sample_pair.image(role).GetSize() for role in ("fixed", "moving")))
+
+
+def test_a_model_that_needs_too_much_is_not_loaded_to_be_asked_for_and_the_affine_is_done(monkeypatch):
+    pair = [sample_pair.image(role) for role in ("fixed", "moving")]
+    cost = MEMORY_COSTS["affine"]
+    needed = sum(a * np.prod(image.GetSize()) for a, image in zip(cost, pair, strict=False)) + cost.bytes
+    monkeypatch.setattr(memory, "physical_memory", lambda: needed)
+    monkeypatch.setattr("regexplain.registration.load_model", lambda *_, **_options: pytest.fail("A model was loaded."))
+    record = register(*pair).record
+    assert record["kind"] == "affine" and "these images would need 1 GB of memory" in record["warnings"][0]

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 import torch
-import torch.nn.functional as F
+from torch import Tensor
 
 from ...errors import BadInputError
 from ...latent.population import Population
-from ..spatial.warp import identity_grid
+from ..spatial.warp import identity_grid, resize
 from .alignment import landmark_grid
-from .model import Model
+from .model import EncodedImage, Model
 
 NOT_SEEN = "shows nothing that the model could see"
 ANOTHER_KIND = "does not show what the model was made for"
@@ -43,7 +43,9 @@ def _head(model: Model, image: sitk.Image, content: dict[str, Any]) -> str | Non
     points = found.points[0].double().cpu().numpy()
     if misfit(points, np.array(content["landmarks_mm"])) > content["landmarks_apart_mm"]:
         return ANOTHER_KIND
-    white, cortex, fluid = (_values(model, image, points, **content[name]) for name in STRUCTURES)
+    encoded = model.encode(image)
+    sure = model.network.read_out(encoded.features[-1]).sigmoid()
+    white, cortex, fluid = (_values(encoded, sure, points, **content[name]) for name in STRUCTURES)
     if min(map(len, (white, cortex, fluid))) < FEW_VOXELS:
         return ANOTHER_KIND
     bright = np.median(white)
@@ -59,18 +61,18 @@ def misfit(points: np.ndarray, template: np.ndarray) -> float:
     return float(np.sqrt(((homogeneous @ affine - points) ** 2).sum(1).mean()))
 
 
-def _values(model: Model, image: sitk.Image, points: np.ndarray, labels: list[int], within_mm: float) -> np.ndarray:
-    """(N,) intensities where the read-out sees the labels, within a distance of their landmarks (mm about the middle of
-    the canvas): further away it takes other dark or bright places for them, in contrasts that it does not know."""
-    encoded = model.encode(image)
+def _values(encoded: EncodedImage, sure: Tensor, points: np.ndarray, labels: list[int], within_mm: float) -> np.ndarray:
+    """(N,) intensities where the read-out (probabilities (1, K, d, h, w)) sees the labels, within a distance of their
+    landmarks (mm about the middle of the canvas): further away it takes other dark or bright places for them, in
+    contrasts that it does not know."""
     shape = encoded.volume.shape[2:]
-    segments = F.interpolate(model.network.read_out(encoded.features[-1]).sigmoid(), shape, mode="trilinear")[0]
     own = [label - 1 for label in labels]
-    half = torch.tensor(encoded.canvas.extent / 2, dtype=torch.float32, device=segments.device)
-    places = identity_grid(shape, encoded.volume).reshape(-1, 3) * half
-    marks = torch.tensor(points[own], dtype=torch.float32, device=segments.device)
-    near = torch.cdist(places, marks).amin(1).reshape(shape) < within_mm
-    return encoded.volume[0, 0][(segments[own].sum(0) > SURE) & near].cpu().numpy()
+    seen = resize(sure[:, own].sum(1, keepdim=True), shape)[0, 0] > SURE
+    half = torch.tensor(encoded.canvas.extent / 2, dtype=torch.float32, device=sure.device)
+    places = identity_grid(shape, encoded.volume)[0][seen] * half
+    marks = torch.tensor(points[own], dtype=torch.float32, device=sure.device)
+    near = torch.cdist(places, marks).amin(1) < within_mm
+    return encoded.volume[0, 0][seen][near].cpu().numpy()
 
 
 def _encoding(model: Model, image: sitk.Image, content: dict[str, Any]) -> str | None:

@@ -19,11 +19,12 @@ from ...errors import BadInputError, RegExplainError
 from ...latent.components import LatentComponents
 from ...volumes.geometry import (
     Grid,
+    antialias,
     as_closest_lps,
     canvas_around,
     common_field_of_view,
     fit_canvas,
-    resample_to_canvas,
+    resample_blurred_to_canvas,
 )
 from ...volumes.intensities import SCALINGS, rescale_image, tissue_box
 from ...volumes.memory import physical_memory
@@ -35,6 +36,7 @@ NETWORKS: dict[str, type[nn.Module]] = {"latent": LatentNetwork, "fire": FireNet
 BASES = ("pca", "readable")
 OUTSIDE = 0.0005  # share of the tissue, at each end of each axis, that a canvas need not hold
 MARGIN = 1.5  # canvas voxels about the tissue
+BLURRED = 4  # of two images, for landmarks and for the canvas
 FINEST = 1.0  # voxels of the finer image: a canvas that fits the pair has no smaller ones
 BYTES_PER_CANVAS_VOXEL = 600  # activations of the shipped widths, both directions
 
@@ -60,6 +62,7 @@ class Model:
     _known: dict[str, sitk.Image] = field(
         default_factory=dict, repr=False
     )  # scaled ones by `image_digest`, oldest first
+    _blurred: list[tuple[sitk.Image, tuple[float, ...], sitk.Image]] = field(default_factory=list, repr=False)
     _encoded: tuple[sitk.Image, EncodedImage] | None = field(default=None, repr=False)
 
     @classmethod
@@ -138,7 +141,18 @@ class Model:
 
     def volume(self, image: sitk.Image, canvas: Grid, alignment: sitk.Transform | None = None) -> Tensor:
         """(1, 1, D, H, W): the scaled image on the canvas, 0 (its darkest) outside."""
-        return torch.from_numpy(resample_to_canvas(self.scaled(image), canvas, alignment))[None, None].to(self.device)
+        resampled = resample_blurred_to_canvas(self._smoothed(image, canvas.spacing), canvas, alignment)
+        return torch.from_numpy(resampled)[None, None].to(self.device)
+
+    def _smoothed(self, image: sitk.Image, spacing: tuple[float, ...]) -> sitk.Image:
+        """The scaled image, blurred for a canvas' spacing; those last made are kept, for it takes long."""
+        scaled = self.scaled(image)
+        for original, wanted, kept in self._blurred:
+            if original is scaled and wanted == spacing:
+                return kept
+        made = antialias(scaled, spacing)
+        self._blurred = [*self._blurred[1 - BLURRED :], (scaled, spacing, made)]
+        return made
 
     def encode(
         self, fixed: sitk.Image, moving: sitk.Image | None = None, alignment: sitk.Transform | None = None
