@@ -17,7 +17,7 @@ def values(seed: int = 0, size=SIZE) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 1000, size).astype(np.uint16)
 
 
-def places(count: int = SIZE[0], axes: np.ndarray | None = None, step: float = SPACING[2]) -> np.ndarray:
+def slice_positions(count: int = SIZE[0], axes: np.ndarray | None = None, step: float = SPACING[2]) -> np.ndarray:
     """(count, 3), LPS mm: slices behind one another along the third of the axes (columns)."""
     return ORIGIN + np.arange(count)[:, None] * step * (np.eye(3) if axes is None else axes)[:, 2]
 
@@ -33,7 +33,7 @@ def header(kind=CTImageStorage, **elements) -> FileDataset:
     return file
 
 
-def show(file: Dataset, pixels: np.ndarray) -> None:
+def set_pixels(file: Dataset, pixels: np.ndarray) -> None:
     """Give it the pixels, (…, y, x), of 16 bits without a sign."""
     file.Rows, file.Columns = pixels.shape[-2:]
     file.SamplesPerPixel, file.PhotometricInterpretation = 1, "MONOCHROME2"
@@ -67,7 +67,7 @@ def write_series(
         file.ImagePositionPatient = [decimal(v) for v in position]
         file.ImageOrientationPatient = [decimal(v) for v in (*axes[:, 0], *axes[:, 1])]
         file.PixelSpacing = [decimal(spacing[1]), decimal(spacing[0])]
-        show(file, plane)
+        set_pixels(file, plane)
         file.save_as(folder / f"{generate_uid()[-12:]}", enforce_file_format=True)
 
 
@@ -94,5 +94,5 @@ def write_frames(path: Path, pixels: np.ndarray, positions: np.ndarray, scalings
             frame.PixelValueTransformationSequence = Sequence([scaling])
         frames.append(frame)
     file.PerFrameFunctionalGroupsSequence = Sequence(frames)
-    show(file, pixels)
+    set_pixels(file, pixels)
     file.save_as(path, enforce_file_format=True)

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
+from equivalent_scans import reoriented, rotation, with_moved_header
 from regexplain.cards.registry import CARD, WEIGHTS, sha256
 from regexplain.volumes.geometry import Grid
-from scan_copies import reordered, rotation, turned
 
 OPTIONS = {
     "widths": [4, 6, 8],
@@ -101,7 +101,7 @@ def head(contrast: str, turn: float = 0.0, shift=(0.0, 0.0, 0.0)) -> tuple[sitk.
     grid = sitk.Image(size, sitk.sitkUInt8)
     grid.SetSpacing(spacing)
     centre = Grid.of(grid).centre
-    grid = turned(reordered(grid) if contrast == "T1" else grid, rotation(degrees=15), (12.0, -20.0, 31.0))
+    grid = with_moved_header(reoriented(grid) if contrast == "T1" else grid, rotation(degrees=15), (12.0, -20.0, 31.0))
     grid.SetOrigin(np.array(grid.GetOrigin()) - Grid.of(grid).centre + centre)
     on = Grid.of(grid)
     index = np.indices(on.size[::-1])[::-1].reshape(3, -1).T

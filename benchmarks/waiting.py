@@ -34,7 +34,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "Testing"), str(ROOT / "RegExplain")]
 
 MODEL = "hippocampus"
-PATIENCE_S, POLL_S = 300, 0.002
+TIMEOUT_S, POLL_S = 300, 0.002
 MANY_STEPS = 500  # of refining: a registration with a middle to cancel it in
 
 ROWS = {
@@ -327,7 +327,7 @@ def press(button: Any, panel: Any) -> list[tuple[float, float]]:
 def wait_until(condition: Callable[[], object]) -> list[tuple[float, float]]:
     import slicer
 
-    steps, deadline = [], time.monotonic() + PATIENCE_S
+    steps, deadline = [], time.monotonic() + TIMEOUT_S
     while not condition():
         require(time.monotonic() < deadline, "The worker takes too long.")
         steps.append(step(slicer.app.processEvents))

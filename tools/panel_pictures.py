@@ -21,7 +21,7 @@ VIEWS = {
     "Green": "#6eb04b",
     "Yellow": "#edd54c",
 }  # from the upper left, in Slicer's colours
-PATIENCE_S = 600
+TIMEOUT_S = 600
 errors: list[str] = []
 DARK = {
     "Window": "#2b2b2b",
@@ -128,7 +128,7 @@ def press(panel, button):
     if not button.enabled:
         raise SystemExit(f"{button.text}: {button.toolTip}")
     button.click()
-    deadline = time.monotonic() + PATIENCE_S
+    deadline = time.monotonic() + TIMEOUT_S
     while panel.session.job:
         if time.monotonic() > deadline:
             raise SystemExit("The worker takes too long.")
@@ -157,7 +157,7 @@ def saveWindow(widget, panel, sections, path):
     window.show()
     for _ in range(3):  # word wrap settles
         QApplication.processEvents()
-    panel._opening.open(sections)
+    panel._opener.open(sections)
     for _ in range(3):
         QApplication.processEvents()
     window.grab().save(str(path))

@@ -11,7 +11,7 @@ from .GUI.Install.InstallLogic import TORCH, isMet
 from .MRML.Layers import AnimationLayer, GlyphLayer, HeatmapLayer
 from .MRML.ResultNodes import ResultNodes
 
-PATIENCE_S = 300
+TIMEOUT_S = 300
 
 
 class SelfTest(unittest.TestCase):
@@ -58,7 +58,7 @@ class SelfTest(unittest.TestCase):
         """Start a job and wait until it ends."""
         self.assertTrue(button.enabled, button.toolTip)
         button.click()
-        deadline = time.monotonic() + PATIENCE_S
+        deadline = time.monotonic() + TIMEOUT_S
         while self.panel.session.job:
             self.assertLess(time.monotonic(), deadline, "The worker takes too long.")
             slicer.app.processEvents()

@@ -31,16 +31,16 @@ def device_error(error: BaseException) -> RegExplainError | None:
     """Missing memory or a lost graphics card in one sentence, where it is that; torch says it in a RuntimeError."""
     if not isinstance(error, (MemoryError, RuntimeError)):
         return None
-    said = str(error).lower()
-    of_the_card = any(word in said for word in GRAPHICS_CARD)
-    if of_the_card and ("out of memory" in said or "alloc_failed" in said):
+    message = str(error).lower()
+    of_the_card = any(word in message for word in GRAPHICS_CARD)
+    if of_the_card and ("out of memory" in message or "alloc_failed" in message):
         return RegExplainError(
             f"The graphics card has too little memory for this; {USE_PROCESSOR}, or crop the images."
         )
     if of_the_card:
         first = str(error).splitlines()[0].rstrip(".")
         return RegExplainError(f"The graphics card failed, or something else uses it ({first}); {USE_PROCESSOR}.")
-    if isinstance(error, MemoryError) or "memory" in said:
+    if isinstance(error, MemoryError) or "memory" in message:
         return RegExplainError("There was not enough memory; close other programs, or crop the images.")
     return None
 

@@ -69,10 +69,12 @@ def explain_transform(
     check_volume(fixed, "fixed image")
     check_volume(moving, "moving image")
     check_memory_for("explain-transform", fixed.GetSize(), moving.GetSize())
-    of_fixed, of_moving, said = resample_segmentation_pair(fixed_segmentation, moving_segmentation, (fixed, moving))
+    of_fixed, of_moving, match_warning = resample_segmentation_pair(
+        fixed_segmentation, moving_segmentation, (fixed, moving)
+    )
     work = _Explanation(given, without_metadata(fixed), without_metadata(moving), progress or Progress())
-    if said:
-        work.warn(said)
+    if match_warning:
+        work.warn(match_warning)
     return work.run(of_fixed, of_moving)
 
 
@@ -101,7 +103,7 @@ class _Explanation:
         self.progress.report("Inverting", 2, 4)
         result = RegistrationResult(self.fixed, self.moving, split, self._inverse(split), fixed_labels, moving_labels)
         self.progress.report("Measuring", 3, 4)
-        told = {
+        description = {
             "parts": [transform_kind(part) for part in flatten_composite(self.given)],
             "covered": float(known.mean()),
             "anatomy": anatomy.description,
@@ -111,7 +113,7 @@ class _Explanation:
             "segments": [] if fixed_labels is None else list(self._segments(fixed_labels, moved, split.displacement)),
         }
         del moved
-        result.record = self._record(result) | {"transform": told}
+        result.record = self._record(result) | {"transform": description}
         self.progress.report("Measuring", 4, 4)
         return result
 

@@ -120,7 +120,7 @@ def check_arrows(layer, truth) -> None:
     """Every arrow goes from a point x of the fixed scan to x + u(x), and there are as many as there should be in 3D."""
     bases, tips = arrows_3d(layer)
     np.testing.assert_allclose((tips - bases) * LPS, truth.displacement(bases * LPS), atol=0.1)
-    display, bounds = layer.spaceDisplayNode, [0.0] * 6
+    display, bounds = layer.displayNode3D, [0.0] * 6
     display.GetRegionNode().GetRASBounds(bounds)
     axes = [lattice(bounds[n], bounds[n + 1], display.GetGlyphSpacingMm()) for n in (0, 2, 4)]
     points = np.stack(np.meshgrid(*axes), axis=-1).reshape(-1, 3)
@@ -239,7 +239,7 @@ def color_of(layer, share: float) -> np.ndarray:
 
 def arrows_3d(layer, display=None) -> tuple[np.ndarray, np.ndarray]:
     """Bases and tips (RAS, (N, 3)) of the arrows that Slicer draws in 3D, the tips as of arrows of true length."""
-    drawn, display, source = vtk.vtkPolyData(), display or layer.spaceDisplayNode, vtk.vtkArrowSource()
+    drawn, display, source = vtk.vtkPolyData(), display or layer.displayNode3D, vtk.vtkArrowSource()
     slicer.vtkSlicerTransformLogic.GetVisualization3d(drawn, display, display.GetRegionNode())
     source.SetTipLength(display.GetGlyphTipLengthPercent() * 0.01)
     source.SetTipResolution(display.GetGlyphResolution())

@@ -35,8 +35,8 @@ def pictures(headless):
 @pytest.fixture(scope="session")
 def stageViews(headless, pictures):
     """Those of StagesLayout: the application makes them with the layout, and there is one of each name."""
+    from RegExplainLib.MRML.CustomLayout import viewName
     from RegExplainLib.MRML.OffscreenViews import SliceView
-    from RegExplainLib.MRML.OwnLayout import viewName
 
     return [SliceView(headless, viewName(number), "Axial") for number in (1, 2, 3)]
 

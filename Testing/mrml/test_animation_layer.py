@@ -19,7 +19,7 @@ from mrml.checks import (
     through_nodes,
 )
 from RegExplainLib.MRML.Layers import AnimationLayer, GlyphLayer, PartAnimationLayer, RegistrationAnimationLayer
-from RegExplainLib.MRML.Layers.AnimationLayer import backAndForth
+from RegExplainLib.MRML.Layers.AnimationLayer import loopOrder
 from RegExplainLib.MRML.Layers.RegistrationAnimationLayer import FRAME_LIMIT_VOXELS, scaledFrames
 from RegExplainLib.MRML.ResultNodes import ResultNodes
 from synthetic_result import (
@@ -55,7 +55,7 @@ def test_the_frames_go_up_and_down_through_all_strengths_without_a_jump(layer):
     ],
 )
 def test_any_choice_of_strengths_makes_a_loop(strengths, frames):
-    assert backAndForth(strengths) == frames
+    assert loopOrder(strengths) == frames
 
 
 def test_each_frame_moves_a_point_to_the_tip_of_its_components_arrow(layer, truth):

@@ -5,13 +5,13 @@ import pytest
 import SimpleITK as sitk
 
 import slicer
+from equivalent_scans import points_in, transform_points
 from regexplain import explain_transform
 from regexplain.errors import BadInputError
 from regexplain.transforms.files import read_transforms
 from regexplain.transforms.itk import affine_transform, read_transform
 from RegExplainLib.MRML import Conversion
 from RegExplainLib.MRML.ResultNodes import ResultNodes
-from scan_copies import mapped, points_in
 from synthetic_result import write_synthetic_result
 
 
@@ -32,14 +32,16 @@ def test_a_grid_that_slicer_wrote_is_the_same_map(scene, truth, tmp_path, name):
     displacement = read_transform(truth.folder / "transform.h5").displacement
     path = written(Conversion.addGridTransform(scene, displacement, "grid"), tmp_path / name)
     points = points_in(truth.fixed)
-    assert np.abs(mapped(read_transforms([path]), points) - points - truth.displacement(points)).max() < 0.2
+    assert np.abs(transform_points(read_transforms([path]), points) - points - truth.displacement(points)).max() < 0.2
 
 
 @pytest.mark.parametrize("name", ["t.h5", "t.tfm", "t.mat"])
 def test_a_linear_transform_that_slicer_wrote_is_the_same_map(scene, truth, tmp_path, name):
     path = written(Conversion.addLinearTransform(scene, truth.alignment, "linear"), tmp_path / name)
     points = points_in(truth.fixed)
-    assert np.allclose(mapped(read_transforms([path]), points), mapped(truth.alignment, points), atol=1e-6)
+    assert np.allclose(
+        transform_points(read_transforms([path]), points), transform_points(truth.alignment, points), atol=1e-6
+    )
 
 
 def test_a_grid_of_which_slicer_knows_the_other_direction_is_refused_with_a_way_on(scene, truth, tmp_path):

@@ -70,7 +70,7 @@ def test_arrows_are_seen_where_the_displacement_is_and_nowhere_else(views, resul
 
 def drawn_size(layer):
     """(3,) mm of the box about all that is drawn in 3D."""
-    drawn, display = vtk.vtkPolyData(), layer.spaceDisplayNode
+    drawn, display = vtk.vtkPolyData(), layer.displayNode3D
     slicer.vtkSlicerTransformLogic.GetVisualization3d(drawn, display, display.GetRegionNode())
     return np.ptp(vtk_to_numpy(drawn.GetPoints().GetData()), axis=0)
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from vtk.util.numpy_support import vtk_to_numpy
 
+from equivalent_scans import points_in
 from mrml.checks import LPS, like, node_ids
 from regexplain import RegistrationResult, measure_landmarks
 from regexplain.errors import BadInputError
@@ -12,7 +13,6 @@ from regexplain.results import ResultFolder
 from RegExplainLib.MRML.Layers import LandmarkLayer
 from RegExplainLib.MRML.Layers.LandmarkLayer import COLOR
 from RegExplainLib.MRML.ResultNodes import ResultNodes
-from scan_copies import points_in
 from synthetic_result import write_synthetic_result
 
 OFF = np.array([[0.0, 0.0, 0.0], [6.0, 0.0, 0.0], [0.0, 3.0, 1.0]])

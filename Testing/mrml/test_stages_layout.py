@@ -8,9 +8,9 @@ import SimpleITK as sitk
 
 from mrml.checks import LPS, color_of, like, node_ids, without_bars
 from regexplain.errors import BadInputError
+from RegExplainLib.MRML.CustomLayout import PREVIOUS, layoutDescription, leaveUnknownLayout
+from RegExplainLib.MRML.CustomLayout import STAGES as LAYOUT
 from RegExplainLib.MRML.Layers import GlyphLayer, HeatmapLayer
-from RegExplainLib.MRML.OwnLayout import PREVIOUS, layoutDescription, leaveUnknownLayout
-from RegExplainLib.MRML.OwnLayout import STAGES as LAYOUT
 from RegExplainLib.MRML.StagesLayout import StagesLayout
 from synthetic_result import STAGES
 

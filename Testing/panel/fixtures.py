@@ -15,7 +15,7 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 MODULE = Path(__file__).parents[2] / "RegExplain" / "RegExplain.py"
 PATIENT = "DOE^JANE 1950-01-01"
 FAKE_WORKER = Path(__file__).with_name("fake_worker.py")
-PATIENCE_S = 300  # for what no user was promised a time: a slow machine is no failure
+TIMEOUT_S = 300  # for what no user was promised a time: a slow machine is no failure
 
 
 @pytest.fixture(scope="session")
@@ -195,7 +195,7 @@ def addSegmentation(name, volume, segmentNames):
     return node
 
 
-def waitUntil(condition, seconds=PATIENCE_S):
+def waitUntil(condition, seconds=TIMEOUT_S):
     """Run the event loop until the condition holds."""
     import slicer
 
@@ -206,7 +206,7 @@ def waitUntil(condition, seconds=PATIENCE_S):
         time.sleep(0.005)
 
 
-def press(panel, button, seconds=PATIENCE_S):
+def press(panel, button, seconds=TIMEOUT_S):
     """Click a button that starts a job, and wait until it ended."""
     assert button.enabled, button.toolTip
     button.click()

@@ -39,7 +39,7 @@ def computer(monkeypatch, host):
     monkeypatch.setattr(slicer.util, "pip_install", pipInstall)
     monkeypatch.setitem(sys.modules, "PyTorchUtils", types.SimpleNamespace(PyTorchUtilsLogic=PyTorchUtilsLogic))
     computer = types.SimpleNamespace(versions=versions, asked=[], answer=True)
-    monkeypatch.setattr(InstallLogic.InstallAdvice, "canReach", lambda host, port: True)
+    monkeypatch.setattr(InstallLogic.InstallAdvice, "isReachable", lambda host, port: True)
     monkeypatch.setattr("shutil.disk_usage", lambda path: types.SimpleNamespace(free=1e12))
     monkeypatch.setattr("os.access", lambda path, mode: True)
     computer.logic = InstallLogic.InstallLogic(lambda question: computer.asked.append(question) or computer.answer)
@@ -123,7 +123,7 @@ def test_after_a_failure_it_says_the_way_on(computer, monkeypatch, reachable, pr
     from regexplain.errors import RegExplainError
     from RegExplainLib.GUI.Install import InstallAdvice
 
-    monkeypatch.setattr(InstallAdvice, "canReach", lambda host, port: reachable)
+    monkeypatch.setattr(InstallAdvice, "isReachable", lambda host, port: reachable)
     monkeypatch.setattr(InstallAdvice, "getproxies", lambda: proxies)
     monkeypatch.setattr(slicer.util, "pip_install", lambda requirements: 1 / 0)
     with pytest.raises(RegExplainError, match=words):
@@ -165,18 +165,18 @@ def test_the_progress_of_installing_is_shown(computer, panel, volumes, monkeypat
 
 
 def test_nobody_is_asked_for_a_connection_that_is_not_there(host, monkeypatch):
-    from RegExplainLib.GUI.Install.InstallAdvice import canReach
+    from RegExplainLib.GUI.Install.InstallAdvice import isReachable
 
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        assert canReach("127.0.0.1", port) is True
-    assert canReach("127.0.0.1", port) is False
+        assert isReachable("127.0.0.1", port) is True
+    assert isReachable("127.0.0.1", port) is False
 
     def unknown(*arguments):
         raise socket.gaierror("Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
-    assert canReach("name.invalid", 443) is False
+    assert isReachable("name.invalid", 443) is False
 
 
 def test_registering_asks_first_and_starts_nothing_where_declined(computer, panel, volumes, shown, monkeypatch):

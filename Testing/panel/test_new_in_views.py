@@ -78,7 +78,7 @@ def test_side_by_side_is_seen_the_first_time_with_its_colour_bars(panel, views, 
 
 def test_a_scene_that_was_saved_side_by_side_opens_with_the_ordinary_views(panel, views, registered, tmp_path):
     import slicer
-    from RegExplainLib.MRML.OwnLayout import STAGES
+    from RegExplainLib.MRML.CustomLayout import STAGES
 
     press(panel, panel.ui.explainButton)
     scene = slicer.mrmlScene

@@ -103,11 +103,11 @@ def test_a_registration_enters_the_scene_with_its_arrows(panel, registered):
 @pytest.mark.parametrize("moving_atypical, said", [(False, True), (True, False), (None, False)])
 def test_scans_like_the_training_images_are_said_to_be_so(panel, registered, moving_atypical, said):
     """Atypical ones have their warning; results of earlier versions do not know."""
-    from RegExplainLib.GUI.Sections.RegisterSection import summary
+    from RegExplainLib.GUI.Sections.RegisterSection import registrationSummary
 
     stands = {"fixed": {"atypical": False}, "moving": {"atypical": moving_atypical}}
     record = registered.record | ({} if moving_atypical is None else {"population": stands})
-    assert ("Both scans are like those" in summary(record)) == said
+    assert ("Both scans are like those" in registrationSummary(record)) == said
 
 
 def test_segments_keep_the_names_that_the_user_gave(panel, registered):

@@ -318,7 +318,7 @@ LATER = ("result", "explain", "motions", "layers", "landmarks", "trust", "report
 
 def usable(ui, name):
     """Whether the section shows its controls; else it has one grey line."""
-    controls, label = getattr(ui, f"{name}Controls"), getattr(ui, f"{name}WhyNotLabel")
+    controls, label = getattr(ui, f"{name}Controls"), getattr(ui, f"{name}ReasonLabel")
     assert controls.isVisibleTo(ui.RegExplain) != label.isVisibleTo(ui.RegExplain) or sectionOf(ui, name).collapsed
     return label.text == ""
 
@@ -330,7 +330,7 @@ def sectionOf(ui, name):
 def test_a_section_that_cannot_be_used_yet_is_one_grey_line(panel):
     ui = panel.ui
     for name in LATER:
-        label = getattr(ui, f"{name}WhyNotLabel")
+        label = getattr(ui, f"{name}ReasonLabel")
         assert not usable(ui, name) and label.text == "Register two volumes first." and not label.enabled, name
         assert label.isVisibleTo(ui.RegExplain) and not getattr(ui, f"{name}Controls").isVisibleTo(ui.RegExplain)
 
@@ -352,8 +352,8 @@ def test_what_no_network_made_says_so_in_one_line(panel, volumes, worker):
     press(panel, panel.ui.registerButton)
     ui = panel.ui
     assert [name for name in LATER if not usable(ui, name)] == ["explain", "motions", "layers"]
-    assert "No model fitted these scans" in ui.explainWhyNotLabel.text
-    assert "segmentation" in ui.motionsWhyNotLabel.text and "nothing bent" in ui.layersWhyNotLabel.text
+    assert "No model fitted these scans" in ui.explainReasonLabel.text
+    assert "segmentation" in ui.motionsReasonLabel.text and "nothing bent" in ui.layersReasonLabel.text
 
 
 def test_a_new_registration_is_scrolled_to(module, panel, volumes, worker):
@@ -362,7 +362,7 @@ def test_a_new_registration_is_scrolled_to(module, panel, volumes, worker):
 
     with onShow(module, SLICERS_WIDTH, 300) as area:
         press(panel, panel.ui.registerButton)
-        waitUntil(lambda: not panel._opening.busy)
+        waitUntil(lambda: not panel._opener.busy)
         top = QWidget.mapTo(panel.ui.resultCollapsibleButton, area, QPoint(0, 0)).y()
         assert 0 <= top < 280
 
@@ -539,7 +539,7 @@ def test_a_large_scan_has_its_transform_sampled_more_coarsely_over_the_whole_of_
     from RegExplainLib.MRML import TransformExport
 
     grid = Grid((300, 257, 100), (0.5, 1.0, 2.0), (1.0, 2.0, 3.0), (1.0, 0, 0, 0, 1.0, 0, 0, 0, 1.0))
-    thin = TransformExport._thinned(grid)
+    thin = TransformExport._subsampled(grid)
     assert np.prod(thin.size) <= TransformExport.LIMIT_VOXELS
     last, thinLast = (g.world(np.array(g.size) - 1) for g in (grid, thin))
     assert (thinLast >= last).all() and (thinLast - last < np.array(thin.spacing)).all()
@@ -727,7 +727,7 @@ def test_stages_can_be_compared_once_there_are_two(panel, registered):
     press(panel, panel.ui.explainButton)
     assert panel.ui.showStagesCheckBox.enabled
     [layers] = (section for section in panel._sections if type(section).__name__ == "LayersSection")
-    assert list(layers._compared().layers.values())[0].stage == "encoder-fixed"
+    assert list(layers._stagesLayout().layers.values())[0].stage == "encoder-fixed"
 
 
 # Trust, report, tour -------------------------------------------------------------------------------------------------
@@ -745,7 +745,7 @@ def test_the_indicators_of_a_model_of_two_contrasts_are_measured_and_warned_of(p
     from regexplain.cards import registry
 
     card = registry.ModelCard(Path("nowhere"), {"name": "two", "network": {"type": "fire"}, "files": {}})
-    monkeypatch.setitem(panel.session.shown._cards, registered.record["model"]["sha256"], card)
+    monkeypatch.setitem(panel.session.selection._cards, registered.record["model"]["sha256"], card)
     panel.session.changed.emit()
     assert any("Not measured yet" in words for _, words in cells(panel.ui.trustTable))
     press(panel, panel.ui.trustButton)
@@ -791,7 +791,7 @@ def test_the_tour_scrolls_to_what_it_marks(module, panel):
             buttons = [getattr(ui, f"{name}CollapsibleButton") for name in names]
             if number:
                 ui.tourNextButton.click()
-            waitUntil(lambda: not panel._opening.busy)
+            waitUntil(lambda: not panel._opener.busy)
             tops = [QWidget.mapTo(button, area, QPoint(0, 0)).y() for button in buttons]
             assert 0 <= tops[0] < 280, (names, tops)
             assert not any(button.collapsed for button in buttons)

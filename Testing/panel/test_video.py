@@ -187,10 +187,10 @@ def test_a_video_shows_the_same_at_the_same_speed(panel, motion, save, capture):
 
 
 def test_views_of_odd_size_make_a_picture_of_even_size(host):
-    from RegExplainLib.GUI.Views import laidOut
+    from RegExplainLib.GUI.Views import composePictures
 
     ones = np.full((3, 5, 3), 1, np.uint8), np.full((2, 2, 3), 2, np.uint8)
-    whole = laidOut([(-10, 7, ones[0]), (-7, 13, ones[1])])
+    whole = composePictures([(-10, 7, ones[0]), (-7, 13, ones[1])])
     assert whole[..., 0].tolist() == [
         [1, 1, 1, 1, 1, 0, 0, 0],
         [1, 1, 1, 1, 1, 0, 0, 0],
@@ -295,7 +295,7 @@ def slowly(monkeypatch):
     from RegExplainLib.GUI.Video import VideoFormats
 
     paletteOf = VideoFormats.paletteOf
-    monkeypatch.setattr(VideoFormats, "paletteOf", lambda film: (film._stopped.wait(20), paletteOf(film))[1])
+    monkeypatch.setattr(VideoFormats, "paletteOf", lambda store: (store._stopped.wait(20), paletteOf(store))[1])
 
 
 @pytest.mark.parametrize(("stage", "done"), [("Taking pictures", 3), ("Saving", 0)])
@@ -329,11 +329,12 @@ def noSpace(*arguments, **options):
     raise OSError(28, "No space left on device")
 
 
-FILM, FORMATS = "RegExplainLib.GUI.Video.Film", "RegExplainLib.GUI.Video.VideoFormats"
+FILM, FORMATS = "RegExplainLib.GUI.Video.FrameStore", "RegExplainLib.GUI.Video.VideoFormats"
 
 
 @pytest.mark.parametrize(
-    "function", [f"{FILM}.tempfile.TemporaryFile", f"{FILM}.Film.add", f"{FORMATS}.paletteOf", "pathlib.Path.replace"]
+    "function",
+    [f"{FILM}.tempfile.TemporaryFile", f"{FILM}.FrameStore.add", f"{FORMATS}.paletteOf", "pathlib.Path.replace"],
 )
 def test_a_full_disk_is_one_sentence(panel, save, untouched, shown, monkeypatch, function):
     monkeypatch.setattr(function, noSpace)

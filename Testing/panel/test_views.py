@@ -128,7 +128,7 @@ def test_no_text_of_the_patient_comes_into_the_report_and_all_of_it_stays_in_the
 
 def test_the_colour_bars_of_the_result_itself_stay_and_landmarks_do_not(panel, views, reported, volumes):
     import slicer
-    from RegExplainLib.MRML.ViewCapture import ownLegendTitles, withoutWriting
+    from RegExplainLib.MRML.ViewCapture import hiddenTexts, ownLegendTitles
 
     volumes[0].SetName(PATIENT)
     window = vtk.vtkRenderWindow()
@@ -137,7 +137,7 @@ def test_the_colour_bars_of_the_result_itself_stay_and_landmarks_do_not(panel, v
     landmarks = slicer.vtkSlicerPointsRepresentation2D()
     for prop in (own, other, landmarks):
         window.GetRenderers().GetFirstRenderer().AddViewProp(prop)
-    with withoutWriting(window, ownLegendTitles(reported)):
+    with hiddenTexts(window, ownLegendTitles(reported)):
         assert own.GetVisibility() and not other.GetVisibility() and not landmarks.GetVisibility()
     assert other.GetVisibility() and landmarks.GetVisibility()
 

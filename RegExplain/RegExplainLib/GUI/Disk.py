@@ -7,17 +7,17 @@ from slicer.i18n import tr as _
 from regexplain.errors import RegExplainError
 
 
-def copyWhole(source, target):
+def copyAtomically(source, target):
     """A copy of a folder under a name of its own, whole or not at all."""
-    aside = target.with_name(f".{target.name}")
+    partial = target.with_name(f".{target.name}")
     try:
-        shutil.copytree(source, aside)
-        aside.replace(target)
+        shutil.copytree(source, partial)
+        partial.replace(target)
     finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(partial, ignore_errors=True)
 
 
-def freeName(folder, name):
+def uniqueName(folder, name):
     """`name` in `folder`, or with the first number that makes it new."""
     paths = (folder / (f"{name} {number}" if number > 1 else name) for number in itertools.count(1))
     return next(path for path in paths if not path.exists())

@@ -14,8 +14,8 @@ def cardHtml(card):
         (_("For"), values.get("intended_use")),
         (_("Limits"), values.get("limits")),
         (_("Modality"), values["domain"].get("modality")),
-        (_("Size of the scan"), rangeWords(values["domain"].get("extent_mm"))),
-        (_("Voxels"), rangeWords(values["domain"].get("spacing_mm"))),
+        (_("Size of the scan"), rangeText(values["domain"].get("extent_mm"))),
+        (_("Voxels"), rangeText(values["domain"].get("spacing_mm"))),
         (_("Trained on"), values.get("data")),
         (_("Method"), values.get("reference")),
         (_("Licence"), values.get("licence")),
@@ -25,7 +25,7 @@ def cardHtml(card):
     return f"<p><b>{title}</b></p>{listed}"
 
 
-def rangeWords(limits):
+def rangeText(limits):
     """ "28–46 mm left-right, …"; None where there is no limit."""
     if limits is None:
         return None

@@ -3,7 +3,7 @@ from slicer.util import VTKObservationMixin
 
 import slicer
 
-from ..MRML.OwnLayout import leaveUnknownLayout
+from ..MRML.CustomLayout import leaveUnknownLayout
 from .Install.InstallLogic import InstallLogic
 from .Jobs.JobRunner import JobRunner
 from .Messages import Messages
@@ -16,12 +16,12 @@ from .Sections.JobSection import JobSection
 from .Sections.LandmarksSection import LandmarksSection
 from .Sections.LayersSection import LayersSection
 from .Sections.MotionsSection import MotionsSection
-from .Sections.Opening import Opening
 from .Sections.PartsSection import PartsSection
 from .Sections.RegisterSection import RegisterSection
 from .Sections.ReportSection import ReportSection
 from .Sections.ResultLayoutSection import ResultLayoutSection
 from .Sections.ResultSection import ResultSection
+from .Sections.SectionOpener import SectionOpener
 from .Sections.TourSection import TourSection
 from .Sections.TransformSection import TransformSection
 from .Sections.TrustSection import TrustSection
@@ -65,9 +65,9 @@ class Panel(VTKObservationMixin):
         runner = JobRunner()
         self.session = Session(runner, InstallLogic(messages.ask, runner.progress.emit), messages)
         self._sections = [section(ui, self.session) for section in SECTIONS]
-        self._opening = Opening(ui)
-        self._tour = TourSection(ui, self.session, self._opening, loadSamplePair)
-        self.session.added.connect(lambda: self._opening.open(["result", "explain"]))
+        self._opener = SectionOpener(ui)
+        self._tour = TourSection(ui, self.session, self._opener, loadSamplePair)
+        self.session.added.connect(lambda: self._opener.open(["result", "explain"]))
         addShortcuts(ui)
         self._setUpSelector(ui.parameterSetSelector)
         scene = slicer.mrmlScene
@@ -118,12 +118,12 @@ class Panel(VTKObservationMixin):
     def _onSetPicked(self, node):
         shown = self.session.parameterNode
         if shown is not None and node is not None and node is not shown.parameterNode:
-            with self.session.shown.viewsFollow():
+            with self.session.selection.updatingViews():
                 self._setParameterNode(ParameterNode(node))
 
     def _onSceneStartClose(self, caller, event):
         self.session.cancel()
-        self.session.runner.giveBack()
+        self.session.runner.releaseWorker()
         self._setParameterNode(None)
 
     def _onSceneEndClose(self, caller, event):
@@ -145,6 +145,6 @@ class Panel(VTKObservationMixin):
     def _onNodeRemoved(self, caller, event):
         shown = self.session.parameterNode
         if shown is not None and shown.parameterNode.GetScene() is None:
-            with self.session.shown.viewsFollow():
+            with self.session.selection.updatingViews():
                 self._setParameterNode(self._getParameterNode())
-        self.session.shown.noticeRemovedNodes()
+        self.session.selection.updateAfterRemoval()

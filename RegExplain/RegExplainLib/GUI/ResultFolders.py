@@ -35,8 +35,8 @@ class ResultFolders:
     def removeLeftovers(self):
         """What a worker that was ended by force had begun to write beside a result."""
         for folder in self._folders.values():
-            for aside in folder.parent.glob(f".{folder.name}.*"):
-                shutil.rmtree(aside, ignore_errors=True)
+            for partial in folder.parent.glob(f".{folder.name}.*"):
+                shutil.rmtree(partial, ignore_errors=True)
 
     def removeAll(self):
         for folder in self._folders.values():

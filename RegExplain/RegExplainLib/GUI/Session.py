@@ -5,14 +5,14 @@ from slicer.i18n import tr as _
 from regexplain.results import ResultFolder
 
 from ..Signal import Signal
-from .Jobs.ResultAdding import ResultAdding
-from .Jobs.ResultLoading import ResultLoading
+from .FileSaver import FileSaver
+from .Jobs.ResultAdder import ResultAdder
+from .Jobs.ResultLoader import ResultLoader
 from .Jobs.RunningJob import RunningJob
 from .Jobs.VerbJob import VerbJob
+from .ParameterSelection import ParameterSelection
 from .ResultFolders import ResultFolders
-from .Saving import Saving
-from .ShownParameters import ShownParameters
-from .ShownResult import ShownResult
+from .ResultSelection import ResultSelection
 
 
 class Session:
@@ -24,14 +24,14 @@ class Session:
 
     def __init__(self, runner, installLogic, messages):
         self.runner, self.messages = runner, messages
-        self.changed, self.said, self.added = Signal(), Signal(), Signal()
-        self._folders, loading = ResultFolders(), ResultLoading()
-        self._parameters = parameters = ShownParameters(self.changed)
-        self.shown = ShownResult(parameters, self._folders, loading, messages, self.changed)
-        self._job = job = RunningJob(parameters, self.changed, self.said)
+        self.changed, self.statusMessage, self.added = Signal(), Signal(), Signal()
+        self._folders, loading = ResultFolders(), ResultLoader()
+        self._parameters = parameters = ParameterSelection(self.changed)
+        self.selection = ResultSelection(parameters, self._folders, loading, messages, self.changed)
+        self._job = job = RunningJob(parameters, self.changed, self.statusMessage)
         self._verb = VerbJob(job, runner, installLogic, parameters, loading, messages)
-        self._adding = ResultAdding(job, loading, self._folders, self.shown, messages, runner.progress, self.added)
-        self._saving = Saving(job, messages)
+        self._adding = ResultAdder(job, loading, self._folders, self.selection, messages, runner.progress, self.added)
+        self._saving = FileSaver(job, messages)
         job.ended.connect(self._folders.removeLeftovers)
 
     @property
@@ -41,21 +41,21 @@ class Session:
 
     def setParameterNode(self, parameterNode):
         self._parameters.show(parameterNode)
-        self.shown.find()
+        self.selection.find()
 
     @property
     def result(self):
         """The registration on show (ResultNodes), None where there is none any more."""
-        return self.shown.result
+        return self.selection.result
 
     @property
     def results(self):
         """Every registration of the scene, oldest first, but one that is being loaded."""
-        return self.shown.all
+        return self.selection.all
 
     def choose(self, resultId):
         """Show another registration of the scene."""
-        self.shown.choose(resultId)
+        self.selection.choose(resultId)
 
     @property
     def job(self):
@@ -65,7 +65,7 @@ class Session:
     def startJob(self, name, prepare, whenFinished):
         """Run a verb; refused in words while a job runs; nothing happens where the user declines to install.
 
-        `prepare(scratch folder)` gives the steps (InSteps) that write the inputs there and end in the verb's arguments.
+        `prepare(scratch folder)` gives the steps (StepRunner) that write the inputs there and return the arguments.
         `whenFinished(result path)` follows where the job succeeds, and the steps that it may give.
         """
         self._verb.start(name, prepare, whenFinished)
@@ -73,14 +73,14 @@ class Session:
     def addResult(self, path, segmentNames, whenAdded):
         """Keep a finished result folder and show it, its segments named (label: name) as the user's were.
 
-        It is loaded in the background; the steps (InSteps) of `whenAdded(result)` follow. Where the user went to
+        It is loaded in the background; the steps (StepRunner) of `whenAdded(result)` follow. Where the user went to
         another parameter set meanwhile, it is kept with its own and leaves the views as they were.
         """
         self._adding.run(path, segmentNames, whenAdded)
 
     def extendResult(self, name, verb, options, whenExtended):
         """Let a verb add to the registration on show; `whenExtended()` follows where that is still on show then, and
-        the steps (InSteps) that it may give.
+        the steps (StepRunner) that it may give.
 
         options: a list, or a function of the scratch folder, which writes there what they name.
         """
@@ -91,9 +91,9 @@ class Session:
                 return None
             result.folder = ResultFolder.open(path)
             result.node("record").SetText(json.dumps(result.folder.record))
-            if self._job.startedHere and self.shown.replace(result):
+            if self._job.startedFromShown and self.selection.replace(result):
                 return whenExtended()
-            self.said.emit(_("Finished, but for another registration or parameter set than that on show."), [])
+            self.statusMessage.emit(_("Finished, but for another registration or parameter set than that on show."), [])
             return None
 
         def arguments(scratch):

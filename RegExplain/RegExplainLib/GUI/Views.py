@@ -4,20 +4,20 @@ import qt
 import slicer
 
 from ..MRML.OffscreenViews import toArray
-from ..MRML.ViewCapture import isSeen, shownView, withoutPatient
+from ..MRML.ViewCapture import captureView, captureWithoutPatientText, hasSize
 
 
-def shownViews(result):
+def captureViews(result):
     """The slice and 3D views of Slicer's layout as they are now; none where Slicer runs without its main window."""
     taken = []
     for node, view in views():
         view.forceRender()  # what changed in this turn of the event loop is not drawn yet
-        taken.append(shownView(result, node, view.renderWindow()))
+        taken.append(captureView(result, node, view.renderWindow()))
         view.scheduleRender()
     return [view for view in taken if view is not None]
 
 
-def viewsPicture(result):
+def captureLayout(result):
     """What the layout's views show now, at their places on the screen, without the patient's text: one picture.
 
     (rows, columns, 3) uint8, both even as videos need them, the upper row first, black between the views; None where
@@ -26,16 +26,16 @@ def viewsPicture(result):
     taken = []
     for _node, view in views():
         view.forceRender()  # what changed in this turn of the event loop is not drawn yet
-        image = withoutPatient(result, view.renderWindow())
+        image = captureWithoutPatientText(result, view.renderWindow())
         view.scheduleRender()
-        if isSeen(image):
+        if hasSize(image):
             picture, corner = toArray(image), view.mapToGlobal(qt.QPoint(0, 0))
             pixels = picture.shape[1] / view.width  # a screen may have several for one of Qt's
             taken.append((round(corner.y() * pixels), round(corner.x() * pixels), picture))
-    return laidOut(taken) if taken else None
+    return composePictures(taken) if taken else None
 
 
-def laidOut(pictures):
+def composePictures(pictures):
     """One picture of several, each with its upper row and its left column."""
     top, left = (min(picture[side] for picture in pictures) for side in (0, 1))
     rows = max(row + len(picture) for row, _column, picture in pictures) - top

@@ -37,7 +37,7 @@ def arrowField(deformation, towards, inside=None):
     if towards == "fixed":
         fixedPoints = _transformed(points, deformation.GetTransformFromParent().GetInverse())
         vectors = fixedPoints - points
-    shown = _near(inside, fixedPoints, geometry, step)
+    shown = _isNearInside(inside, fixedPoints, geometry, step)
     return Conversion.gridOfVectors(np.where(shown[..., None], vectors, NO_ARROW_MM), geometry, step)
 
 
@@ -68,20 +68,20 @@ def _transformed(points, transform):
     return vtk_to_numpy(after.GetData()).reshape(points.shape).copy()
 
 
-def _near(inside, fixedPoints, geometry, step):
+def _isNearInside(inside, fixedPoints, geometry, step):
     """Which of the vectors an arrow inside is interpolated from."""
     index = np.rint((fixedPoints - geometry[:3, 3]) @ np.linalg.inv(geometry[:3, :3]).T).astype(int)[..., ::-1]
     there = ((index >= 0) & (index < inside.shape)).all(axis=-1)
     k, j, i = np.moveaxis(np.clip(index, 0, np.array(inside.shape) - 1), -1, 0)
-    return _grown(there & _grown(inside, step - 1)[k, j, i], 1)
+    return _dilate(there & _dilate(inside, step - 1)[k, j, i], 1)
 
 
-def _grown(mask, radius):
+def _dilate(mask, radius):
     """By that many voxels along each axis and across."""
     for axis in radius * (0, 1, 2):
         near = np.moveaxis(mask, axis, 0)
         mask = mask.copy()
-        grown = np.moveaxis(mask, axis, 0)
-        grown[1:] |= near[:-1]
-        grown[:-1] |= near[1:]
+        dilated = np.moveaxis(mask, axis, 0)
+        dilated[1:] |= near[:-1]
+        dilated[:-1] |= near[1:]
     return mask

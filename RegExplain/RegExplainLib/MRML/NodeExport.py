@@ -28,10 +28,10 @@ def labelImage(node, labels, copy):
     grid of what `hardenedCopy` gave. What is in the scene is looked at before the first step only."""
     segmentation = _withLabelmaps(node.GetSegmentation())
     segments = [segmentation.GetSegment(identifier) for identifier in segmentation.GetSegmentIDs()]
-    return _labelled(segments, labels, copy, _toWorld(node))
+    return _fillLabels(segments, labels, copy, _toWorld(node))
 
 
-def _labelled(segments, labels, copy, toWorld):
+def _fillLabels(segments, labels, copy, toWorld):
     grid, array = _gridOf(copy), np.zeros(_array(copy.GetImageData()).shape, np.uint16)
     for segment in segments:
         array[_mask(segment, grid, toWorld)] = labels[segment.GetName()]

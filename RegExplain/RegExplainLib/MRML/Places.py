@@ -12,8 +12,8 @@ from .NodeExport import segmentMask
 from .Segments import segmentsByLabel
 from .ViewFitting import boundsOf
 
-SPECKS = (0.5, 99.5)  # per cent of the tissue, along each direction
-SAMPLED = 96**3  # voxels that say enough about a whole scan, and take no time
+TISSUE_PERCENTILES = (0.5, 99.5)  # per cent of the tissue, along each direction
+SAMPLED_VOXELS = 96**3  # voxels that say enough about a whole scan, and take no time
 _levels: dict[int, float] = {}  # of the last volume, by when it was modified
 
 
@@ -23,14 +23,14 @@ def anatomyBounds(resultNodes):
     if segmentation is not None and segmentation.GetSegmentation().GetNumberOfSegments() > 0:
         return boundsOf(segmentation)
     array = slicer.util.arrayFromVolume(resultNodes.fixed)
-    step = subsampling_step(array.shape, SAMPLED)
+    step = subsampling_step(array.shape, SAMPLED_VOXELS)
     index = np.argwhere(tissueOf(resultNodes.fixed, step))[:, ::-1] * step
     if not index.size:
         return boundsOf(resultNodes.fixed)
     toRas = vtk.vtkMatrix4x4()
     resultNodes.fixed.GetIJKToRASMatrix(toRas)
     toRas = slicer.util.arrayFromVTKMatrix(toRas)
-    return np.percentile(index @ toRas[:3, :3].T + toRas[:3, 3], SPECKS, axis=0).T
+    return np.percentile(index @ toRas[:3, :3].T + toRas[:3, 3], TISSUE_PERCENTILES, axis=0).T
 
 
 def anatomyCentre(resultNodes):
@@ -49,24 +49,24 @@ def _tissueLevel(volume):
     if modified not in _levels:
         _levels.clear()
         array = slicer.util.arrayFromVolume(volume)
-        sampled = subsampling_step(array.shape, SAMPLED)
+        sampled = subsampling_step(array.shape, SAMPLED_VOXELS)
         _levels[modified] = tissue_threshold(array[::sampled, ::sampled, ::sampled])
     return _levels[modified]
 
 
-def movedMm(resultNodes, step=None):
+def displacementMm(resultNodes, step=None):
     """(mm, place): (z, y, x) how far every step-th voxel of the fixed scan was moved beyond the alignment, 0 in air,
     and the (4, 4) matrix from its index (i, j, k, 1) to RAS mm. By default as few as say enough."""
     vectors, geometry = gridOf(resultNodes.deformation)
-    step = step or subsampling_step(vectors.shape[:3], SAMPLED)
+    step = step or subsampling_step(vectors.shape[:3], SAMPLED_VOXELS)
     lengths = np.linalg.norm(vectors[::step, ::step, ::step], axis=-1)
     return np.where(tissueOf(resultNodes.fixed, step), lengths, 0), geometry @ np.diag((step, step, step, 1.0))
 
 
 def largestDisplacement(resultNodes):
     """Where the tissue of the fixed scan moved most (within the segment that did, where there are any), RAS mm."""
-    step = subsampling_step(gridOf(resultNodes.deformation)[0].shape[:3], SAMPLED)
-    (lengths, place), inside = movedMm(resultNodes, step), _mostMovedSegment(resultNodes)
+    step = subsampling_step(gridOf(resultNodes.deformation)[0].shape[:3], SAMPLED_VOXELS)
+    (lengths, place), inside = displacementMm(resultNodes, step), _mostMovedSegment(resultNodes)
     if inside is not None and inside[::step, ::step, ::step].any():
         lengths = np.where(inside[::step, ::step, ::step], lengths, 0)
     k, j, i = np.unravel_index(np.argmax(lengths), lengths.shape)

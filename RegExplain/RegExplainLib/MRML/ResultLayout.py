@@ -1,14 +1,14 @@
 """What a registration did, in three views: the fixed scan, the registered moving scan, and how far tissue was moved."""
 
+from .CustomLayout import RESULT, CustomLayout, viewName
 from .Layers import DisplacementLayer, GlyphLayer
-from .OwnLayout import RESULT, OwnLayout, viewName
 from .Places import largestDisplacement
-from .ViewFitting import fitSlices, sliceLogic, tellOfColorBars
+from .ViewFitting import fitSlices, refreshColorBars, sliceLogic
 
 FIXED, REGISTERED, MOVED = map(viewName, ("Fixed", "Registered", "Moved"))
 
 
-class ResultLayout(OwnLayout):
+class ResultLayout(CustomLayout):
     """Three linked slice views, with the outlines on all: the fixed scan, the moving scan after the registration, and
     the fixed scan with arrows and colours of mm, which are in that view alone."""
 
@@ -39,7 +39,7 @@ class ResultLayout(OwnLayout):
             composite.SetLinkedControl(True)
             composite.SetHotLinkedControl(True)
         arrows.displayNode.SetViewNodeIDs([sliceLogic(MOVED).GetSliceNode().GetID()])
-        tellOfColorBars([sliceLogic(name) for name in self.labels])
+        refreshColorBars([sliceLogic(name) for name in self.labels])
         colours.updateColorBar()
         arrows.show()
         self.fit()

@@ -1,12 +1,12 @@
 """Several stages of a network side by side."""
 
+from .CustomLayout import STAGES, CustomLayout, viewName
 from .Layers import HeatmapLayer
-from .OwnLayout import STAGES, OwnLayout, viewName
 from .ResultNodes import SEGMENTATIONS
-from .ViewFitting import fitSlices, sliceLogic, tellOfColorBars
+from .ViewFitting import fitSlices, refreshColorBars, sliceLogic
 
 
-class StagesLayout(OwnLayout):
+class StagesLayout(CustomLayout):
     """A slice view for each of some heatmaps, over the scan that it explains, with the outline of its region.
 
     stages: `heatmap_name` of each, from left to right.
@@ -35,7 +35,7 @@ class StagesLayout(OwnLayout):
             if layer.region:
                 layer.region.GetDisplayNode().SetViewNodeIDs([sliceLogic(name).GetSliceNode().GetID()])
                 layer.region.SetDisplayVisibility(True)
-        tellOfColorBars([sliceLogic(name) for name in self.layers])
+        refreshColorBars([sliceLogic(name) for name in self.layers])
         self._updateColorBars()
         self.fit()
 

@@ -28,14 +28,14 @@ def writeTransform(node, fixed, path):
     grid = gridOf(fixed)
     if grid is None:
         raise BadInputError(f"The fixed volume {fixed.GetName()} holds no image; load one, or choose another volume.")
-    grid = _thinned(grid)
+    grid = _subsampled(grid)
     field = grid.image(_displacement(node, grid), vector=True)
     path = path.with_suffix(".nrrd")
     sitk.WriteImage(field, str(path), False)
     return str(path)
 
 
-def _thinned(grid):
+def _subsampled(grid):
     return grid.subsampled(subsampling_step(grid.size, LIMIT_VOXELS), covering=True)
 
 

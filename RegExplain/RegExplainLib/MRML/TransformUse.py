@@ -21,17 +21,17 @@ def isApplied(result, node):
 
 def apply(result, node, inverse=False):
     """Put `node` under the transform; it can be taken out again. Raises BadInputError where it stands under another."""
-    _checkFree(node)
+    _checkNoParentTransform(node)
     node.SetAndObserveTransformNodeID(transformFor(result, inverse).GetID())
 
 
-def takeOut(node):
+def unapply(node):
     node.SetAndObserveTransformNodeID(None)
 
 
 def hardenedCopy(result, node, inverse=False):
     """A copy of `node` in the scene, moved for good; `node` stays as it is. Raises as `apply`."""
-    _checkFree(node)
+    _checkNoParentTransform(node)
     scene = node.GetScene()
     copy = scene.AddNewNodeByClass(node.GetClassName(), scene.GenerateUniqueName(f"{node.GetName()} registered"))
     copy.CopyContent(node)
@@ -41,7 +41,7 @@ def hardenedCopy(result, node, inverse=False):
     return copy
 
 
-def _checkFree(node):
+def _checkNoParentTransform(node):
     parent = node.GetParentTransformNode()
     if parent is not None:
         raise BadInputError(

@@ -10,8 +10,8 @@ from regexplain.results.view_capture import ViewCapture
 from .OffscreenViews import pixelsOf
 from .Tags import LAYER, RESULT, ROLE
 
-SMALLEST_PIXELS = 2  # what a view without a place on the screen gives
-WRITING = (  # what Slicer and its extensions write with: names of patients, volumes and landmarks
+MIN_PIXELS = 2  # what a view without a place on the screen gives
+TEXT_PROPS = (  # what Slicer and its extensions write with: names of patients, volumes and landmarks
     "vtkCornerAnnotation",
     "vtkTextActor",
     "vtkTextActor3D",
@@ -33,31 +33,31 @@ OUTLINES = {
 }
 
 
-def shownView(resultNodes, viewNode, window):
+def captureView(resultNodes, viewNode, window):
     """A slice or 3D view as it is, None where it is too small to be seen. The window is left as it was."""
-    image = withoutPatient(resultNodes, window)
-    if not isSeen(image):
+    image = captureWithoutPatientText(resultNodes, window)
+    if not hasSize(image):
         return None
     isSlice = viewNode.IsA("vtkMRMLSliceNode")
-    words = sliceWords if isSlice else spaceWords
+    words = describeSliceView if isSlice else describe3DView
     return ViewCapture(viewName(viewNode), *words(resultNodes, viewNode), pngOf(image))
 
 
-def withoutPatient(resultNodes, window):
+def captureWithoutPatientText(resultNodes, window):
     """A render window as a vtkImageData, without any text of the patient's. The window is left as it was."""
-    with withoutWriting(window, ownLegendTitles(resultNodes)):
+    with hiddenTexts(window, ownLegendTitles(resultNodes)):
         return pixelsOf(window)
 
 
-def isSeen(image):
+def hasSize(image):
     """Whether the vtkImageData is of a view that has a place on the screen."""
-    return min(image.GetDimensions()[:2]) >= SMALLEST_PIXELS
+    return min(image.GetDimensions()[:2]) >= MIN_PIXELS
 
 
 @contextmanager
-def withoutWriting(window, keptTitles=()):
+def hiddenTexts(window, keptTitles=()):
     """While it is open, the window shows no text but colour bars with one of these titles."""
-    hidden = [prop for prop in _props(window) if prop.GetVisibility() and _writes(prop, keptTitles)]
+    hidden = [prop for prop in _props(window) if prop.GetVisibility() and _showsText(prop, keptTitles)]
     for prop in hidden:
         prop.SetVisibility(False)
     try:
@@ -80,7 +80,7 @@ def viewName(viewNode):
     return f"3D view {viewNode.GetLayoutName()}"
 
 
-def sliceWords(resultNodes, sliceNode):
+def describeSliceView(resultNodes, sliceNode):
     """(image, layers) of a slice view."""
     name, scene = sliceNode.GetLayoutName(), resultNodes.scene
     composites = resultNodes.nodesByClass("vtkMRMLSliceCompositeNode")
@@ -89,11 +89,11 @@ def sliceWords(resultNodes, sliceNode):
         return None, ()
     background = scene.GetNodeByID(composite.GetBackgroundVolumeID() or "")
     foreground = scene.GetNodeByID(composite.GetForegroundVolumeID() or "")
-    layers = [_mapWords(resultNodes, foreground)] if foreground and composite.GetForegroundOpacity() else []
-    return background and _imageWords(resultNodes, background), (*layers, *_shapes(resultNodes, sliceNode))
+    layers = [_describeMap(resultNodes, foreground)] if foreground and composite.GetForegroundOpacity() else []
+    return background and _describeImage(resultNodes, background), (*layers, *_shapes(resultNodes, sliceNode))
 
 
-def spaceWords(resultNodes, viewNode):
+def describe3DView(resultNodes, viewNode):
     """(image, layers) of a 3D view."""
     return None, tuple(_shapes(resultNodes, viewNode))
 
@@ -114,10 +114,10 @@ def _props(window):
         yield from (props.GetItemAsObject(n) for n in range(props.GetNumberOfItems()))
 
 
-def _writes(prop, keptTitles):
+def _showsText(prop, keptTitles):
     if prop.IsA("vtkScalarBarActor"):
         return prop.GetTitle() not in keptTitles
-    return any(prop.IsA(name) for name in WRITING)
+    return any(prop.IsA(name) for name in TEXT_PROPS)
 
 
 def _isTagged(node):
@@ -128,24 +128,24 @@ def _isOf(resultNodes, node):
     return node.GetAttribute(RESULT) == resultNodes.id
 
 
-def _imageWords(resultNodes, volume):
+def _describeImage(resultNodes, volume):
     return IMAGES.get(volume.GetAttribute(ROLE), OTHER) if _isOf(resultNodes, volume) else OTHER
 
 
-def _mapWords(resultNodes, volume):
+def _describeMap(resultNodes, volume):
     key = volume.GetAttribute(LAYER) if _isOf(resultNodes, volume) else None
     layer = next((layer for layer in resultNodes.layers() if layer.key == key), None)
-    return layer.caption if layer is not None else _imageWords(resultNodes, volume)
+    return layer.caption if layer is not None else _describeImage(resultNodes, volume)
 
 
 def _shapes(resultNodes, viewNode):
     """Outlines, arrows and animations that the view shows."""
     roles = {role: words for role, words in OUTLINES.items() if resultNodes.node(role)}
-    shown = [words for role, words in roles.items() if _isSeen(resultNodes.node(role).GetDisplayNode(), viewNode)]
+    shown = [words for role, words in roles.items() if _isVisibleIn(resultNodes.node(role).GetDisplayNode(), viewNode)]
     return shown + [layer.caption for layer in resultNodes.layers() if layer.visible and layer.kind != "map"]
 
 
-def _isSeen(display, viewNode):
+def _isVisibleIn(display, viewNode):
     """Whether a segmentation's display node shows it in this view."""
     flat = viewNode.IsA("vtkMRMLSliceNode")
     there = display is not None and display.GetVisibility() and display.IsDisplayableInView(viewNode.GetID())

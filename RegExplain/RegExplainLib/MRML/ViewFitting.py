@@ -62,7 +62,7 @@ def boundsOf(node):
     return np.reshape(bounds, (3, 2))
 
 
-def tellOfColorBars(logics):
+def refreshColorBars(logics):
     """Let slice views that are new draw the colour bars of their maps.
 
     Their manager of legends knows neither legends that were there before it, nor the view's layers, which the

@@ -70,18 +70,18 @@ def writeScene(result, scene, pictures, progress):
 
 def _writePictures(views, nodes, folder, progress):
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".pictures.", dir=folder.parent) as aside:
-        names = views.write(nodes, Path(aside), lambda done, total: progress.report("Drawing", done, total))
+    with tempfile.TemporaryDirectory(prefix=".pictures.", dir=folder.parent) as staging:
+        names = views.write(nodes, Path(staging), lambda done, total: progress.report("Drawing", done, total))
         folder.mkdir(exist_ok=True)
         for name in names:
-            Path(aside, name).replace(folder / name)
+            Path(staging, name).replace(folder / name)
 
 
 def _writeMrb(scene, path):
     """Write aside, under the final name, for that is written into the archive; then move into place."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".scene.", dir=path.parent) as aside:
-        stored, compressed = Path(aside, path.name), Path(aside, "compressed")
+    with tempfile.TemporaryDirectory(prefix=".scene.", dir=path.parent) as staging:
+        stored, compressed = Path(staging, path.name), Path(staging, "compressed")
         if not scene.WriteToMRB(str(stored)) or not stored.is_file():
             raise RegExplainError(f"Writing {path} failed; free space there or choose another place.")
         _compress(stored, compressed)

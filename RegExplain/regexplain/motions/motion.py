@@ -28,7 +28,7 @@ SHEARS = {
 STILL_MM = 0.005  # what moves less is said hardly to move
 NAMED_SHARE = 0.25  # of the motion: from here on, a kind of it belongs to its name
 MENTIONED_SHARE = 0.02  # … and to its sentence
-DOMINANT_SHARE = 0.5  # of the largest part of a vector: smaller ones are not told
+DOMINANT_SHARE = 0.5  # of the largest part of a vector: smaller ones are not named
 ROUNDING = 1e-9
 UNIFORM_SHARE = 0.8  # of a stretch, from which it counts as one zoom
 MAX_STRETCHES = 2  # of three zooms and three shears
@@ -103,14 +103,16 @@ class Motion:
             return "Tissue hardly moves."
         kinds = [kind for kind in self._strongest(MENTIONED_SHARE) if kind != "bending"] or ["bending"]
         about = {"rotation": f" about {self._axis()}"} if "rotation" in kinds else {}
-        told = [f"{self._phrase(kind)}{about.get(kind, '')} ({percent(self.shares[kind])})" for kind in kinds]
-        told[0] = told[0].removesuffix(")") + " of the motion)"
+        phrases = [f"{self._phrase(kind)}{about.get(kind, '')} ({percent(self.shares[kind])})" for kind in kinds]
+        phrases[0] = phrases[0].removesuffix(")") + " of the motion)"
         rest, share = "", self.shares["bending"]
         if kinds != ["bending"] and share >= MENTIONED_SHARE:
             rest = f"; the rest ({percent(share)}) {self._phrase('bending')}"
         if share >= MENTIONED_SHARE and self.bending_place:
             rest += f", most in {self.bending_place}"
-        return f"From the fixed to the moving image{f', per {per},' if per else ''} tissue {join_phrases(told)}{rest}."
+        return (
+            f"From the fixed to the moving image{f', per {per},' if per else ''} tissue {join_phrases(phrases)}{rest}."
+        )
 
     @property
     def phrases(self) -> dict[str, str | None]:
@@ -269,7 +271,7 @@ def turns(vector: np.ndarray) -> list[str]:
 def stretches(strain: np.ndarray) -> list[str]:
     """What S − I does: one zoom, or the strongest of its zooms along the anatomical axes and shears between them.
 
-    A shear is told by one of its two sides: the end that leans and where to, with the angle it leans by.
+    A shear is named by one of its two sides: the end that leans and where to, with the angle it leans by.
     """
     zooms = np.diag(strain)
     if 3 * zooms.mean() ** 2 >= UNIFORM_SHARE * (strain**2).sum():

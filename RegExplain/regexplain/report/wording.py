@@ -51,7 +51,7 @@ def headline(record: Mapping[str, Any]) -> list[str]:
         *displacement_sentences(record),
         *most_moved_sentence(record),
         overlap_sentence(record),
-        *landmarks(record),
+        *landmark_sentences(record),
         folding_sentence(record),
     ]
 
@@ -72,9 +72,9 @@ def displacement_sentences(record: Mapping[str, Any]) -> list[str]:
 
 def transform_sentences(record: Mapping[str, Any]) -> list[str]:
     """Of a transform made elsewhere."""
-    told = record["transform"]
-    shares = told["motion"]["shares"]
-    mainly = told["kinds"][max(shares, key=shares.__getitem__)]
+    transform = record["transform"]
+    shares = transform["motion"]["shares"]
+    mainly = transform["kinds"][max(shares, key=shares.__getitem__)]
     first = f"From the fixed to the moving image, tissue {f'mainly {mainly}' if mainly else 'hardly moves'}."
     if record["kind"] == "affine":
         return [first, "The transform is affine: it moves the image as a whole and bends nothing."]
@@ -82,10 +82,10 @@ def transform_sentences(record: Mapping[str, Any]) -> list[str]:
     return [first, f"Beyond the nearest affine motion it is deformed by {mean} on average and {most} at most."]
 
 
-def transform_parts(told: Mapping[str, Any]) -> str:
+def transform_parts(transform: Mapping[str, Any]) -> str:
     """What the transform was, in a sentence."""
-    parts = ", ".join(told["parts"])
-    if len(told["parts"]) == 1:
+    parts = ", ".join(transform["parts"])
+    if len(transform["parts"]) == 1:
         return f"The transform was made elsewhere (kind: {parts})."
     return f"The transform was made elsewhere. Its parts, in the order that a fixed point goes through them: {parts}."
 
@@ -98,15 +98,15 @@ KINDS = {
 }
 
 
-def motion_rows(told: Mapping[str, Any]) -> list[dict[str, str]]:
+def motion_rows(transform: Mapping[str, Any]) -> list[dict[str, str]]:
     """A row for each kind of motion in a transform made elsewhere."""
-    place = told["motion"]["bending_place"]
+    place = transform["motion"]["bending_place"]
     rows = []
     for key, name in KINDS.items():
-        heading = told["kinds"][key] or "nothing that could be seen"
-        if key == "bending" and place and told["kinds"][key]:
+        heading = transform["kinds"][key] or "nothing that could be seen"
+        if key == "bending" and place and transform["kinds"][key]:
             heading += f", most in {place}"
-        share = percent(told["motion"]["shares"][key]) if told["kinds"][key] else "–"
+        share = percent(transform["motion"]["shares"][key]) if transform["kinds"][key] else "–"
         rows.append({"name": name, "words": heading, "share": share})
     return rows
 
@@ -129,7 +129,7 @@ def overlap_sentence(record: Mapping[str, Any]) -> str:
     return f"The overlap of the segments (Dice) was {dice['before']:.2f} and {verb} {dice['after']:.2f}."
 
 
-def landmarks(record: Mapping[str, Any]) -> list[str]:
+def landmark_sentences(record: Mapping[str, Any]) -> list[str]:
     """How far apart the landmarks lie, where there are any."""
     found = record.get("landmarks")
     if not found:
@@ -158,10 +158,10 @@ def folding_sentence(record: Mapping[str, Any]) -> str:
 
 def metric_rows(record: Mapping[str, Any]) -> list[dict[str, str]]:
     """The figures at a glance: a name, the figure, what else is known of it, and how to read it."""
-    shown = []
+    figures = []
     if record["dice"] is not None:
         dice = record["dice"]
-        shown.append(
+        figures.append(
             {
                 "name": "Overlap (Dice)",
                 "figure": f"{dice['before']:.2f} → {dice['after']:.2f}",
@@ -172,14 +172,14 @@ def metric_rows(record: Mapping[str, Any]) -> list[dict[str, str]]:
             }
         )
     if record["kind"] != "affine":
-        shown.append(
+        figures.append(
             {
                 "name": "Deformation",
                 **length_figure(record["displacement_mm"]),
                 "reading": f"How far tissue was moved on average, beyond {first_step(record)}.",
             }
         )
-    shown.append(
+    figures.append(
         {
             "name": "Folded over",
             "figure": percent(record["jacobian"]["share_folded"]),
@@ -187,7 +187,7 @@ def metric_rows(record: Mapping[str, Any]) -> list[dict[str, str]]:
             "reading": "Tissue cannot fold: do not trust the result where it does.",
         }
     )
-    shown.append(
+    figures.append(
         {
             "name": "There and back",
             **length_figure(record["inverse_consistency_mm"]),
@@ -195,7 +195,7 @@ def metric_rows(record: Mapping[str, Any]) -> list[dict[str, str]]:
             + (", which was found numerically, on average." if record.get("transform") else ", on average."),
         }
     )
-    return shown
+    return figures
 
 
 def length_figure(values: Mapping[str, float]) -> dict[str, str]:
@@ -280,11 +280,11 @@ def indicator_row(found: Mapping[str, Any]) -> dict[str, str]:
 
 def contrasts_sentence(trust: Mapping[str, Any]) -> str:
     """What the network takes the two images for."""
-    seen = [
+    phrases = [
         f"the {role} image for {name} ({100 * trust['certainty'][role]:.0f} % certain)"
         for role, name in trust["modalities"].items()
     ]
-    return f"The network takes {' and '.join(seen)}."
+    return f"The network takes {' and '.join(phrases)}."
 
 
 def most_moved_segment(segments: list[Mapping[str, Any]]) -> str:
@@ -397,5 +397,5 @@ def caption(stem: str, record: Mapping[str, Any]) -> str:
 
 def view_caption(view: Mapping[str, Any]) -> str:
     """Which view it was, and what it showed."""
-    shown = [*filter(None, [view["image"]]), *view["layers"]]
-    return f"{view['name']}: {', '.join(shown) or 'nothing of this result'}."
+    contents = [*filter(None, [view["image"]]), *view["layers"]]
+    return f"{view['name']}: {', '.join(contents) or 'nothing of this result'}."

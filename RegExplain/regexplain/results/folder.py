@@ -21,7 +21,7 @@ class ResultPart(Protocol):
     """What a verb adds to a finished registration; it replaces its namesake."""
 
     def add_to(self, record: dict[str, Any], folder: Path, staging: Path) -> None:
-        """Enter itself in `record` and write its files in `aside`, under the names that they get in `folder`."""
+        """Enter itself in `record` and write its files in `staging`, under the names that they get in `folder`."""
 
 
 class ResultFolder:

@@ -172,12 +172,12 @@ class Trust:
 
 def contrast_warnings(modalities: Mapping[str, Modality]) -> list[str]:
     found = [
-        f"The network is not sure of the {role} image's contrast: {seen.name}, with {100 * seen.certainty:.0f} % "
-        "certainty. Check that it is the right series."
-        for role, seen in modalities.items()
-        if seen.certainty < MIN_CERTAINTY
+        f"The network is not sure of the {role} image's contrast: {modality.name}, with "
+        f"{100 * modality.certainty:.0f} % certainty. Check that it is the right series."
+        for role, modality in modalities.items()
+        if modality.certainty < MIN_CERTAINTY
     ]
-    names = {seen.name for seen in modalities.values()}
+    names = {modality.name for modality in modalities.values()}
     if len(names) == 1:
         found.append(
             f"Both images look like {names.pop()} to the network, which was made for two different contrasts. Check "

@@ -67,7 +67,7 @@ def register_affine(
 
 
 def register_affine_pair(pair: ComparedPair) -> Alignment:
-    """As `registered`."""
+    """As `register_affine`."""
     return _Search(pair).run()
 
 

@@ -60,8 +60,10 @@ def local_to_world(
     fixed_centre: np.ndarray | None = None,
     moving_centre: np.ndarray | None = None,
 ) -> sitk.AffineTransform:
-    """A map (4 × 4, mm) between two grids' own coordinates, along their axes about `here` and `there` (LPS mm; their
-    centres by default), as one between their worlds."""
+    """A map (4 × 4, mm) between two grids' own coordinates as one between their worlds.
+
+    Own coordinates run along a grid's axes from `fixed_centre` or `moving_centre` (LPS mm), by default its centre.
+    """
 
     def frame(grid: Grid, middle: np.ndarray | None) -> np.ndarray:
         matrix = np.eye(4)

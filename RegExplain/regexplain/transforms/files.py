@@ -36,9 +36,9 @@ def read_transforms(paths: Sequence[str | Path]) -> sitk.Transform:
 def read_any_transform(path: str | Path) -> sitk.Transform:
     """One transform: a file of ITK, ANTs, 3D Slicer, elastix, the MNI tools or FreeSurfer, or a displacement field as
     an image (ANTs, greedy, transformix, Slicer, SPM). `[FILE,1]` is the inverse of a linear one, as in ANTs."""
-    asked = ANTS_ARGUMENT.fullmatch(str(path))
-    if asked and not Path(path).exists():
-        return _read_ants_argument(Path(asked[1]), inverse=asked[2] == "1")
+    argument = ANTS_ARGUMENT.fullmatch(str(path))
+    if argument and not Path(path).exists():
+        return _read_ants_argument(Path(argument[1]), inverse=argument[2] == "1")
     path = Path(path)
     if path.name.lower().endswith(IMAGES):
         return displacement_transform(read_displacement(path))

@@ -36,9 +36,9 @@ def read_itk_transform(path: str | Path) -> sitk.Transform:
         try:
             transform = _read(path)
         except RuntimeError as error:
-            transform, said = None, str(error)
+            transform, message = None, str(error)
     if transform is None:
-        raise _unreadable(path, start, said + captured[0])
+        raise _unreadable(path, start, message + captured[0])
     if MORE_THAN_ONE in captured[0]:
         raise _several(path, "several")
     if transform.GetDimension() != 3:
@@ -114,13 +114,13 @@ def _names_in_mat(path: Path, content: bytes) -> list[str]:
     return [name for name in names if name != "fixed"]
 
 
-def _unreadable(path: Path, start: bytes, said: str) -> BadInputError:
-    if unknown := re.search(r'create an instance of "([A-Za-z0-9]+)', said):
+def _unreadable(path: Path, start: bytes, message: str) -> BadInputError:
+    if unknown := re.search(r'create an instance of "([A-Za-z0-9]+)', message):
         return BadInputError(
             f"{path.name} holds a {unknown[1]}, which this ITK does not know; save it as a displacement field with the "
             "program that wrote it."
         )
-    if start.startswith(HDF5) and (GROUP in start or "truncated" in said):
+    if start.startswith(HDF5) and (GROUP in start or "truncated" in message):
         return _damaged(path)
     return BadInputError(f"{path.name} is not a transform that ITK reads; save it as .h5 or .tfm.")
 

@@ -133,10 +133,10 @@ def _header(path: Path) -> Any:
 
 def _should_be_an_image(header: Any) -> bool:
     """By its class, or because not even that is there."""
-    told = header.get("SOPClassUID") or header.get("MediaStorageSOPClassUID")
-    if told is None:
+    sop_class = header.get("SOPClassUID") or header.get("MediaStorageSOPClassUID")
+    if sop_class is None:
         return "DirectoryRecordSequence" not in header
-    return "Image Storage" in told.name
+    return "Image Storage" in sop_class.name
 
 
 def _is_not_scan(header: Any) -> bool:
@@ -191,5 +191,5 @@ def _slice(path: Path, frame: int | None, number: int, sources: list[Any]) -> Sl
     if position.shape != (3,) or not np.isfinite(numbers).all() or min(*lengths, down, across) <= 0:
         return None
     row, column = turned / lengths[:, None]
-    told = {keyword: str(value(keyword)) for keyword, _ in DIFFERENCES if value(keyword) not in (None, "")}
-    return Slice(path, frame, number, position, row, column, (across, down), size, scaling, told)
+    differences = {keyword: str(value(keyword)) for keyword, _ in DIFFERENCES if value(keyword) not in (None, "")}
+    return Slice(path, frame, number, position, row, column, (across, down), size, scaling, differences)

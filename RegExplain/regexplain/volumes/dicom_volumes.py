@@ -66,15 +66,15 @@ def _split(
         values = sorted({one.differences.get(keyword, "") for one in slices}, key=_numeric_key)
         parts = [[one for one in slices if one.differences.get(keyword, "") == value] for value in values]
         if 1 < len(parts) <= most and min(map(len, parts)) > 1:
-            told = [f"{words}, {name} {value}".lstrip(", ") for value in values]
+            descriptions = [f"{words}, {name} {value}".lstrip(", ") for value in values]
             return [
                 volume
-                for part, words in zip(parts, told, strict=True)
+                for part, words in zip(parts, descriptions, strict=True)
                 for volume in _split(part, differences[at + 1 :], words)
             ]
     if min(map(len, positions)) == most:
-        told = [f"{words}, image {n} of {most}".lstrip(", ") for n in range(1, most + 1)]
-        return [([place[n] for place in positions], words) for n, words in enumerate(told)]
+        descriptions = [f"{words}, image {n} of {most}".lstrip(", ") for n in range(1, most + 1)]
+        return [([place[n] for place in positions], words) for n, words in enumerate(descriptions)]
     return [([one for place in positions for one in place], words)]
 
 

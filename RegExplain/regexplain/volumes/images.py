@@ -112,7 +112,7 @@ def resample_segmentation(labels: sitk.Image, image: sitk.Image, role: str = "se
 def resample_segmentation_pair(
     fixed: sitk.Image | None, moving: sitk.Image | None, images: tuple[sitk.Image, sitk.Image]
 ) -> tuple[sitk.Image | None, sitk.Image | None, str | None]:
-    """Both segmentations, if given, each on its image's grid and numbered alike (`matched`), and the sentence of it."""
+    """Both segmentations, where given, each on its image's grid and with one numbering (`match_labels`); a warning."""
     of_fixed = None if fixed is None else resample_segmentation(fixed, images[0], "fixed segmentation")
     of_moving = None if moving is None else resample_segmentation(moving, images[1], "moving segmentation")
     if of_fixed is None or of_moving is None:

@@ -70,5 +70,5 @@ def _memory_of_windows() -> float:
     import ctypes
 
     kilobytes = ctypes.c_ulonglong()
-    told = ctypes.windll.kernel32.GetPhysicallyInstalledSystemMemory(ctypes.byref(kilobytes))  # type: ignore[attr-defined, unused-ignore]
-    return kilobytes.value * 1024.0 if told else float("inf")
+    succeeded = ctypes.windll.kernel32.GetPhysicallyInstalledSystemMemory(ctypes.byref(kilobytes))  # type: ignore[attr-defined, unused-ignore]
+    return kilobytes.value * 1024.0 if succeeded else float("inf")

@@ -103,10 +103,10 @@ def match_labels(fixed: sitk.Image, moving: sitk.Image) -> tuple[sitk.Image, str
             taken.add(new[label])
     if all(old == label for old, label in new.items()):
         return moving, None
-    told = [f"{names[0][label]} ({label}, was {old})" for old, label in new.items() if label in names[0]]
+    changes = [f"{names[0][label]} ({label}, was {old})" for old, label in new.items() if label in names[0]]
     moved = with_names(_relabel(moving, new), {new[old]: name for old, name in names[1].items() if old in new})
     return moved, (
-        f"The segments were matched by name, as their numbers differ between the two files: {', '.join(told)}."
+        f"The segments were matched by name, as their numbers differ between the two files: {', '.join(changes)}."
     )
 
 

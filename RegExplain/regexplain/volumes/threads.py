@@ -15,8 +15,8 @@ def use_threads(threads: int | None) -> int:
     """Set SimpleITK's threads; returns how many a network may use. By default what OMP_NUM_THREADS says, or all."""
     if threads is not None and threads < 1:
         raise BadInputError("--threads must be at least 1.")
-    told = os.environ.get("OMP_NUM_THREADS", "")
-    count = threads or (int(told) if told.isdecimal() else 0) or os.cpu_count() or 1
+    variable = os.environ.get("OMP_NUM_THREADS", "")
+    count = threads or (int(variable) if variable.isdecimal() else 0) or os.cpu_count() or 1
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(count)
     return count
 

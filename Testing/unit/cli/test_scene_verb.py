@@ -11,13 +11,13 @@ from regexplain.progress import Progress
 
 class Kept(Progress):
     def __init__(self):
-        self.said = []
+        self.statusMessage = []
 
     def report(self, stage, done, total, numbers=None):
-        self.said.append((stage, done, total))
+        self.statusMessage.append((stage, done, total))
 
     def warn(self, message):
-        self.said.append(message)
+        self.statusMessage.append(message)
 
 
 def child(code: str) -> list[str]:
@@ -29,7 +29,7 @@ def test_progress_and_warnings_pass_through_other_output_does_not():
     events = "say(event='progress', stage='Drawing', done=1, total=2); print('VTK chatter');"
     events += "say(event='warning', message='No GL.')"
     _run(child(events), progress)
-    assert progress.said == [("Drawing", 1, 2), "No GL."]
+    assert progress.statusMessage == [("Drawing", 1, 2), "No GL."]
 
 
 @pytest.mark.parametrize(

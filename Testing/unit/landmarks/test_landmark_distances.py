@@ -11,6 +11,7 @@ import SimpleITK as sitk
 from click.testing import CliRunner
 
 import regexplain
+from equivalent_scans import points_in
 from landmark_files import write_markups
 from regexplain import RegistrationResult, explain_transform, measure_landmarks
 from regexplain.cli import main
@@ -21,7 +22,6 @@ from regexplain.report import render_report
 from regexplain.results import ResultFolder
 from regexplain.transforms.itk import affine_transform
 from regexplain.volumes.geometry import Grid
-from scan_copies import points_in
 from synthetic_result import rotation, write_synthetic_result
 
 SCHEMA = json.loads((Path(regexplain.__file__).parent / "results/result.schema.json").read_text(encoding="utf-8"))

@@ -11,6 +11,7 @@ import SimpleITK as sitk
 import torch
 
 import regexplain
+from equivalent_scans import REORDERINGS, reoriented, rotation, with_moved_header
 from regexplain import BadInputError, components
 from regexplain.latent.components import LatentComponents
 from regexplain.report import render_report
@@ -21,7 +22,6 @@ from regexplain.torch_backend.inference.prediction import component_motions
 from regexplain.torch_backend.networks.latent import RegistrationOutput
 from regexplain.transforms.itk import affine_transform, grid_points
 from regexplain.volumes.geometry import Grid, canvas_around
-from scan_copies import REORDERINGS, reordered, rotation, turned
 from synthetic_result import phantom_labels, write_synthetic_result
 
 SIZE, SPACING = (28, 32, 24), (1.5, 1.4, 1.7)
@@ -61,11 +61,11 @@ def scan() -> tuple[sitk.Image, sitk.Image]:
     grid = Grid((30, 34, 20), (1.3, 1.2, 1.8), (0.0, 0.0, 0.0), tuple(np.eye(3).ravel()))
     labels = phantom_labels((grid_points(grid) - grid.centre).reshape(-1, 3)).reshape(grid.size[::-1])
     images = grid.image(100.0 * labels + 3), grid.image(labels)
-    return tuple(turned(image, rotation(degrees=20), (30, -20, 9)) for image in images)
+    return tuple(with_moved_header(image, rotation(degrees=20), (30, -20, 9)) for image in images)
 
 
 def motions(order=(0, 1, 2), flips=(False, False, False), strengths=(1.0,), known=COMPONENTS, **options):
-    fixed, segmentation = (reordered(image, order, flips) for image in scan())
+    fixed, segmentation = (reoriented(image, order, flips) for image in scan())
     canvas = canvas_around(fixed, SIZE, SPACING)
     model = Model(Card(), TwoMotions(canvas), torch.device("cpu"))
     model.__dict__["components"] = known
@@ -136,5 +136,5 @@ def test_every_component_of_the_shipped_model_has_a_name_and_minus_one_does_the_
         there = motion.motion
         assert np.linalg.norm(there.translation_mm + back.translation_mm) < 0.2 * there.rms_mm + 0.02
         assert np.abs(there.stretch @ back.stretch - np.eye(3)).max() < 0.04
-        turned = np.linalg.norm(there.rotation_vector_deg + back.rotation_vector_deg)
-        assert turned < 0.3 * there.rotation_deg + 0.3
+        with_moved_header = np.linalg.norm(there.rotation_vector_deg + back.rotation_vector_deg)
+        assert with_moved_header < 0.3 * there.rotation_deg + 0.3

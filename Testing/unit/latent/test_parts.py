@@ -12,6 +12,7 @@ import torch
 from click.testing import CliRunner
 
 import regexplain
+from equivalent_scans import rotation, with_moved_header
 from regexplain import components, decompose, register
 from regexplain.cli import main
 from regexplain.errors import BadInputError
@@ -25,7 +26,6 @@ from regexplain.torch_backend.inference.encoded_pair import EncodedPair
 from regexplain.torch_backend.inference.model import Model
 from regexplain.torch_backend.networks.latent import LatentNetwork
 from regexplain.volumes.geometry import Grid
-from scan_copies import rotation, turned
 from synthetic_result import write_synthetic_result
 
 SCHEMA = json.loads((Path(regexplain.__file__).parent / "results/result.schema.json").read_text(encoding="utf-8"))
@@ -37,7 +37,7 @@ def scan() -> sitk.Image:
     labels[:, :, 5:] = 2
     image = sitk.GetImageFromArray(labels)
     image.SetSpacing((1.0, 1.5, 2.0))
-    return turned(image, rotation(degrees=20), (5, -7, 3))
+    return with_moved_header(image, rotation(degrees=20), (5, -7, 3))
 
 
 @dataclass

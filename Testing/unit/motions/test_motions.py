@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from equivalent_scans import rotation
 from regexplain.motions.anatomy import Anatomy
 from regexplain.motions.motion import fit_motion
 from regexplain.transforms.itk import grid_points
 from regexplain.volumes.geometry import Grid, centred_grid
-from scan_copies import rotation
 from synthetic_result import phantom_labels
 
 LEFT, POSTERIOR, SUPERIOR = np.eye(3)

@@ -10,6 +10,7 @@ import pytest
 import SimpleITK as sitk
 
 import regexplain
+from equivalent_scans import rotation, with_moved_header
 from regexplain import components, explain, register
 from regexplain.errors import BadInputError, RegExplainError
 from regexplain.motions.lengths import summarise
@@ -21,7 +22,6 @@ from regexplain.results.registration_result import RegistrationResult
 from regexplain.transforms.itk import RegistrationTransform, affine_transform, to_displacement_field
 from regexplain.transforms.jacobians import jacobian_determinant, jacobian_summary, registration_jacobian_determinant
 from regexplain.volumes.geometry import Grid
-from scan_copies import rotation, turned
 from synthetic_result import write_synthetic_result
 
 SCHEMA = json.loads((Path(regexplain.__file__).parent / "results/result.schema.json").read_text(encoding="utf-8"))
@@ -136,7 +136,7 @@ def test_what_is_no_result_is_said_in_one_sentence(tmp_path, content, words):
 def test_the_jacobian_of_a_zoom_is_its_volume_change_on_an_oblique_grid():
     image = sitk.Image([12, 14, 10], sitk.sitkUInt8)
     image.SetSpacing((1.0, 0.8, 2.5))
-    grid = Grid.of(turned(image, rotation(degrees=20)))
+    grid = Grid.of(with_moved_header(image, rotation(degrees=20)))
     zoom = affine_transform(np.diag([1.1, 0.9, 1.2]), (1, 2, 3))
     assert np.allclose(jacobian_determinant(zoom, grid), 1.1 * 0.9 * 1.2, atol=1e-6)
     assert jacobian_summary(np.array([1.0, -0.5, 0.0, np.e])) == {
@@ -153,7 +153,7 @@ def test_the_jacobian_is_as_exact_at_the_border_as_within(monkeypatch, matrix, s
     monkeypatch.setattr("regexplain.volumes.geometry.SLAB_VOXELS", 10)
     image = sitk.Image(size, sitk.sitkUInt8)
     image.SetSpacing((1.0, 0.8, 2.5))
-    grid = Grid.of(turned(image, rotation(degrees=20)))
+    grid = Grid.of(with_moved_header(image, rotation(degrees=20)))
     whole = affine_transform(matrix, (1, 2, 3))
     kept = RegistrationTransform(affine_transform(rotation(degrees=20), (0, 0, 0)))
     kept.displacement = to_displacement_field(sitk.CompositeTransform([kept.alignment.GetInverse(), whole]), grid)
@@ -166,7 +166,7 @@ def test_inverse_consistency_is_how_far_a_point_ends_from_where_it_began():
     """There by (1, 2, 2), back by nothing: 3 mm, wherever the moving image has data; a large image, so that memory that
     was freed too early would show."""
     image = sitk.Image([120, 110, 100], sitk.sitkUInt8)
-    grid = Grid.of(turned(image, rotation(degrees=20)))
+    grid = Grid.of(with_moved_header(image, rotation(degrees=20)))
     there, identity = sitk.TranslationTransform(3, (1.0, 2.0, 2.0)), sitk.Transform(3, sitk.sitkIdentity)
     for back, millimetres in ((identity, 3.0), (there.GetInverse(), 0.0), (there, 6.0)):
         said = inverse_consistency(there, back, grid, grid)

@@ -6,13 +6,13 @@ import SimpleITK as sitk
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from equivalent_scans import rotation
 from regexplain.transforms import similarity
 from regexplain.transforms.affine_registration import is_plausible, register_affine, register_affine_pair
 from regexplain.transforms.itk import affine_matrix, apply_affine, grid_points
 from regexplain.transforms.similarity import ComparedPair
 from regexplain.volumes.geometry import Grid
 from regexplain.volumes.intensities import background_value, padding_values, without_padding
-from scan_copies import rotation
 
 SIZE, SPACING = (48, 40, 36), (6.0, 6.0, 7.0)
 AIR = -1000

@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from equivalent_scans import REORDERINGS, points_in, reoriented, rotation, transform_points, with_moved_header
 from regexplain.errors import BadInputError
 from regexplain.transforms.affine_registration import register_affine
 from regexplain.transforms.alignment import align_centres, alignment_parameters, check_overlap
 from regexplain.transforms.itk import affine_transform, grid_points
 from regexplain.volumes.geometry import Grid
-from scan_copies import REORDERINGS, mapped, points_in, reordered, rotation, turned
 
 
 def head(size=(60, 70, 24), spacing=(3.0, 3.0, 8.0)) -> sitk.Image:
@@ -34,8 +34,12 @@ def test_a_known_rotation_and_shift_are_recovered():
     fixed = head()
     moving, truth = moved(fixed, rotation((0.2, 0.3, 1.0), 15), np.array([12.0, -8.0, 10.0]))
     points = points_in(fixed)
-    before = np.linalg.norm(mapped(align_centres(fixed, moving), points) - mapped(truth, points), axis=1)
-    after = np.linalg.norm(mapped(register_affine(fixed, moving).transform, points) - mapped(truth, points), axis=1)
+    before = np.linalg.norm(
+        transform_points(align_centres(fixed, moving), points) - transform_points(truth, points), axis=1
+    )
+    after = np.linalg.norm(
+        transform_points(register_affine(fixed, moving).transform, points) - transform_points(truth, points), axis=1
+    )
     assert before.mean() > 10
     assert after.mean() < 1.0  # a third of a voxel in the plane
 
@@ -44,16 +48,16 @@ def test_storage_order_and_oblique_headers_change_no_affine_answer():
     fixed = head()
     moving, _ = moved(fixed, rotation(degrees=8), np.array([6.0, 4.0, -5.0]))
     points = points_in(fixed)
-    expected = mapped(register_affine(fixed, moving).transform, points)
-    stored = register_affine(reordered(fixed), reordered(moving, (2, 0, 1), (True, False, True))).transform
-    assert np.abs(mapped(stored, points) - expected).max() < 0.1
+    expected = transform_points(register_affine(fixed, moving).transform, points)
+    stored = register_affine(reoriented(fixed), reoriented(moving, (2, 0, 1), (True, False, True))).transform
+    assert np.abs(transform_points(stored, points) - expected).max() < 0.1
     a, b = rotation(degrees=20), rotation((1, 0, 1), -15)
-    oblique = register_affine(turned(fixed, a), turned(moving, b)).transform
-    assert np.abs(mapped(oblique, points @ a.T) - expected @ b.T).max() < 0.1
+    oblique = register_affine(with_moved_header(fixed, a), with_moved_header(moving, b)).transform
+    assert np.abs(transform_points(oblique, points @ a.T) - expected @ b.T).max() < 0.1
 
 
 def test_centring_lays_middle_on_middle_and_axis_on_axis():
-    fixed, moving = head(), turned(head((40, 50, 60), (2.0, 2.0, 2.0)), rotation(degrees=30), (100, 0, 0))
+    fixed, moving = head(), with_moved_header(head((40, 50, 60), (2.0, 2.0, 2.0)), rotation(degrees=30), (100, 0, 0))
     alignment = align_centres(fixed, moving)
     assert np.allclose(alignment.TransformPoint(Grid.of(fixed).centre.tolist()), Grid.of(moving).centre)
     assert np.allclose(np.array(alignment.GetMatrix()).reshape(3, 3), rotation(degrees=30))
@@ -62,8 +66,8 @@ def test_centring_lays_middle_on_middle_and_axis_on_axis():
 @pytest.mark.parametrize("size", [(9, 8, 7), (8, 8, 8), (12, 11, 14)])
 def test_centring_lays_voxels_of_one_size_on_voxels(size):
     fixed = sitk.Image([9, 9, 8], sitk.sitkFloat32)
-    moving = turned(sitk.Image(size, sitk.sitkFloat32), rotation(degrees=30))
-    for copy in (moving, *(reordered(moving, *r) for r in REORDERINGS)):
+    moving = with_moved_header(sitk.Image(size, sitk.sitkFloat32), rotation(degrees=30))
+    for copy in (moving, *(reoriented(moving, *r) for r in REORDERINGS)):
         alignment, own = align_centres(fixed, copy), Grid.of(copy)
         onto = copy.TransformPhysicalPointToContinuousIndex(alignment.TransformPoint((4.0, 3.0, 2.0)))
         assert np.allclose(onto, np.rint(onto), atol=1e-6)
@@ -86,8 +90,8 @@ def test_an_alignment_is_described_in_degrees_and_millimetres():
 )
 def test_scans_without_common_ground_are_refused_with_how_they_lie(shift, words):
     with pytest.raises(BadInputError, match=f"mm {words} the fixed one"):
-        check_overlap(head(), turned(head(), np.eye(3), shift))
+        check_overlap(head(), with_moved_header(head(), np.eye(3), shift))
 
 
 def test_touching_scans_are_accepted():
-    check_overlap(head(), turned(head(), rotation(degrees=45), (100, 0, 0)))
+    check_overlap(head(), with_moved_header(head(), rotation(degrees=45), (100, 0, 0)))

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from equivalent_scans import rotation
 from regexplain.transforms.inversion import TOLERANCE_MM, _Field, invert_displacement
 from regexplain.transforms.itk import displacement_transform, grid_points, to_displacement_field
 from regexplain.volumes.geometry import Grid, centred_grid
-from scan_copies import rotation
 
 OBLIQUE = centred_grid((3.0, -5.0, 9.0), (30, 26, 20), (1.0, 1.2, 2.0), rotation(degrees=30).ravel().tolist())
 

@@ -12,8 +12,9 @@ from click.testing import CliRunner
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-import elastix_made
+import elastix_examples
 import sample_pair
+from equivalent_scans import rotation, transform_points
 from regexplain.cli import main
 from regexplain.errors import BadInputError
 from regexplain.transform_explanation import explain_transform
@@ -21,7 +22,6 @@ from regexplain.transforms.composition import flatten_composite, transform_kind
 from regexplain.transforms.files import read_transforms
 from regexplain.transforms.itk import affine_matrix, affine_transform, grid_points, to_displacement_field
 from regexplain.volumes.geometry import Grid
-from scan_copies import mapped, rotation
 
 POINTS = np.array([(1.0, 2.0, 3.0), (-20.0, 14.0, 33.0), (8.0, -30.0, -5.0)])
 MATRIX, SHIFT = rotation(degrees=8) @ np.diag((1.1, 1.0, 0.9)), np.array([3.0, -1.0, 2.0])
@@ -31,7 +31,7 @@ RAS = FLIP @ affine_matrix(TO_MOVING) @ FLIP  # fixed to moving points
 
 
 def same(path, expected=TO_MOVING, atol=1e-5) -> bool:
-    return np.allclose(mapped(read_transforms([path]), POINTS), mapped(expected, POINTS), atol=atol)
+    return np.allclose(transform_points(read_transforms([path]), POINTS), transform_points(expected, POINTS), atol=atol)
 
 
 def rows(matrix) -> str:
@@ -69,8 +69,8 @@ def test_the_class_that_converters_of_matrices_write_is_an_affine_like_any_other
     assert same(tmp_path / name)
     given = read_transforms([tmp_path / name])
     assert [transform_kind(part) for part in flatten_composite(given)] == ["affine"]
-    told = explain_transform(given, sample_pair.image("fixed"), sample_pair.image("moving")).record
-    assert told["kind"] == "affine" and told["transform"]["parts"] == ["affine"]
+    record = explain_transform(given, sample_pair.image("fixed"), sample_pair.image("moving")).record
+    assert record["kind"] == "affine" and record["transform"]["parts"] == ["affine"]
 
 
 @pytest.mark.parametrize("name", ["t.txt", "t.mat"])
@@ -185,19 +185,19 @@ def test_whatever_simpleitk_writes_is_read_and_explained_as_the_same_map(tmp_pat
     except RuntimeError:
         assume(False)
     points = grid_points(SMALL)[1:-1, 1:-1, 1:-1].reshape(-1, 3)
-    expected = mapped(transform, points)
+    expected = transform_points(transform, points)
     try:
         read = read_transforms([path])
     except BadInputError as refused:  # a composite in a MATLAB file, which ITK writes but cannot read
         assert end == "mat" and transform.GetName() == "CompositeTransform" and "save it as .h5 or .tfm" in str(refused)
         return
-    assert np.allclose(mapped(read, points), expected, atol=1e-9)
+    assert np.allclose(transform_points(read, points), expected, atol=1e-9)
     try:
         image = SMALL.image(np.arange(210, dtype=np.float32).reshape(5, 6, 7))
         result = explain_transform(read, image, image)
     except BadInputError:
         return
-    assert np.allclose(mapped(result.transform.itk(), points), expected, atol=1e-5)
+    assert np.allclose(transform_points(result.transform.itk(), points), expected, atol=1e-5)
     assert "Composite" not in " ".join(result.record["transform"]["parts"])
 
 
@@ -206,8 +206,8 @@ def test_whatever_simpleitk_writes_is_read_and_explained_as_the_same_map(tmp_pat
 
 def xfm(*parts: tuple[np.ndarray, str]) -> str:
     """Each a matrix of source to target, and more lines."""
-    told = [f"Transform_Type = Linear;\n{more}Linear_Transform =\n{rows(m[:3])};\n" for m, more in parts]
-    return "MNI Transform File\n% made up\n\n" + "\n".join(told)
+    blocks = [f"Transform_Type = Linear;\n{more}Linear_Transform =\n{rows(m[:3])};\n" for m, more in parts]
+    return "MNI Transform File\n% made up\n\n" + "\n".join(blocks)
 
 
 HALF = np.diag((1.2, 1.0, 1.0, 1.0))
@@ -339,11 +339,11 @@ def test_the_positions_of_spm_are_taken_as_where_points_go(tmp_path):
     """In RAS, in a NIfTI file whose vectors ITK leaves as they are; so read, they would flatten space."""
     grid = Grid((12, 11, 10), (4.0, 4.0, 4.0), (-30.0, -30.0, -20.0), tuple(rotation(degrees=20).ravel().tolist()))
     for turned in (TO_MOVING, affine_transform(rotation(degrees=35), SHIFT)):
-        positions = mapped(turned, grid_points(grid).reshape(-1, 3)).reshape(10, 11, 12, 3) * (-1, -1, 1)
+        positions = transform_points(turned, grid_points(grid).reshape(-1, 3)).reshape(10, 11, 12, 3) * (-1, -1, 1)
         sitk.WriteImage(grid.image(positions.astype(np.float32), vector=True), str(tmp_path / "y_scan.nii"))
         assert np.abs(positions).max() > 20
-        found = mapped(read_transforms([tmp_path / "y_scan.nii"]), points := grid_points(grid).reshape(-1, 3))
-        assert np.allclose(found, mapped(turned, points), atol=1e-4)
+        found = transform_points(read_transforms([tmp_path / "y_scan.nii"]), points := grid_points(grid).reshape(-1, 3))
+        assert np.allclose(found, transform_points(turned, points), atol=1e-4)
 
 
 def test_positions_in_lps_could_be_a_growth_and_are_refused(tmp_path):
@@ -357,16 +357,18 @@ def test_positions_in_lps_could_be_a_growth_and_are_refused(tmp_path):
 @pytest.mark.parametrize("degrees", [90, 180])
 @pytest.mark.parametrize("scale", [0.8, 1.0, 1.3])
 def test_no_large_turn_is_taken_for_positions(tmp_path, axis, degrees, scale):
-    turn = affine_transform(scale * elastix_made.turn(axis, degrees), (0.0, 0.0, 0.0))
+    turn = affine_transform(scale * elastix_examples.turn(axis, degrees), (0.0, 0.0, 0.0))
     sitk.WriteImage(to_displacement_field(turn, Grid.of(field())), str(tmp_path / "turn.nrrd"))
     middle = [Grid.of(field()).centre]
-    assert np.allclose(mapped(read_transforms([tmp_path / "turn.nrrd"]), middle), mapped(turn, middle), atol=1e-4)
+    assert np.allclose(
+        transform_points(read_transforms([tmp_path / "turn.nrrd"]), middle), transform_points(turn, middle), atol=1e-4
+    )
 
 
 # elastix -------------------------------------------------------------------------------------------------------------
 
 VOXELS = (2, 3, 4), (11, 8, 7)  # x, y, z
-TRANSFORMIX = {  # displacements there, mm: transformix -def all of itk-elastix 0.25.4 on the files of elastix_made.py
+TRANSFORMIX = {  # displacements there, mm: transformix -def all (itk-elastix 0.25.4) on those of elastix_examples.py
     "translation": [[1.0, -2.0, 3.0], [1.0, -2.0, 3.0]],
     "rigid": [[3.8938, 0.7747, 0.9306], [-1.0446, 0.833, 3.1715]],
     "rigid, ZYX": [[4.1055, 0.7214, 0.9437], [-1.0487, 0.8504, 3.1725]],
@@ -382,21 +384,23 @@ TRANSFORMIX = {  # displacements there, mm: transformix -def all of itk-elastix 
 
 
 def elastix_points() -> np.ndarray:
-    direction = tuple(elastix_made.DIRECTION.ravel().tolist())
-    return Grid(elastix_made.SIZE, elastix_made.SPACING, elastix_made.ORIGIN, direction).world(np.array(VOXELS))
+    direction = tuple(elastix_examples.DIRECTION.ravel().tolist())
+    return Grid(elastix_examples.SIZE, elastix_examples.SPACING, elastix_examples.ORIGIN, direction).world(
+        np.array(VOXELS)
+    )
 
 
-@pytest.mark.parametrize("chain", elastix_made.CHAINS)
+@pytest.mark.parametrize("chain", elastix_examples.CHAINS)
 def test_a_parameter_file_of_elastix_moves_points_as_transformix_does(tmp_path, chain):
-    path, points = elastix_made.write_chain(tmp_path, chain), elastix_points()
-    assert np.allclose(mapped(read_transforms([path]), points) - points, TRANSFORMIX[chain], atol=2e-4)
+    path, points = elastix_examples.write_chain(tmp_path, chain), elastix_points()
+    assert np.allclose(transform_points(read_transforms([path]), points) - points, TRANSFORMIX[chain], atol=2e-4)
 
 
 def test_a_chain_of_elastix_is_found_after_it_was_copied_elsewhere(tmp_path):
     """The file before is named by the path it had on another computer; or, since elastix 5.2, by another key."""
-    first = elastix_made.write_parameters(tmp_path / "TransformParameters.0.txt", "TranslationTransform")
+    first = elastix_examples.write_parameters(tmp_path / "TransformParameters.0.txt", "TranslationTransform")
     for name in (r"C:\\scans\\out\\TransformParameters.0.txt", "/home/smith/out/TransformParameters.0.txt"):
-        second = elastix_made.write_parameters(tmp_path / "TransformParameters.1.txt", "TranslationTransform", name)
+        second = elastix_examples.write_parameters(tmp_path / "TransformParameters.1.txt", "TranslationTransform", name)
         assert same(second, affine_transform(np.eye(3), (2.0, -4.0, 6.0)))
     text = second.read_text().replace("ParametersFileName", "ParameterFileName")
     second.write_text(text)
@@ -420,7 +424,7 @@ ELASTIX_REFUSED = {
 @pytest.mark.parametrize("case", ELASTIX_REFUSED)
 def test_what_elastix_has_and_itk_does_not_is_refused_with_the_way_to_a_field(tmp_path, case):
     more, words = ELASTIX_REFUSED[case]
-    path = elastix_made.write_parameters(tmp_path / "t.txt", "AffineTransform", **more)
+    path = elastix_examples.write_parameters(tmp_path / "t.txt", "AffineTransform", **more)
     with pytest.raises(BadInputError, match=words) as refused:
         read_transforms([path])
     assert "transformix -def all" in str(refused.value) or "cannot be read exactly" not in str(refused.value)

@@ -6,6 +6,7 @@ import pytest
 import SimpleITK as sitk
 
 import regexplain
+from equivalent_scans import points_in, rotation, transform_points, with_moved_header
 from regexplain.errors import BadInputError
 from regexplain.transforms.itk import (
     RegistrationTransform,
@@ -20,13 +21,12 @@ from regexplain.transforms.itk import (
     resample_displacement,
 )
 from regexplain.volumes.geometry import Grid
-from scan_copies import mapped, points_in, rotation, turned
 
 
 def oblique_grid() -> Grid:
     image = sitk.Image([24, 30, 24], sitk.sitkUInt8)
     image.SetSpacing((1.1, 0.9, 1.5))
-    return Grid.of(turned(image, rotation(degrees=20), (5.0, -40.0, 12.0)))
+    return Grid.of(with_moved_header(image, rotation(degrees=20), (5.0, -40.0, 12.0)))
 
 
 def bump(grid: Grid, amplitude=(3.0, -2.0, 1.0)) -> sitk.Image:
@@ -53,21 +53,23 @@ def test_a_written_transform_reads_back_the_same(tmp_path):
     transform.write(tmp_path / "transform.h5")
     back = read_transform(tmp_path / "transform.h5")
     points = points_in(grid.image(np.zeros(grid.size[::-1])))
-    assert np.allclose(mapped(back.itk(), points), mapped(transform.itk(), points), atol=1e-9)
+    assert np.allclose(transform_points(back.itk(), points), transform_points(transform.itk(), points), atol=1e-9)
     assert np.array_equal(
         sitk.GetArrayViewFromImage(back.displacement), sitk.GetArrayViewFromImage(transform.displacement)
     )
-    plain = mapped(sitk.ReadTransform(str(tmp_path / "transform.h5")), points)
-    assert np.allclose(plain, mapped(transform.itk(), points), atol=1e-9)
+    plain = transform_points(sitk.ReadTransform(str(tmp_path / "transform.h5")), points)
+    assert np.allclose(plain, transform_points(transform.itk(), points), atol=1e-9)
 
 
 def test_the_way_back_undoes_the_way_there():
     grid, transform = example()
     undoing = sitk.InvertDisplacementField(transform.displacement, 100, 1e-4, 1e-5)
     image = grid.image(np.zeros(grid.size[::-1], np.float32))
-    back = compose_inverse(transform.alignment, undoing, Grid.of(turned(image, rotation(degrees=10), (3.0, 4.0, -5.0))))
+    back = compose_inverse(
+        transform.alignment, undoing, Grid.of(with_moved_header(image, rotation(degrees=10), (3.0, 4.0, -5.0)))
+    )
     points = points_in(image, margin=0.3)
-    error = np.linalg.norm(mapped(back.itk(), mapped(transform.itk(), points)) - points, axis=1)
+    error = np.linalg.norm(transform_points(back.itk(), transform_points(transform.itk(), points)) - points, axis=1)
     assert error.mean() < 0.05
     assert error.max() < 0.15
 
@@ -90,7 +92,7 @@ def test_outside_its_box_a_sampled_displacement_keeps_its_border_value():
 def test_any_linear_transform_becomes_an_affine_about_the_origin():
     euler = sitk.Euler3DTransform((10.0, -3.0, 7.0), 0.1, -0.2, 0.3, (1.0, 2.0, 3.0))
     points = np.random.default_rng(0).normal(size=(20, 3)) * 50
-    assert np.allclose(mapped(as_affine(euler), points), mapped(euler, points))
+    assert np.allclose(transform_points(as_affine(euler), points), transform_points(euler, points))
 
 
 @pytest.mark.parametrize("content, words", [(None, "no transform file"), (b"garbage", "not a transform")])

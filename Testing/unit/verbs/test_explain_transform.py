@@ -15,6 +15,7 @@ from click.testing import CliRunner
 
 import regexplain
 import sample_pair
+from equivalent_scans import points_in, transform_points
 from regexplain import RegistrationResult, explain_transform, trust
 from regexplain.cli import main
 from regexplain.errors import BadInputError
@@ -23,7 +24,6 @@ from regexplain.results import ResultFolder
 from regexplain.transforms.files import read_transforms
 from regexplain.transforms.itk import affine_transform, to_displacement_field
 from regexplain.volumes.geometry import Grid
-from scan_copies import mapped, points_in
 from synthetic_result import BUMP_OFFSET, SEGMENT_CENTRES, grid_centre, grid_points, write_synthetic_result
 from synthetic_result import rotation as turn_about
 
@@ -92,21 +92,21 @@ def test_the_result_is_the_very_map_that_was_given(truth, kind):
         "affine": about(truth, turn_about(12, 0) @ np.diag((1.1, 1.0, 0.9)), (1, -2, 3)),
     }[kind]
     points = voxels(truth)
-    found = mapped(explained(truth, given).transform.itk(), points)
+    found = transform_points(explained(truth, given).transform.itk(), points)
     given = sitk.DisplacementFieldTransform(sitk.Image(given)) if kind == "field" else given
-    assert np.abs(found - mapped(given, points)).max() < 1e-6
+    assert np.abs(found - transform_points(given, points)).max() < 1e-6
 
 
 def test_the_synthetic_truth_comes_out(truth, whole):
     """Half a voxel, a flipped axis or another order of the parts would be more than a millimetre."""
     points = voxels(truth)
-    assert np.abs(mapped(whole.transform.itk(), points) - truth.moving_points(points)).max() < 1e-5
+    assert np.abs(transform_points(whole.transform.itk(), points) - truth.moving_points(points)).max() < 1e-5
     assert whole.record["dice"]["after"] > 0.9 > whole.record["dice"]["before"] + 0.1
 
 
 def test_the_inverse_leads_back(truth, whole):
     there = points_in(truth.fixed, margin=0.25)
-    back = mapped(whole.inverse_transform.itk(), truth.moving_points(there))
+    back = transform_points(whole.inverse_transform.itk(), truth.moving_points(there))
     assert np.abs(back - there).max() < 0.3  # interpolated between voxels of up to 2.5 mm
     assert whole.record["inverse_consistency_mm"]["p95"] < 0.1
 
@@ -116,13 +116,13 @@ def test_the_inverse_leads_back(truth, whole):
 
 def test_a_field_that_only_turns_and_shifts_is_an_affine_motion_and_bends_nothing(truth):
     rigid = about(truth, turn_about(6, 2), (0.0, 0.0, 3.0))
-    told = explained(truth, as_field(rigid, truth)).record
-    assert told["kind"] == "deformable"
-    assert told["displacement_mm"]["max"] < 1e-6
-    assert told["alignment"]["rotation_deg"] == pytest.approx(6, abs=1e-6)
-    assert told["transform"]["kinds"]["rotation"] == "turns anterior towards left by 6.0°"
-    assert told["transform"]["kinds"]["bending"] is None
-    assert told["transform"]["motion"]["translation_mm"][2] == pytest.approx(3, abs=1e-6)
+    record = explained(truth, as_field(rigid, truth)).record
+    assert record["kind"] == "deformable"
+    assert record["displacement_mm"]["max"] < 1e-6
+    assert record["alignment"]["rotation_deg"] == pytest.approx(6, abs=1e-6)
+    assert record["transform"]["kinds"]["rotation"] == "turns anterior towards left by 6.0°"
+    assert record["transform"]["kinds"]["bending"] is None
+    assert record["transform"]["motion"]["translation_mm"][2] == pytest.approx(3, abs=1e-6)
 
 
 def test_a_linear_transform_is_kept_as_it_is_and_deforms_nothing(truth):
@@ -130,10 +130,10 @@ def test_a_linear_transform_is_kept_as_it_is_and_deforms_nothing(truth):
     result = explained(truth, shift, segmentations=True)
     assert result.record["kind"] == "affine" and result.transform.displacement is None
     assert result.record["alignment"]["kind"] == "given"
-    told = result.record["transform"]
-    assert (told["name"], told["parts"]) == ("moves 3.0 mm towards left", ["affine"])
-    assert told["moved_mm"] == pytest.approx({"mean": 3, "p95": 3, "max": 3})
-    assert [row["moved_mm"]["mean"] for row in told["segments"]] == pytest.approx([3, 3])
+    record = result.record["transform"]
+    assert (record["name"], record["parts"]) == ("moves 3.0 mm towards left", ["affine"])
+    assert record["moved_mm"] == pytest.approx({"mean": 3, "p95": 3, "max": 3})
+    assert [row["moved_mm"]["mean"] for row in record["segments"]] == pytest.approx([3, 3])
 
 
 def test_a_bump_of_one_segment_is_told_of_that_segment_and_not_of_the_head(truth, whole):
@@ -152,9 +152,9 @@ def test_a_bump_of_one_segment_is_told_of_that_segment_and_not_of_the_head(truth
 def test_lengths_and_dice_of_each_segment_are_measured(truth):
     """4 mm to the left everywhere but in air: nothing bends, and the segments lie 4 mm off where they were."""
     result = explained(truth, as_field(about(truth, shift=4 * LEFT), truth), segmentations=True)
-    for row, told in zip(result.record["segments"], result.record["transform"]["segments"], strict=True):
+    for row, record in zip(result.record["segments"], result.record["transform"]["segments"], strict=True):
         assert row["displacement_mm"]["max"] < 1e-6
-        assert told["moved_mm"]["mean"] == pytest.approx(4)
+        assert record["moved_mm"]["mean"] == pytest.approx(4)
         assert set(row["dice"]) == {"before", "aligned", "after"}
 
 
@@ -234,7 +234,7 @@ def test_every_kind_of_file_gives_the_same_map(truth, tmp_path, name):
     else:
         sitk.WriteImage(given, path)
     points = voxels(truth)
-    assert np.abs(mapped(read_transforms([path]), points) - truth.moving_points(points)).max() < 1e-3
+    assert np.abs(transform_points(read_transforms([path]), points) - truth.moving_points(points)).max() < 1e-3
 
 
 BAD_FILES = {
@@ -350,8 +350,8 @@ def test_a_transform_given_the_wrong_way_round_is_noticed_by_its_segments(truth)
 def test_a_mirror_is_refused_and_half_a_turn_is_not(truth):
     with pytest.raises(BadInputError, match="mirrors the image"):
         explained(truth, about(truth, np.diag((-1.0, 1, 1))))
-    told = explained(truth, about(truth, np.diag((-1.0, -1, 1)))).record["transform"]
-    assert np.abs(told["motion"]["rotation_vector_deg"]) == pytest.approx([0, 0, 180], abs=1e-6)
+    record = explained(truth, about(truth, np.diag((-1.0, -1, 1)))).record["transform"]
+    assert np.abs(record["motion"]["rotation_vector_deg"]) == pytest.approx([0, 0, 180], abs=1e-6)
 
 
 # The folder ----------------------------------------------------------------------------------------------------------
@@ -367,7 +367,7 @@ def test_the_folder_is_one_that_register_could_have_written(truth, tmp_path, kin
     assert (folder.record["kind"], folder.record["model"]) == (kind, None)
     again = RegistrationResult.load(tmp_path / "r")
     points = voxels(truth)
-    assert np.allclose(mapped(again.transform.itk(), points), mapped(shift, points), atol=1e-5)
+    assert np.allclose(transform_points(again.transform.itk(), points), transform_points(shift, points), atol=1e-5)
     with pytest.raises(BadInputError, match="no network"):
         regexplain.explain(again)
 
@@ -427,11 +427,13 @@ def test_a_large_pair_gives_the_same_slab_by_slab_but_for_a_coarser_inverse(trut
     monkeypatch.setattr("regexplain.transform_explanation.INVERSE_VOXELS", np.prod(truth.fixed.GetSize()) // 8 + 500)
     again = explained(truth, given, segmentations=True)
     points = voxels(truth)
-    assert np.allclose(mapped(once.transform.itk(), points), mapped(again.transform.itk(), points), atol=1e-6)
+    assert np.allclose(
+        transform_points(once.transform.itk(), points), transform_points(again.transform.itk(), points), atol=1e-6
+    )
     for key in ("segments", "displacement_mm", "jacobian", "dice"):
         assert again.record[key] == once.record[key]
-    told = [[row["moved_mm"] for row in result.record["transform"]["segments"]] for result in (once, again)]
-    assert told[0] == told[1]
+    record = [[row["moved_mm"] for row in result.record["transform"]["segments"]] for result in (once, again)]
+    assert record[0] == record[1]
     there_and_back = (result.record["inverse_consistency_mm"]["p95"] for result in (once, again))
     assert max(there_and_back) < 0.15
     if kind != "affine":

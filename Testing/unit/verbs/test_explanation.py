@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 import regexplain
 import sample_pair
+from equivalent_scans import reoriented
 from regexplain import explain, register
 from regexplain.cards import registry
 from regexplain.cli import main
@@ -26,7 +27,6 @@ from regexplain.torch_backend.attribution.target import motion_target
 from regexplain.torch_backend.inference.model import Model
 from regexplain.volumes.geometry import Grid
 from regexplain.volumes.intensities import tissue_mask
-from scan_copies import reordered
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def test_without_a_segmentation_the_tissue_is_asked_about_and_not_the_air(real):
 
 
 def test_a_mask_of_a_segment_gives_the_segments_map(real):
-    mask = reordered(sample_pair.image("fixed_segmentation") == 1)
+    mask = reoriented(sample_pair.image("fixed_segmentation") == 1)
     by_mask, by_label = (explain(real, ["encoder-fixed"], region=r, threads=1)[0] for r in (mask, 1))
     assert np.array_equal(*[sitk.GetArrayViewFromImage(h.image) for h in (by_mask, by_label)])
 

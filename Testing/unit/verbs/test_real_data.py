@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from equivalent_scans import points_in, reoriented, rotation, transform_points, with_moved_header
 from regexplain import register
 from regexplain.cards import registry
 from regexplain.evaluation import EvaluationConfig, evaluate
 from regexplain.progress import Progress
 from regexplain.volumes.images import read_volume
-from scan_copies import mapped, points_in, reordered, rotation, turned
 
 pytestmark = pytest.mark.real_data
 
@@ -70,9 +70,9 @@ def test_two_visits_of_a_head_are_registered_however_they_are_stored(visits, kin
     assert after >= before
 
     points = points_in(fixed)
-    answer = mapped(result.transform.itk(), points)
-    stored = register(reordered(fixed), reordered(moving, (2, 0, 1), (True, False, True)))
-    assert np.linalg.norm(mapped(stored.transform.itk(), points) - answer, axis=1).mean() < 0.2
+    answer = transform_points(result.transform.itk(), points)
+    stored = register(reoriented(fixed), reoriented(moving, (2, 0, 1), (True, False, True)))
+    assert np.linalg.norm(transform_points(stored.transform.itk(), points) - answer, axis=1).mean() < 0.2
     a, b = rotation(degrees=18), rotation((1, 0, 0), -12)
-    oblique = register(turned(fixed, a), turned(moving, b))
-    assert np.linalg.norm(mapped(oblique.transform.itk(), points @ a.T) - answer @ b.T, axis=1).mean() < 0.2
+    oblique = register(with_moved_header(fixed, a), with_moved_header(moving, b))
+    assert np.linalg.norm(transform_points(oblique.transform.itk(), points @ a.T) - answer @ b.T, axis=1).mean() < 0.2

@@ -5,12 +5,20 @@ import pytest
 import SimpleITK as sitk
 
 import sample_pair
+from equivalent_scans import (
+    REORDERINGS,
+    points_in,
+    reoriented,
+    resampled,
+    rotation,
+    transform_points,
+    with_moved_header,
+)
 from regexplain import components, register
 from regexplain.errors import BadInputError
 from regexplain.volumes.geometry import Grid
 from regexplain.volumes.intensities import background_value
 from regexplain.volumes.segmentations import labels_of
-from scan_copies import REORDERINGS, mapped, points_in, reordered, respaced, rotation, turned
 
 fixed, moving = sample_pair.image("fixed"), sample_pair.image("moving")
 fixed_labels, moving_labels = sample_pair.image("fixed_segmentation"), sample_pair.image("moving_segmentation")
@@ -22,7 +30,7 @@ def result(sample_result):
 
 
 def answer(result, points) -> np.ndarray:
-    return mapped(result.transform.itk(), points)
+    return transform_points(result.transform.itk(), points)
 
 
 def moving_box_holds(point) -> bool:
@@ -49,12 +57,14 @@ def test_the_written_transform_alone_makes_the_warped_image(result, tmp_path):
 
 def test_the_inverse_transform_leads_back(result):
     points = points_in(fixed, margin=0.25)
-    there_and_back = mapped(result.inverse_transform.itk(), answer(result, points))
+    there_and_back = transform_points(result.inverse_transform.itk(), answer(result, points))
     error = np.linalg.norm(there_and_back - points, axis=1)
     assert error.mean() < 0.1
     voxels = np.random.default_rng(0).integers(fixed.GetSize(), size=(2000, 3))
     everywhere = np.array([fixed.TransformIndexToPhysicalPoint(v.tolist()) for v in voxels])
-    error = np.linalg.norm(mapped(result.inverse_transform.itk(), answer(result, everywhere)) - everywhere, axis=1)
+    error = np.linalg.norm(
+        transform_points(result.inverse_transform.itk(), answer(result, everywhere)) - everywhere, axis=1
+    )
     inside = [moving_box_holds(p) for p in answer(result, everywhere)]
     assert error[inside].mean() == pytest.approx(result.record["inverse_consistency_mm"]["mean"], rel=0.2)
 
@@ -68,21 +78,21 @@ def test_an_image_registered_to_itself_does_not_move():
 @pytest.mark.parametrize("order, flips", REORDERINGS)
 def test_storage_order_changes_no_answer(result, order, flips):
     points = points_in(fixed)
-    other = register(reordered(fixed, order, flips), reordered(moving), threads=1)
+    other = register(reoriented(fixed, order, flips), reoriented(moving), threads=1)
     assert np.abs(answer(other, points) - answer(result, points)).max() < 0.01
 
 
 def test_an_oblique_header_turns_the_answer_with_it(result):
     points = points_in(fixed)
     a, b = rotation(degrees=25), rotation((0, 1, 1), -30)
-    other = register(turned(fixed, a, (10, 0, -5)), turned(moving, b), threads=1)
+    other = register(with_moved_header(fixed, a, (10, 0, -5)), with_moved_header(moving, b), threads=1)
     expected = answer(result, points) @ b.T
     assert np.abs(answer(other, points @ a.T + [10, 0, -5]) - expected).max() < 0.01
 
 
 def test_thick_slices_change_the_answer_by_less_than_a_millimetre(result):
     points = points_in(fixed)
-    other = register(respaced(fixed, (0.7, 0.7, 2.0)), moving, model="hippocampus", threads=1)
+    other = register(resampled(fixed, (0.7, 0.7, 2.0)), moving, model="hippocampus", threads=1)
     error = np.linalg.norm(answer(other, points) - answer(result, points), axis=1)
     assert error.mean() < 0.5
     assert np.percentile(error, 95) < 1.0
@@ -100,7 +110,7 @@ def test_the_same_input_gives_the_same_output(result):
 
 
 def test_a_model_forced_on_what_it_was_not_made_for_warns():
-    wide = respaced(fixed, (3.0, 3.0, 3.0))
+    wide = resampled(fixed, (3.0, 3.0, 3.0))
     record = register(wide, wide + 0, model="hippocampus", threads=1).record
     assert record["model"]["inside_domain"] is False
     assert "was not made for these images" in record["warnings"][0]

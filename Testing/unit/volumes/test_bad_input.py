@@ -11,6 +11,7 @@ import SimpleITK as sitk
 from click.testing import CliRunner
 
 import sample_pair
+from equivalent_scans import reoriented, resampled, with_moved_header
 from regexplain.cards import registry
 from regexplain.cli import main
 from regexplain.cli.verb import verb
@@ -19,7 +20,6 @@ from regexplain.torch_backend.inference.model import Model
 from regexplain.volumes.images import read_segmentation, read_volume, resample_segmentation
 from regexplain.volumes.intensities import robust_rescale
 from regexplain.volumes.threads import device_errors
-from scan_copies import reordered, respaced, turned
 
 
 def written(folder: Path, array: np.ndarray, name="image.nii.gz", vector=False) -> Path:
@@ -182,12 +182,12 @@ def test_what_is_no_label_map_is_refused(array, words):
 def test_a_segmentation_of_another_place_is_refused():
     image, labels = sitk.GetImageFromArray(ramp(5, 6, 7)), sitk.GetImageFromArray(LABELS)
     with pytest.raises(BadInputError, match="does not lie on its image"):
-        resample_segmentation(turned(labels, np.eye(3), (100, 0, 0)), image)
+        resample_segmentation(with_moved_header(labels, np.eye(3), (100, 0, 0)), image)
 
 
 def test_a_segmentation_on_another_grid_is_laid_on_the_image():
     image, labels = sample_pair.image("fixed"), sample_pair.image("fixed_segmentation")
-    fine = respaced(reordered(labels), (0.5, 0.5, 0.5), nearest=True)
+    fine = resampled(reoriented(labels), (0.5, 0.5, 0.5), nearest=True)
     fitted = resample_segmentation(sitk.Cast(fine, sitk.sitkFloat32), image)
     assert np.array_equal(sitk.GetArrayFromImage(fitted), sitk.GetArrayFromImage(labels))
 
@@ -297,7 +297,7 @@ def test_bad_input_ends_with_2_and_one_sentence_and_writes_nothing(tmp_path):
 
 
 def test_scans_that_do_not_overlap_are_refused(tmp_path):
-    far = turned(sample_pair.image("moving"), np.eye(3), (0, 0, 400))
+    far = with_moved_header(sample_pair.image("moving"), np.eye(3), (0, 0, 400))
     sitk.WriteImage(far, str(tmp_path / "far.nii.gz"))
     code, said = run("register", sample_pair.file("fixed"), tmp_path / "far.nii.gz", "--output", tmp_path / "r")
     assert code == 2

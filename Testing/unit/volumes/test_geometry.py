@@ -4,6 +4,7 @@ import SimpleITK as sitk
 from hypothesis import given
 from hypothesis import strategies as st
 
+from equivalent_scans import REORDERINGS, reoriented, rotation, with_moved_header
 from regexplain.transforms.itk import as_affine
 from regexplain.volumes.geometry import (
     Grid,
@@ -16,7 +17,6 @@ from regexplain.volumes.geometry import (
     resample_to_canvas,
     subsampling_step,
 )
-from scan_copies import REORDERINGS, reordered, rotation, turned
 
 
 def scan(size=(9, 11, 7), spacing=(0.7, 1.1, 4.0), origin=(-20.0, 5.0, 31.0)) -> sitk.Image:
@@ -28,7 +28,7 @@ def scan(size=(9, 11, 7), spacing=(0.7, 1.1, 4.0), origin=(-20.0, 5.0, 31.0)) ->
 
 @given(st.tuples(*[st.floats(-5, 15)] * 3), st.floats(-180, 180), st.tuples(*[st.floats(0.2, 5)] * 3))
 def test_a_grid_places_indices_in_the_world_as_itk_does(index, degrees, spacing):
-    image = turned(scan(spacing=spacing), rotation(degrees=degrees))
+    image = with_moved_header(scan(spacing=spacing), rotation(degrees=degrees))
     expected = image.TransformContinuousIndexToPhysicalPoint(index)
     assert np.allclose(Grid.of(image).world(np.array(index)), expected, atol=1e-6)
     assert np.allclose((Grid.of(image).voxel_to_world @ [*index, 1])[:3], expected, atol=1e-6)
@@ -36,22 +36,24 @@ def test_a_grid_places_indices_in_the_world_as_itk_does(index, degrees, spacing)
 
 @pytest.mark.parametrize("order, flips", REORDERINGS)
 def test_another_storage_order_gives_the_same_anatomical_grid(order, flips):
-    image = turned(scan(), rotation(degrees=20))
-    a, b = as_closest_lps(Grid.of(image)), as_closest_lps(Grid.of(reordered(image, order, flips)))
+    image = with_moved_header(scan(), rotation(degrees=20))
+    a, b = as_closest_lps(Grid.of(image)), as_closest_lps(Grid.of(reoriented(image, order, flips)))
     assert a.size == b.size
     for name in ("spacing", "origin", "direction"):
         assert np.allclose(getattr(a, name), getattr(b, name))
 
 
 def test_the_anatomical_axes_point_left_posterior_and_superior():
-    assert (np.diag(as_closest_lps(Grid.of(turned(reordered(scan()), rotation(degrees=30)))).axes) > 0.8).all()
+    assert (
+        np.diag(as_closest_lps(Grid.of(with_moved_header(reoriented(scan()), rotation(degrees=30)))).axes) > 0.8
+    ).all()
 
 
 @pytest.mark.parametrize("order, flips", REORDERINGS)
 def test_the_canvas_holds_the_same_voxels_for_every_copy_of_a_scan(order, flips):
     image = scan()
     expected = resample_to_canvas(image, canvas_around(image, (10, 12, 14), (1.0, 1.0, 2.0)))
-    oblique = turned(reordered(image, order, flips), rotation(degrees=25), (40, -7, 3))
+    oblique = with_moved_header(reoriented(image, order, flips), rotation(degrees=25), (40, -7, 3))
     content = resample_to_canvas(oblique, canvas_around(oblique, (10, 12, 14), (1.0, 1.0, 2.0)))
     assert expected.any()
     assert np.allclose(content, expected, atol=1e-4)
@@ -62,8 +64,8 @@ def test_a_border_between_cells_is_interpolated_the_same_for_every_copy():
     contents = []
     for copy in (
         image,
-        *(reordered(image, *r) for r in REORDERINGS),
-        turned(image, rotation(degrees=31), (3.3, 0, -9)),
+        *(reoriented(image, *r) for r in REORDERINGS),
+        with_moved_header(image, rotation(degrees=31), (3.3, 0, -9)),
     ):
         contents.append(resample_to_canvas(copy, canvas_around(copy, (12, 14, 10), (1.0, 1.0, 1.0))))
     assert all(np.allclose(content, contents[0], atol=1e-5) for content in contents[1:])
@@ -72,7 +74,7 @@ def test_a_border_between_cells_is_interpolated_the_same_for_every_copy():
 def test_a_border_between_two_cells_belongs_to_the_image_on_both_sides():
     """9 voxels on 12 cells about their middle: the cells half a voxel beyond the outermost voxels lie on the border."""
     ones = sitk.GetImageFromArray(np.ones((9, 9, 9), np.float32))
-    copies = [ones, *(turned(ones, rotation(degrees=d), (d, 3.3, -7.7)) for d in (7, 13, 29, 41))]
+    copies = [ones, *(with_moved_header(ones, rotation(degrees=d), (d, 3.3, -7.7)) for d in (7, 13, 29, 41))]
     expected = np.array([0, *[1] * 10, 0], np.float32)
     for copy in copies:
         content = resample_to_canvas(copy, canvas_around(copy, (12, 12, 12), (1.0, 1.0, 1.0), Grid.of(copy).centre))
@@ -84,7 +86,11 @@ def test_a_border_between_two_cells_belongs_to_the_image_on_both_sides():
 def test_the_cells_of_a_canvas_of_the_images_own_spacing_are_its_voxels(size):
     """Neither moved by a whole voxel nor blurred by half a one, whichever sizes are odd."""
     image = sitk.GetImageFromArray(np.random.default_rng(0).random(size[::-1]).astype(np.float32))
-    for copy in (image, turned(image, rotation(degrees=30), (3, 4, 5)), *(reordered(image, *r) for r in REORDERINGS)):
+    for copy in (
+        image,
+        with_moved_header(image, rotation(degrees=30), (3, 4, 5)),
+        *(reoriented(image, *r) for r in REORDERINGS),
+    ):
         content = resample_to_canvas(copy, canvas_around(copy, (12, 12, 12), (1.0, 1.0, 1.0)))
         filled = np.argwhere(content)
         assert np.abs(filled.mean(0) - 5.5).max() <= 0.5

@@ -11,10 +11,10 @@ import SimpleITK as sitk
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from equivalent_scans import rotation
 from regexplain.errors import BadInputError
 from regexplain.volumes.geometry import Grid
 from regexplain.volumes.images import read_segmentation, read_vectors, read_volume
-from scan_copies import rotation
 
 LPS = np.diag([-1, -1, 1, 1])  # from RAS, and back
 AFFINE = np.array([[-1.5, 0, 0, 40], [0, 2, 0, -30], [0, 0, 3, 20], [0, 0, 0, 1]])  # to RAS

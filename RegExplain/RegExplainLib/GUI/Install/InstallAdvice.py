@@ -12,10 +12,10 @@ from slicer.i18n import tr as _
 OLDEST_PYTHON = (3, 10)  # as in pyproject.toml
 TORCH_BYTES, OTHERS_BYTES = 6_000_000_000, 200_000_000  # with what pip unpacks on the way
 REGISTRY = ("pypi.org", 443)
-PATIENCE_S = 3
+TIMEOUT_S = 3
 
 
-def hindrance(withTorch):
+def installProblem(withTorch):
     """What makes installing impossible from the start, and the way out; "" where nothing does."""
     folder = sysconfig.get_paths()["purelib"]
     if sys.version_info < OLDEST_PYTHON:
@@ -38,9 +38,9 @@ def hindrance(withTorch):
     return ""
 
 
-def wayOn():
+def nextStep():
     """What to do after installing failed, judged by whether the packages' server can be reached."""
-    if canReach(*REGISTRY):
+    if isReachable(*REGISTRY):
         return _(
             "The packages' server can be reached; see the Python console for the reason, restart Slicer, try again."
         )
@@ -55,9 +55,9 @@ def wayOn():
     )
 
 
-def canReach(host, port):
+def isReachable(host, port):
     try:
-        with socket.create_connection((host, port), PATIENCE_S):
+        with socket.create_connection((host, port), TIMEOUT_S):
             return True
     except OSError:
         return False

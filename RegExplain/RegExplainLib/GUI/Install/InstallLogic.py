@@ -32,14 +32,14 @@ class InstallLogic:
 
     def ensure(self):
         """True once all is there and agreed to; False where the user declines. RegExplainError where it fails."""
-        missing, terms = self.missing(), Licences.unagreedTerms()
-        if missing and (hindrance := InstallAdvice.hindrance(TORCH in missing)):
-            raise RegExplainError(hindrance)
-        questions = [text for text in (questionAbout(missing), terms) if text]
+        missing, terms = self.missing(), Licences.licenceQuestion()
+        if missing and (installProblem := InstallAdvice.installProblem(TORCH in missing)):
+            raise RegExplainError(installProblem)
+        questions = [text for text in (installQuestion(missing), terms) if text]
         if questions and not self._ask("\n\n".join(questions)):
             return False
         if terms:
-            Licences.remember()
+            Licences.rememberConsent()
         if missing:
             self._install(missing)
         return True
@@ -47,18 +47,18 @@ class InstallLogic:
     def _install(self, missing):
         others = [requirement for requirement in missing if requirement != TORCH]
         if TORCH in missing:
-            self._say(_("Installing PyTorch"), 0)
+            self._showStage(_("Installing PyTorch"), 0)
             self._installTorch()
         try:
             if others:
-                self._say(_("Installing {names}").format(names=namesOf(others)), len(missing) - len(others))
+                self._showStage(_("Installing {names}").format(names=namesOf(others)), len(missing) - len(others))
                 slicer.util.pip_install(others)
         except Exception as error:
-            raise RegExplainError(failed(namesOf(others))) from error
+            raise RegExplainError(installFailed(namesOf(others))) from error
         if still := self.missing():
-            raise RegExplainError(failed(namesOf(still)))
+            raise RegExplainError(installFailed(namesOf(still)))
 
-    def _say(self, stage, done):
+    def _showStage(self, stage, done):
         """Installing blocks the panel, so what it is about is shown first."""
         self._report(stage, done, 0)
         slicer.app.processEvents()
@@ -75,12 +75,12 @@ class InstallLogic:
             wanted = TORCH.removeprefix("torch")
             torch = PyTorchUtils.PyTorchUtilsLogic().installTorch(askConfirmation=False, torchVersionRequirement=wanted)
         except Exception as error:
-            raise RegExplainError(failed("PyTorch")) from error
+            raise RegExplainError(installFailed("PyTorch")) from error
         if torch is None:
-            raise RegExplainError(failed("PyTorch"))
+            raise RegExplainError(installFailed("PyTorch"))
 
 
-def questionAbout(missing):
+def installQuestion(missing):
     """One question with all that the user should know before agreeing; "" where nothing is missing."""
     if not missing:
         return ""
@@ -100,8 +100,8 @@ def questionAbout(missing):
     return question
 
 
-def failed(names):
-    return _("Installing {names} failed. {wayOn}").format(names=names, wayOn=InstallAdvice.wayOn())
+def installFailed(names):
+    return _("Installing {names} failed. {nextStep}").format(names=names, nextStep=InstallAdvice.nextStep())
 
 
 def readRequirements(path):
@@ -123,9 +123,9 @@ def isMet(requirement):
     version = versionOf(nameOf(requirement))
     if version is None:
         return False
-    installed = numbers(version)
+    installed = versionNumbers(version)
     bounds = re.findall(r"(>=|<)\s*([\d.]+)", requirement)
-    return all((installed >= numbers(bound)) == (comparison == ">=") for comparison, bound in bounds)
+    return all((installed >= versionNumbers(bound)) == (comparison == ">=") for comparison, bound in bounds)
 
 
 def versionOf(name):
@@ -136,6 +136,6 @@ def versionOf(name):
         return None
 
 
-def numbers(version):
+def versionNumbers(version):
     """The release of a version, as a tuple: 2.13.0+cpu is (2, 13, 0)."""
     return tuple(int(part) for part in re.match(r"[\d.]*\d", version).group().split("."))

@@ -10,7 +10,7 @@ PAGE = "https://creativecommons.org/licenses/by-sa/4.0"
 AGREED = f"RegExplain/agreed/{SHARE_ALIKE}"  # in the user's settings
 
 
-def unagreedTerms():
+def licenceQuestion():
     """What the user has to agree to, in words; "" where that was done, or no such model is installed, or nobody is
     there to ask, as in Slicer's testing mode.
     """
@@ -25,6 +25,6 @@ def unagreedTerms():
     return text.format(names=", ".join(names), page=PAGE)
 
 
-def remember():
+def rememberConsent():
     """That the user agreed."""
     slicer.app.userSettings().setValue(AGREED, True)

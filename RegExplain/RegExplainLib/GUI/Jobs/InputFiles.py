@@ -14,8 +14,9 @@ class InputFiles:
 
     @classmethod
     def write(cls, chosen, scratch):
-        """Steps (InSteps) that write the chosen nodes and end in (`yield from`) the files; a step is one volume or one
-        segment, and a file is written in a thread. After the first step the nodes may change, or go.
+        """Steps (StepRunner) that write the chosen nodes and end in (`yield from`) the files.
+
+        A step is one volume or one segment; a file is written in a thread. After the first step the nodes may change.
 
         chosen: the parameter node. Raises RegExplainError where a node cannot be written.
         """

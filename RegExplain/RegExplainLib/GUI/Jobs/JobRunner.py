@@ -21,8 +21,8 @@ IDLE_MS = 10 * 60 * 1000  # after which a worker that nobody needs gives back it
 class JobRunner:
     """One `regexplain` verb at a time; its progress lines (docs/worker.md) become signals.
 
-    All run in one worker process, which keeps what it loaded from one verb to the next. It is ended by `giveBack`, or
-    after a while without a job, and a cancelled one is: the next job starts another.
+    All run in one worker process, which keeps what it loaded from one verb to the next. `releaseWorker`, a cancelled
+    job, or a while without a job ends it; the next job then starts another.
     progress(stage, done, total), warning(message) and logged(line) come while a job runs, then one of finished(result
     path), failed(sentence) and cancelled(). The scratch folder is removed after that.
     """
@@ -56,14 +56,14 @@ class JobRunner:
             self._cancelling = True
             self._process.stop()
 
-    def giveBack(self):
+    def releaseWorker(self):
         """The memory of a worker without a job."""
         if self._process is not None and not self.running:
             process, self._process = self._process, None
             process.stop()
 
     def shutDown(self):
-        """As `cancel` and `giveBack`, but everything has ended on return."""
+        """As `cancel` and `releaseWorker`, but everything has ended on return."""
         if self._process is not None:
             self._cancelling = True
             self._process.kill()
@@ -84,7 +84,7 @@ class JobRunner:
             return
         name, values = event
         {
-            "started": process.knowsGroup,
+            "started": process.setGroupId,
             "progress": self.progress.emit,
             "warning": self.warning.emit,
             "finished": self._keepResult,
@@ -101,7 +101,7 @@ class JobRunner:
     def _onJobEnded(self, exitCode):
         if self.running and not self._cancelling:  # a cancelled job ends with its process
             jobs = self._jobs
-            qt.QTimer.singleShot(IDLE_MS, lambda: self.giveBack() if self._jobs == jobs else None)
+            qt.QTimer.singleShot(IDLE_MS, lambda: self.releaseWorker() if self._jobs == jobs else None)
             self._concludeWith(exitCode)
 
     def _onEnded(self, process, exitCode):
@@ -118,7 +118,7 @@ class JobRunner:
         elif self._result is not None:  # whatever a library does on the way out
             self._conclude(self.finished, self._result)
         else:
-            self._conclude(self.failed, whyItEnded(exitCode))
+            self._conclude(self.failed, exitReason(exitCode))
 
     def _conclude(self, signal, *values):
         scratch, self._scratch = self._scratch, None
@@ -137,7 +137,7 @@ def parsedEvent(line):
         return None
 
 
-def whyItEnded(exitCode):
+def exitReason(exitCode):
     """One sentence for a worker that gave no answer."""
     if exitCode == NOT_STARTED:
         return _("Slicer's Python could not be started; the log below says why. Installing Slicer again may help.")

@@ -9,14 +9,14 @@ class RunningJob:
     `ended` tells that it is over; `changed` and `said(text, warnings)` are the session's.
     """
 
-    def __init__(self, parameters, changed, said):
-        self._parameters, self.changed, self._said = parameters, changed, said
+    def __init__(self, parameters, changed, statusMessage):
+        self._parameters, self.changed, self._statusMessage = parameters, changed, statusMessage
         self.ended = Signal()
         self.name = ""  # while none runs
         self.startedFrom = None  # ParameterNode
 
     @property
-    def startedHere(self):
+    def startedFromShown(self):
         """Whether it is of the parameter set on show, or of one that was deleted meanwhile."""
         node = self.startedFrom.parameterNode
         return node is self._parameters.node.parameterNode or node.GetScene() is None
@@ -28,7 +28,7 @@ class RunningJob:
     def end(self, text=""):
         """text: for the status line."""
         if text:
-            self.say(text)
+            self.showStatus(text)
         self.name = ""
         self.ended.emit()
         self.changed.emit()
@@ -36,5 +36,5 @@ class RunningJob:
     def cancelled(self):
         self.end(_("Cancelled. Nothing in your scene was changed."))
 
-    def say(self, text):
-        self._said.emit(text, [])
+    def showStatus(self, text):
+        self._statusMessage.emit(text, [])

@@ -7,7 +7,7 @@ from slicer.i18n import tr as _
 import slicer
 
 from ..Disk import diskErrors
-from .InSteps import InSteps
+from .StepRunner import StepRunner
 
 WITHOUT_NETWORK = ("explain-transform",)  # verbs that know no device
 
@@ -16,13 +16,13 @@ class VerbJob:
     """Runs a verb of the command line as the running job: installs what it lacks, writes its inputs, starts the worker.
 
     The job ends with the worker, or, where `loading` then brings the result into the scene, after that; where
-    `whenFinished` gives steps (InSteps), after those.
+    `whenFinished` gives steps (StepRunner), after those.
     """
 
     def __init__(self, job, runner, installLogic, parameters, loading, messages):
         self._job, self._runner, self._installLogic = job, runner, installLogic
         self._parameters, self._loading, self._messages = parameters, loading, messages
-        self._preparing, self._finishing, self._scratch = InSteps(), InSteps(), None
+        self._preparing, self._finishing, self._scratch = StepRunner(), StepRunner(), None
         self._whenFinished = None
         runner.finished.connect(self._onFinished)
         runner.failed.connect(self._onFailed)
@@ -35,7 +35,7 @@ class VerbJob:
     def start(self, name, prepare, whenFinished):
         """As Session.startJob."""
         if self._job.name:
-            self._job.say(_("Another computation is running; wait for its end, or cancel it first."))
+            self._job.showStatus(_("Another computation is running; wait for its end, or cancel it first."))
             return
         self._whenFinished = whenFinished
         self._job.begin(name)

@@ -25,7 +25,7 @@ def main():
     if hasattr(os, "setsid"):
         with contextlib.suppress(OSError):  # head of a group already
             os.setsid()
-    say("started", pid=os.getpid())
+    emit("started", pid=os.getpid())
     sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
     commands = queue.SimpleQueue()
     threading.Thread(target=listen, args=[commands], daemon=True).start()
@@ -33,7 +33,7 @@ def main():
     while code != CANCELLED:
         code = exitCode(commands.get())
         signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a command's own way to end is not for the time between commands
-        say("ended", code=code)
+        emit("ended", code=code)
     os._exit(code)  # waits for no thread
 
 
@@ -65,7 +65,7 @@ def listen(commands):
     os._exit(1)
 
 
-def say(event, **values):
+def emit(event, **values):
     """On a line of its own, even where something else was printed without a line end."""
     print("\n" + json.dumps({"event": event} | values), flush=True)
 

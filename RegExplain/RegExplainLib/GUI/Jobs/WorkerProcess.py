@@ -15,7 +15,7 @@ from ...Signal import Signal
 GRACE_MS = 1000  # between asking the worker to end and ending it
 KILLED, NOT_STARTED = "killed", "not started"
 LINE_LIMIT_BYTES = 1 << 20  # garbage without a line end must not fill the memory
-LINES_A_TURN = 100  # of the event loop: a worker that says very much must not block Slicer
+LINES_PER_TURN = 100  # of the event loop: a worker that says very much must not block Slicer
 
 
 class WorkerProcess:
@@ -50,7 +50,7 @@ class WorkerProcess:
         """Let it run `regexplain` with these arguments, once it has done what it was told before."""
         self._process.write(json.dumps(arguments).encode() + b"\n")
 
-    def knowsGroup(self, processId):
+    def setGroupId(self, processId):
         """The worker told its process id, which is its group's too; later claims are not the worker's own."""
         if self._groupId is None and processId > 1:
             self._groupId = processId
@@ -84,12 +84,12 @@ class WorkerProcess:
                 os.killpg(self._groupId, signal.SIGTERM if gently else signal.SIGKILL)
 
     def _readOutput(self):
-        self._take(self._process.readAllStandardOutput(), self.outputLine)
+        self._splitLines(self._process.readAllStandardOutput(), self.outputLine)
 
     def _readErrors(self):
-        self._take(self._process.readAllStandardError(), self.errorLine)
+        self._splitLines(self._process.readAllStandardError(), self.errorLine)
 
-    def _take(self, received, line):
+    def _splitLines(self, received, line):
         *whole, rest = (self._pending[line] + bytes(received.data())).split(b"\n")
         if len(rest) > LINE_LIMIT_BYTES:
             whole, rest = [*whole, rest], b""
@@ -101,7 +101,7 @@ class WorkerProcess:
 
     def _emitLines(self):
         """A turn's worth now, the rest in the turns to come; the end of the process is told after its last line."""
-        for _ in range(len(self._lines) if self._stopping else min(len(self._lines), LINES_A_TURN)):
+        for _ in range(len(self._lines) if self._stopping else min(len(self._lines), LINES_PER_TURN)):
             line, text = self._lines.popleft()
             line.emit(text)
         if self._lines:

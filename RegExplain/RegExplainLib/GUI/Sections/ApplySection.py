@@ -13,12 +13,12 @@ class ApplySection:
         session.changed.connect(self.update)
 
     def update(self):
-        whyNot = self._whyNot()
-        self._ui.applyButton.enabled = not whyNot
-        self._ui.applyButton.toolTip = whyNot or self._toolTip
+        reason = self._disabledReason()
+        self._ui.applyButton.enabled = not reason
+        self._ui.applyButton.toolTip = reason or self._toolTip
         self._ui.applyButton.text = _("Take it out of the transform") if self._isApplied() else self._text
 
-    def _whyNot(self):
+    def _disabledReason(self):
         if self._session.result is None:
             return _("Register two volumes first.")
         return "" if self._node() is not None else _("Choose a node to move.")
@@ -35,14 +35,14 @@ class ApplySection:
 
     def _onClicked(self):
         with self._session.messages.guard():
-            self._session.said.emit(self._done(), [])
+            self._session.statusMessage.emit(self._applyOrUndo(), [])
         self._session.changed.emit()
 
-    def _done(self):
+    def _applyOrUndo(self):
         """Do what the button says; returns it in a sentence."""
         result, node, parameters = self._session.result, self._node(), self._session.parameterNode
         if self._isApplied():
-            TransformUse.takeOut(node)
+            TransformUse.unapply(node)
             return _("{name} lies where it was again.").format(name=node.GetName())
         if parameters.harden:
             copy = TransformUse.hardenedCopy(result, node, parameters.inverse)

@@ -1,4 +1,4 @@
-from .Shown import quiet
+from .LayerVisibility import signalsBlocked
 
 
 class Choices:
@@ -16,7 +16,7 @@ class Choices:
 
     def show(self, titles, chosen):
         """List `titles` (value: title) with `chosen` on show, or the first where that is not among them."""
-        with quiet(self._comboBox):
+        with signalsBlocked(self._comboBox):
             if titles != self._titles:
                 self._titles = dict(titles)
                 self._comboBox.clear()

@@ -7,9 +7,9 @@ from regexplain.report import wording
 from ...MRML.Layers import HeatmapLayer
 from .Choices import Choices
 from .JobButton import JobButton
-from .Page import Page
+from .LayerVisibility import setLayerVisible, updateCheckBox
 from .RegionPicker import RegionPicker
-from .Shown import setShown, showState
+from .SectionBody import SectionBody
 
 OF_IMAGES = ("integrated-gradients", "occlusion")  # methods whose stages are the images themselves
 IMAGES = ("fixed", "moving")
@@ -20,21 +20,21 @@ class ExplainSection:
 
     def __init__(self, ui, session):
         self._ui, self._session = ui, session
-        self._page = Page(ui, "explain")
+        self._page = SectionBody(ui, "explain")
         self._button = JobButton(ui.explainButton, session, "explain", self._explain)
         self._stages = Choices(ui.stageSelector, self._onStagePicked)
         self._regions = Choices(ui.regionSelector, self._onRegionPicked)
         self._methods = Choices(ui.methodSelector, self._onMethodPicked)
         self._picker = RegionPicker(ui.pickRegionButton, session, self._onSegmentClicked)
-        ui.showHeatmapCheckBox.connect("toggled(bool)", lambda shown: setShown(session, self._heatmap(), shown))
+        ui.showHeatmapCheckBox.connect("toggled(bool)", lambda shown: setLayerVisible(session, self._heatmap(), shown))
         ui.hotSpotButton.connect("clicked()", self._goToHotSpot)
         session.changed.connect(self.update)
 
     def update(self):
-        whyNot = self._session.shown.whyNotExtended()
-        self._page.show("" if self._heatmapEntries() else whyNot)
-        self._button.update(whyNot)
-        self._picker.update("" if self._session.shown.segmentNames() else _("There is no segmentation to click."))
+        reason = self._session.selection.reasonNotExtendable()
+        self._page.show("" if self._heatmapEntries() else reason)
+        self._button.update(reason)
+        self._picker.update("" if self._session.selection.segmentNames() else _("There is no segmentation to click."))
         parameters = self._session.parameterNode
         if parameters is not None:
             self._stages.show(self._titlesOfStages(), parameters.stage)
@@ -42,7 +42,7 @@ class ExplainSection:
             self._methods.show(METHODS, parameters.method)
             self._adjustHeatmap(parameters)
         layer = self._heatmap()
-        showState(self._ui.showHeatmapCheckBox, layer)
+        updateCheckBox(self._ui.showHeatmapCheckBox, layer)
         self._ui.hotSpotButton.enabled = layer is not None and layer.visible
 
     def _heatmapEntries(self):
@@ -56,12 +56,12 @@ class ExplainSection:
         return {stage: _(stage_title(stage)) for stage in self._ownStages()} | computed
 
     def _ownStages(self):
-        card = self._session.shown.card
+        card = self._session.selection.card
         return card.stages if card is not None else STAGES["latent"]
 
     def _titlesOfRegions(self):
         """Name by label, 0 first for all that there is."""
-        segmentNames = self._session.shown.segmentNames()
+        segmentNames = self._session.selection.segmentNames()
         return {0: _("All segments") if segmentNames else _("All tissue"), **segmentNames}
 
     def _heatmap(self):
@@ -75,9 +75,9 @@ class ExplainSection:
             parameters.method = entry.get("method", DEFAULT_METHOD)
         parameters.stage = stage
         layer = self._heatmap()
-        setShown(self._session, layer, True)
+        setLayerVisible(self._session, layer, True)
         if layer is not None:
-            self._sayWhatItShows(stage)
+            self._showHeatmapStatus(stage)
 
     def _onRegionPicked(self, label):
         self._session.parameterNode.region = label
@@ -87,11 +87,13 @@ class ExplainSection:
 
     def _onSegmentClicked(self, label):
         if label is None:
-            self._session.said.emit(_("There is no segment where you clicked; press Pick and click inside one."), [])
+            self._session.statusMessage.emit(
+                _("There is no segment where you clicked; press Pick and click inside one."), []
+            )
         else:
             self._onRegionPicked(label)
             name = self._titlesOfRegions()[label]
-            self._session.said.emit(_("Region: {name}. Press Explain.").format(name=name), [])
+            self._session.statusMessage.emit(_("Region: {name}. Press Explain.").format(name=name), [])
 
     def _adjustHeatmap(self, parameters):
         layer = self._heatmap()
@@ -131,12 +133,12 @@ class ExplainSection:
     def _onExplained(self):
         self._chooseWhatWasMade()
         layer = self._heatmap()
-        made = yield layer.making()
+        made = yield layer.prepare()
         if self._session.result is None or self._session.result.id != layer.resultNodes.id:
             return
         layer.remove()  # of another region
         layer.add(made)
-        self._sayWhatItShows(layer.stage)
+        self._showHeatmapStatus(layer.stage)
 
     def _chooseWhatWasMade(self):
         """By another method than the heatmap on show, the new one has another name."""
@@ -149,18 +151,18 @@ class ExplainSection:
                 parameters.stage = (own or made)[0]
         self.update()
 
-    def _sayWhatItShows(self, stage):
+    def _showHeatmapStatus(self, stage):
         if component_of(stage) is not None:
             text = _("{heatmap}: warm where the image's coordinate along that component is raised, cool where lowered.")
-            self._session.said.emit(text.format(heatmap=_(stage_title(stage))), [])
+            self._session.statusMessage.emit(text.format(heatmap=_(stage_title(stage))), [])
             return
         entry = self._heatmapEntries()[stage]
         region = self._titlesOfRegions().get(entry["region_label"] or 0, entry["region"])
         scalar = wording.scalar_of(entry)
-        self._session.said.emit(whatItShows(scalar).format(region=region, towards=scalar), [])
+        self._session.statusMessage.emit(heatmapDescription(scalar).format(region=region, towards=scalar), [])
 
 
-def whatItShows(scalar):
+def heatmapDescription(scalar):
     """A sentence with places for {region} and {towards}."""
     if scalar in wording.DIRECTIONS:
         return _("Heatmap for {region}: warm where the network's features move it towards {towards}, cool where away.")

@@ -29,7 +29,7 @@ class InputsSection:
         grids = {"fixed": gridOf(parameters.fixed), "moving": gridOf(parameters.moving)}
         reasons = {card.name: card.domain_violations(grids) for card in self._cards} if all(grids.values()) else None
         self._models.show(self._titles(reasons), parameters.model)
-        self._say(self._words(reasons))
+        self._showFit(self._fitText(reasons))
         self._ui.modelCardButton.enabled = self._card(reasons) is not None
         self._showCard(reasons)
 
@@ -44,7 +44,7 @@ class InputsSection:
         own = {name: _("{name} ({mark})").format(name=name, mark=marks[name]) for name in ordered}
         return {"auto": _("Automatic: {name}").format(name=best)} | own | AFFINE_ONLY
 
-    def _words(self, reasons):
+    def _fitText(self, reasons):
         """Whether the chosen model fits, and why not; "" before two scans are chosen."""
         if reasons is None or self._models.value == "none":
             return ""
@@ -67,7 +67,7 @@ class InputsSection:
             return fitting[0] if fitting else None
         return next((card for card in self._cards if card.name == chosen), None)
 
-    def _say(self, words):
+    def _showFit(self, words):
         self._ui.modelFitLabel.text = words
         self._ui.modelFitLabel.visible = bool(words)
 

@@ -9,15 +9,15 @@ class JobButton:
         self._text, self._toolTip = button.text, button.toolTip
         button.connect("clicked()", self._onClicked)
 
-    def update(self, whyNot="", text=""):
+    def update(self, reason="", text=""):
         """Enabled unless another job runs or there is a reason against it, which its tooltip then gives."""
         running = self._session.job == self._job
         if self._session.job and not running:
-            whyNot = _("Another computation is running.")
-        self._button.enabled = running or not whyNot
+            reason = _("Another computation is running.")
+        self._button.enabled = running or not reason
         self._button.text = _("Cancel") if running else text or self._text
         self._button.toolTip = (
-            _("Stop the computation; your scene stays as it was.") if running else whyNot or self._toolTip
+            _("Stop the computation; your scene stays as it was.") if running else reason or self._toolTip
         )
 
     def _onClicked(self):

@@ -2,7 +2,7 @@ import time
 
 from slicer.i18n import tr as _
 
-PATIENCE_S = 2.0  # before this the time left is a guess
+MIN_ELAPSED_S = 2.0  # before this the time left is a guess
 MINUTE_S = 90  # from here on in minutes
 
 
@@ -18,7 +18,7 @@ class JobSection:
         runner.progress.connect(self._onProgress)
         runner.warning.connect(self._onWarning)
         runner.logged.connect(ui.logText.appendPlainText)
-        session.said.connect(self._say)
+        session.statusMessage.connect(self._showMessage)
         session.changed.connect(self.update)
         self._showStatus("")
 
@@ -53,7 +53,7 @@ class JobSection:
         self._warnings.append(message)
         self._ui.logText.appendPlainText(_("Warning: {message}").format(message=message))
 
-    def _say(self, text, warnings):
+    def _showMessage(self, text, warnings):
         messages = dict.fromkeys([*self._warnings, *warnings])
         self._showStatus("\n".join([text, *(_("Warning: {message}").format(message=m) for m in messages)]))
 
@@ -64,7 +64,7 @@ class JobSection:
 
 def timeLeft(elapsed, done, total):
     """ ", about 12 s left", as the stage went so far; "" while that says little."""
-    if elapsed < PATIENCE_S or not 0 < done < total:
+    if elapsed < MIN_ELAPSED_S or not 0 < done < total:
         return ""
     seconds = elapsed * (total - done) / done
     if seconds < MINUTE_S:

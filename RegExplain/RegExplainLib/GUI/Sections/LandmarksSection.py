@@ -2,14 +2,14 @@ import numpy as np
 from slicer.i18n import tr as _
 
 import slicer
-from regexplain.report.wording import landmarks
+from regexplain.report.wording import landmark_sentences
 
 from ...MRML.Conversion import LPS_TO_RAS
 from ...MRML.Layers import LandmarkLayer
 from ...MRML.NodeExport import writeLandmarks
 from .JobButton import JobButton
-from .Page import Page
-from .Shown import setShown, showState
+from .LayerVisibility import setLayerVisible, updateCheckBox
+from .SectionBody import SectionBody
 from .Table import Table
 
 SPACES = ("fixed", "moving")
@@ -20,7 +20,7 @@ class LandmarksSection:
 
     def __init__(self, ui, session):
         self._ui, self._session = ui, session
-        self._page = Page(ui, "landmarks")
+        self._page = SectionBody(ui, "landmarks")
         self._button = JobButton(ui.landmarksButton, session, "landmarks", self._measure)
         self._table = Table(ui.landmarksTable, columns(), self._onPicked)
         self._boxes = {"fixed": ui.showLandmarksCheckBox, "moving": ui.showMovingLandmarksCheckBox}
@@ -33,16 +33,16 @@ class LandmarksSection:
     def update(self):
         result = self._session.result
         self._page.show("" if result is not None else _("Register two volumes first."))
-        self._button.update(self._whyNot())
+        self._button.update(self._disabledReason())
         found = self._found()
         self._table.show([(n, cellsOf(row), row["label"]) for n, row in enumerate(found["pairs"])])
-        words = landmarks({"landmarks": found}) if found["pairs"] else []
+        words = landmark_sentences({"landmarks": found}) if found["pairs"] else []
         words += [_("Warning: {message}").format(message=warning) for warning in found["warnings"]]
         self._ui.landmarksLabel.text = "\n".join(words)
         for shown in (self._ui.landmarksTable, self._ui.landmarksLabel):
             shown.visible = bool(found["pairs"])
         for space in SPACES:
-            showState(self._boxes[space], self._layer(space))
+            updateCheckBox(self._boxes[space], self._layer(space))
 
     def _found(self):
         """The record's part about landmarks, empty where there is none."""
@@ -52,9 +52,9 @@ class LandmarksSection:
     def _layer(self, space):
         return LandmarkLayer(self._session.result, space) if self._found()["pairs"] else None
 
-    def _whyNot(self):
-        if whyNot := self._session.shown.whyNoFiles():
-            return whyNot
+    def _disabledReason(self):
+        if reason := self._session.selection.reasonNoFiles():
+            return reason
         chosen = self._session.parameterNode
         if chosen.fixedLandmarks is None or chosen.movingLandmarks is None:
             return _("Place points in both scans first: choose or create a list for each.")
@@ -76,15 +76,15 @@ class LandmarksSection:
         shown = next((space for space in SPACES if self._layer(space).visible), "fixed")
         for space in SPACES:
             self._layer(space).remove()  # of the points as they were before
-        setShown(self._session, self._layer(shown), True)
-        self._session.said.emit(landmarks(self._session.result.record)[0], self._found()["warnings"])
+        setLayerVisible(self._session, self._layer(shown), True)
+        self._session.statusMessage.emit(landmark_sentences(self._session.result.record)[0], self._found()["warnings"])
 
     def _onPicked(self, number):
         point = np.array(self._found()["pairs"][number]["fixed"]) @ LPS_TO_RAS[:3, :3]
         self._session.result.showPoint(point, "fixed")
 
     def _shower(self, space):
-        return lambda shown: setShown(self._session, self._layer(space), shown)
+        return lambda shown: setLayerVisible(self._session, self._layer(space), shown)
 
     def _placer(self, space):
         """Let clicks in the slice views fill a list that is new, on the scan that it is for."""

@@ -5,13 +5,13 @@ from regexplain.cards.heatmap_names import heatmap_name
 
 from ...MRML.Layers import DisplacementLayer, GlyphLayer, InverseConsistencyLayer, JacobianLayer, MapLayer
 from ...MRML.StagesLayout import StagesLayout
-from ..Jobs.BackgroundReading import BackgroundReading
+from ..Jobs.BackgroundTask import BackgroundTask
 from .Choices import Choices
-from .Page import Page
-from .Shown import quiet, setShown, showState
+from .LayerVisibility import setLayerVisible, signalsBlocked, updateCheckBox
+from .SectionBody import SectionBody
 
-EVERYWHERE = 0  # no label of a segment
-MOST_STAGES = 4  # side by side: more would be too small to read
+ALL_SEGMENTS = 0  # no label of a segment
+MAX_STAGES = 4  # side by side: more would be too small to read
 FIRST_STAGES = ("encoder-fixed", "encoder-moving", "transformation-forward", "transformation-backward", "decoder")
 
 
@@ -20,7 +20,7 @@ class LayersSection:
 
     def __init__(self, ui, session):
         self._ui, self._session = ui, session
-        self._page = Page(ui, "layers")
+        self._page = SectionBody(ui, "layers")
         self._forms = Choices(ui.formSelector, lambda form: self._set("setForm", form))
         self._directions = Choices(ui.towardsSelector, lambda scan: self._set("setTowards", scan))
         self._segments = Choices(ui.glyphSegmentSelector, lambda label: self._set("setSegment", label or None))
@@ -33,35 +33,35 @@ class LayersSection:
             ui.showJacobianCheckBox: lambda: self._map(JacobianLayer),
             ui.showInverseConsistencyCheckBox: lambda: self._map(InverseConsistencyLayer),
         }
-        self._making = BackgroundReading()
+        self._preparing = BackgroundTask()
         for box, layer in self._boxes.items():
-            box.connect("toggled(bool)", self._shower(layer))
-        ui.showStagesCheckBox.connect("toggled(bool)", self._compare)
+            box.connect("toggled(bool)", self._visibilitySetter(layer))
+        ui.showStagesCheckBox.connect("toggled(bool)", self._toggleStagesLayout)
         session.changed.connect(self.update)
 
     def update(self):
         if self._session.result is None:
-            self._making.forget()
-        self._page.show(self._whyNot())
-        self._showCompared()
+            self._preparing.forget()
+        self._page.show(self._disabledReason())
+        self._updateStagesCheckBox()
         for box, layer in self._boxes.items():
-            showState(box, layer())
+            updateCheckBox(box, layer())
         arrows = self._arrows()
         added = arrows is not None and arrows.added
         self._forms.show(forms(), arrows.form if added else "arrows")
         towards = arrows.towards if added else "moving"
         self._directions.show(directions(), towards)
         self._segments.show(
-            {EVERYWHERE: _("Everywhere"), **self._session.shown.segmentNames()},
-            (arrows.segment if added else None) or EVERYWHERE,
+            {ALL_SEGMENTS: _("Everywhere"), **self._session.selection.segmentNames()},
+            (arrows.segment if added else None) or ALL_SEGMENTS,
         )
-        self._ui.towardsWordsLabel.text = directionWords(towards)
+        self._ui.towardsWordsLabel.text = directionText(towards)
         for control in (self._ui.formSelector, self._ui.towardsSelector, self._ui.glyphSegmentSelector):
             control.enabled = added
         for name, slider in self._sliders.items():
             self._showSlider(slider, getattr(arrows, name) if added else None)
 
-    def _whyNot(self):
+    def _disabledReason(self):
         result = self._session.result
         if result is None:
             return _("Register two volumes first.")
@@ -70,7 +70,7 @@ class LayersSection:
     def _showSlider(self, slider, value):
         slider.enabled = value is not None
         if value is not None:
-            with quiet(slider):
+            with signalsBlocked(slider):
                 slider.maximum = max(slider.maximum, value)
                 slider.value = value
 
@@ -91,23 +91,23 @@ class LayersSection:
         layer = kind(result)
         return layer if layer.added or result.folder is not None else None
 
-    def _compared(self):
+    def _stagesLayout(self):
         """The layout of the heatmaps that were computed; None where there are not two, or their files are gone."""
         result = self._session.result
         names = [heatmap_name(entry) for entry in result.record["heatmaps"]] if result is not None else []
         names.sort(key=lambda name: FIRST_STAGES.index(name) if name in FIRST_STAGES else len(FIRST_STAGES))
-        layout = StagesLayout(result, names[:MOST_STAGES]) if len(names) > 1 else None
+        layout = StagesLayout(result, names[:MAX_STAGES]) if len(names) > 1 else None
         return layout if layout and (result.folder or all(layer.added for layer in layout.layers.values())) else None
 
-    def _showCompared(self):
-        box, layout = self._ui.showStagesCheckBox, self._compared()
-        with quiet(box):
+    def _updateStagesCheckBox(self):
+        box, layout = self._ui.showStagesCheckBox, self._stagesLayout()
+        with signalsBlocked(box):
             box.enabled = layout is not None
             box.checked = layout is not None and layout.shown
 
-    def _compare(self, shown):
+    def _toggleStagesLayout(self, shown):
         with self._session.messages.guard():
-            layout = self._compared()
+            layout = self._stagesLayout()
             layout.show() if shown else layout.hide()
             qt.QTimer.singleShot(0, layout.fit)  # views that are new have no size before
         self._session.changed.emit()
@@ -122,18 +122,18 @@ class LayersSection:
     def _setter(self, name):
         return lambda value: self._set(f"set{name.capitalize()}", value)
 
-    def _shower(self, layer):
-        return lambda shown: self._setShown(layer(), shown)
+    def _visibilitySetter(self, layer):
+        return lambda shown: self._setVisible(layer(), shown)
 
-    def _setShown(self, layer, shown):
+    def _setVisible(self, layer, shown):
         """A map that is not there yet is made in a thread first, unless another one is asked for meanwhile, or none."""
         if isinstance(layer, MapLayer):
-            self._making.forget()
+            self._preparing.forget()
         if not shown or not isinstance(layer, MapLayer) or layer.added:
-            setShown(self._session, layer, shown)
+            setLayerVisible(self._session, layer, shown)
             return
         with self._session.messages.guard():
-            self._making.run(layer.making(), lambda made: self._show(layer, made), self._fail)
+            self._preparing.run(layer.prepare(), lambda made: self._show(layer, made), self._fail)
             return
         self._session.changed.emit()
 
@@ -158,7 +158,7 @@ def directions():
     return {"moving": _("From the fixed to the moving scan"), "fixed": _("From the moving to the fixed scan")}
 
 
-def directionWords(towards):
+def directionText(towards):
     """How to read the arrows, which people mix up."""
     if towards == "moving":
         return _("Arrows start in the fixed scan and point to where its tissue lies in the (aligned) moving scan.")

@@ -39,7 +39,7 @@ class Motions:
         titles = self.titles()
         return self.layer(name if name in titles else next(iter(titles), ""))
 
-    def words(self, name):
+    def description(self, name):
         """What the motion does, in full; "" where its title says all."""
         kind, _space, number = name.partition(" ")
         if kind == "part":

@@ -5,9 +5,9 @@ from slicer.i18n import tr as _
 
 from .Choices import Choices
 from .JobButton import JobButton
+from .LayerVisibility import signalsBlocked
 from .Motions import Motions
-from .Page import Page
-from .Shown import quiet
+from .SectionBody import SectionBody
 
 
 class MotionsSection:
@@ -15,7 +15,7 @@ class MotionsSection:
 
     def __init__(self, ui, session):
         self._ui, self._session = ui, session
-        self._page = Page(ui, "motions")
+        self._page = SectionBody(ui, "motions")
         self._components = JobButton(ui.componentsButton, session, "animate", self._findComponents)
         self._choices = Choices(ui.componentSelector, self._onPicked)
         self._shown = ""  # the name of the motion on show
@@ -38,7 +38,7 @@ class MotionsSection:
     def update(self):
         parameters, motions, ui = self._session.parameterNode, self._motions, self._ui
         titles = motions.titles()
-        self._page.show(self._whyNot(titles))
+        self._page.show(self._disabledReason(titles))
         if parameters is not None:
             self._choices.show(titles or {"": self._none()}, parameters.motion)
         self._shown = self._choices.value
@@ -46,13 +46,13 @@ class MotionsSection:
         added = layer is not None and layer.added
         self._follow(layer.browser if added else None)
         ui.componentSelector.enabled = bool(titles)
-        words = motions.words(self._choices.value) if titles else ""
-        ui.componentSelector.toolTip = richWords(words) or self._toolTips[ui.componentSelector]
+        words = motions.description(self._choices.value) if titles else ""
+        ui.componentSelector.toolTip = richText(words) or self._toolTips[ui.componentSelector]
         ui.strengthSlider.enabled = ui.warpImageCheckBox.enabled = added
         ui.animateButton.enabled = layer is not None
         ui.animateButton.text = _("Pause") if isPlaying(layer) else _("Play")
-        ui.animateButton.toolTip = self._whyNotPlayed(layer) or self._toolTips[ui.animateButton]
-        self._components.update(self._whyNoComponents())
+        ui.animateButton.toolTip = self._reasonNotPlayable(layer) or self._toolTips[ui.animateButton]
+        self._components.update(self._reasonNoComponents())
         if added:
             self._showFrame(layer)
             if layer.amplitude != parameters.amplitude:
@@ -65,15 +65,15 @@ class MotionsSection:
 
     def _hasComponents(self):
         """Whether the model that made the registration on show has components; taken for granted where unknown."""
-        card = self._session.shown.card
+        card = self._session.selection.card
         return card is None or card.has_components
 
-    def _whyNot(self, titles):
+    def _disabledReason(self, titles):
         """Why there is nothing here to play, to find and to take apart."""
-        extensible = self._hasComponents() and not self._session.shown.whyNotExtended()
-        return "" if titles or extensible else self._whyNotPlayed(None)
+        extensible = self._hasComponents() and not self._session.selection.reasonNotExtendable()
+        return "" if titles or extensible else self._reasonNotPlayable(None)
 
-    def _whyNotPlayed(self, layer):
+    def _reasonNotPlayable(self, layer):
         if layer is not None:
             return ""
         result = self._session.result
@@ -81,9 +81,9 @@ class MotionsSection:
             return _("An animation moves the fixed segmentation; register with a segmentation of the fixed volume.")
         if result is not None and result.record.get("transform"):
             return _("This transform is affine and bends nothing, so there is nothing to play.")
-        return self._session.shown.whyNotExtended() or _("Find what the components do first.")
+        return self._session.selection.reasonNotExtendable() or _("Find what the components do first.")
 
-    def _whyNoComponents(self):
+    def _reasonNoComponents(self):
         if not self._hasComponents():
             return _(
                 "The model of this registration has no latent components; play the whole registration, and explain its "
@@ -92,7 +92,7 @@ class MotionsSection:
         result = self._session.result
         if result is not None and result.record["model"] is not None and result.fixedSegmentation is None:
             return _("An animation moves the fixed segmentation; register with a segmentation of the fixed volume.")
-        return self._session.shown.whyNotExtended()
+        return self._session.selection.reasonNotExtendable()
 
     def _findComponents(self):
         self._session.extendResult("animate", "components", [], self._onFound)
@@ -102,7 +102,7 @@ class MotionsSection:
         self.update()
         self._play(True)
         text = _("Red: the fixed segmentation as it is. Gold: moved by the component, from weak to strong and back.")
-        self._session.said.emit(text, [])
+        self._session.statusMessage.emit(text, [])
 
     def _onPlay(self):
         self._play(not isPlaying(self._layer))
@@ -152,7 +152,7 @@ class MotionsSection:
     def _showFrame(self, layer):
         """The slider's range, unit and place, and the check box, as the layer has them."""
         slider, box, strengths = self._ui.strengthSlider, self._ui.warpImageCheckBox, layer.strengths
-        with quiet(slider), quiet(box):
+        with signalsBlocked(slider), signalsBlocked(box):
             slider.minimum, slider.maximum = float(min(strengths)), float(max(strengths))
             slider.suffix = f" {layer.unit}"
             slider.value = layer.strength
@@ -163,7 +163,7 @@ def isPlaying(layer):
     return layer is not None and layer.added and layer.playing
 
 
-def richWords(words):
+def richText(words):
     """As a tooltip: rich text, as Qt wraps only that. "" for ""."""
     outline = _("The gold outline moves as the arrows and the name say: from the fixed towards the moving scan.")
     return words and f"<p>{escape(words)} {outline}</p>"

@@ -11,12 +11,12 @@ class PartsSection:
 
     def __init__(self, ui, session):
         self._ui, self._session = ui, session
-        self._button = JobButton(ui.decomposeButton, session, "decompose", self._takeApart)
+        self._button = JobButton(ui.decomposeButton, session, "decompose", self._decompose)
         self._table = Table(ui.partsTable, columns(), self._onPicked)
         session.changed.connect(self.update)
 
     def update(self):
-        self._button.update(self._whyNot())
+        self._button.update(self._disabledReason())
         result = self._session.result
         found = result.record.get("decomposition") if result is not None else None
         self._table.show([rowOf(number, part) for number, part in enumerate(found["parts"], 1)] if found else [])
@@ -24,20 +24,20 @@ class PartsSection:
         for widget in (self._ui.partsTable, self._ui.partsLabel):
             widget.visible = bool(found)
 
-    def _whyNot(self):
-        whyNot = self._session.shown.whyNotExtended()
-        card = self._session.shown.card
-        if not whyNot and card is not None and not card.has_components:
+    def _disabledReason(self):
+        reason = self._session.selection.reasonNotExtendable()
+        card = self._session.selection.card
+        if not reason and card is not None and not card.has_components:
             return _("The model of this registration has no latent components to take it apart into.")
-        return whyNot
+        return reason
 
-    def _takeApart(self):
-        self._session.extendResult("decompose", "decompose", [], self._onTakenApart)
+    def _decompose(self):
+        self._session.extendResult("decompose", "decompose", [], self._onDecomposed)
 
-    def _onTakenApart(self):
+    def _onDecomposed(self):
         text = _("Taken apart into {count} parts; click one in the table, then press Play.")
         count = len(self._session.result.record["decomposition"]["parts"])
-        self._session.said.emit(text.format(count=count), [])
+        self._session.statusMessage.emit(text.format(count=count), [])
 
     def _onPicked(self, number):
         self._session.parameterNode.motion = f"part {number}"

@@ -20,9 +20,9 @@ class RegionPicker:
         self._taking.connect("timeout()", self._take)
         button.connect("toggled(bool)", self._onToggled)
 
-    def update(self, whyNot):
-        self._button.enabled = not whyNot
-        if whyNot and self._points is not None:
+    def update(self, reason):
+        self._button.enabled = not reason
+        if reason and self._points is not None:
             self._button.checked = False
 
     def _onToggled(self, on):

@@ -15,7 +15,7 @@ class RegisterSection:
         session.changed.connect(self.update)
 
     def update(self):
-        self._button.update(whyNoInputs(self._session.parameterNode))
+        self._button.update(reasonNoInputs(self._session.parameterNode))
 
     def _register(self):
         self._session.startJob("register", self._arguments, self._onFinished)
@@ -39,10 +39,10 @@ class RegisterSection:
 
     def _onAdded(self, result):
         yield from showDisplacement(result)
-        self._session.said.emit(summary(result.record), result.record["warnings"])
+        self._session.statusMessage.emit(registrationSummary(result.record), result.record["warnings"])
 
 
-def whyNoInputs(parameters):
+def reasonNoInputs(parameters):
     """What is lacking for two volumes to be compared, in a sentence; "" where nothing is."""
     if parameters is None or parameters.fixed is None or parameters.moving is None:
         return _("Choose a fixed and a moving volume first.")
@@ -52,16 +52,16 @@ def whyNoInputs(parameters):
 
 
 def showDisplacement(result):
-    """Steps (InSteps): as arrows; without outlines that tell where to look, as colours too."""
+    """Steps (StepRunner): as arrows; without outlines that tell where to look, as colours too."""
     if result.deformation is not None:
         GlyphLayer(result).add()
         yield
         if result.fixedSegmentation is None:
             layer = DisplacementLayer(result)
-            layer.add((yield layer.making()))
+            layer.add((yield layer.prepare()))
 
 
-def summary(record):
+def registrationSummary(record):
     """A registration in a few plain sentences."""
     if record["kind"] == "affine":
         text = _(
@@ -71,7 +71,10 @@ def summary(record):
         sentences = [text.format(seconds=record["seconds"]["total"])]
     else:
         text = _("Registered in {seconds:.1f} s with the model {model}.")
-        sentences = [text.format(seconds=record["seconds"]["total"], model=record["model"]["name"]), moved(record)]
+        sentences = [
+            text.format(seconds=record["seconds"]["total"], model=record["model"]["name"]),
+            displacementText(record),
+        ]
     if record["dice"]:
         sentences.append(
             _("Mean Dice of the segments: {before:.2f} before, {after:.2f} after.").format(**record["dice"])
@@ -82,6 +85,6 @@ def summary(record):
     return "\n".join(sentences)
 
 
-def moved(record):
+def displacementText(record):
     text = _("Displacement: {mean:.1f} mm on average, {max:.1f} mm at most.")
     return text.format(**record["displacement_mm"])

@@ -5,8 +5,8 @@ from regexplain.report import write_report
 from regexplain.results import ResultFolder
 from regexplain.results.view_capture import ViewCaptures
 
-from ..Views import shownViews
-from .Page import Page
+from ..Views import captureViews
+from .SectionBody import SectionBody
 
 REPORT = "report.html"
 
@@ -16,7 +16,7 @@ class ReportSection:
 
     def __init__(self, ui, session):
         self._ui, self._session = ui, session
-        self._page = Page(ui, "report")
+        self._page = SectionBody(ui, "report")
         self._toolTips = {button: button.toolTip for button in (ui.reportButton, ui.saveResultButton)}
         ui.reportButton.connect("clicked()", self._open)
         ui.saveResultButton.connect("clicked()", self._save)
@@ -24,16 +24,16 @@ class ReportSection:
 
     def update(self):
         busy = _("Another computation is running.") if self._session.job else ""
-        self._page.show(self._session.shown.whyNoFiles())
-        whyNot = self._session.shown.whyNoFiles() or busy
-        self._setState(self._ui.reportButton, whyNot or self._whyNoReport())
-        self._setState(self._ui.saveResultButton, whyNot)
+        self._page.show(self._session.selection.reasonNoFiles())
+        reason = self._session.selection.reasonNoFiles() or busy
+        self._setState(self._ui.reportButton, reason or self._reasonNoReport())
+        self._setState(self._ui.saveResultButton, reason)
 
-    def _setState(self, button, whyNot):
-        button.enabled = not whyNot
-        button.toolTip = whyNot or self._toolTips[button]
+    def _setState(self, button, reason):
+        button.enabled = not reason
+        button.toolTip = reason or self._toolTips[button]
 
-    def _whyNoReport(self):
+    def _reasonNoReport(self):
         if self._session.result.folder.file(REPORT) is None:
             return _("This registration has no report; register again.")
         return ""
@@ -51,13 +51,15 @@ class ReportSection:
     def _addViews(self):
         """Let the report show what the user sees."""
         result = self._session.result
-        if views := shownViews(result):
+        if views := captureViews(result):
             folder = ResultFolder.open(result.folder.path)  # its own copy of the record: adding may fail
             folder.add(ViewCaptures(views))
             write_report(folder)
             result.folder = folder
         else:
-            self._session.said.emit(_("The report is without pictures of the views, as Slicer shows none here."), [])
+            self._session.statusMessage.emit(
+                _("The report is without pictures of the views, as Slicer shows none here."), []
+            )
 
     def _save(self):
         folder = self._session.messages.askFolder(_("Where to save the result folder"))

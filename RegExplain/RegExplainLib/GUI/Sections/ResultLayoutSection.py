@@ -4,7 +4,7 @@ import slicer
 
 from ...MRML.ResultLayout import ResultLayout
 from ...MRML.ResultNodes import ResultNodes
-from .Shown import quiet
+from .LayerVisibility import signalsBlocked
 
 CHOICE = "RegExplain/resultLayout"  # in the user's settings; absent until offered
 SHOWN, NOT_SHOWN = "shown", "not shown"
@@ -29,7 +29,7 @@ class ResultLayoutSection:
     def update(self):
         self._follow()
         layout, box = self._layout, self._ui.resultLayoutCheckBox
-        with quiet(box):
+        with signalsBlocked(box):
             box.enabled = layout is not None
             box.checked = layout is not None and layout.shown
         offered = layout is not None and not slicer.app.userSettings().contains(CHOICE)

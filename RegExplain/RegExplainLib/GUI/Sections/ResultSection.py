@@ -6,7 +6,7 @@ import slicer
 from ...MRML.Segments import volumesMl
 from ...MRML.TableNodes import addTable
 from .Choices import Choices
-from .Page import Page
+from .SectionBody import SectionBody
 from .Table import Table
 
 
@@ -15,7 +15,7 @@ class ResultSection:
 
     def __init__(self, ui, session):
         self._ui, self._session = ui, session
-        self._page = Page(ui, "result", opens=True)
+        self._page = SectionBody(ui, "result", opens=True)
         self._results = Choices(ui.resultSelector, session.choose)
         self._table = Table(ui.segmentTable, columns(), self._onPicked)
         self._volumes = (None, {})  # of the registration of that id: counting voxels is not for every update
@@ -30,9 +30,9 @@ class ResultSection:
         self._results.show(titles or {"": _("(none yet)")}, result.id if result is not None else "")
         ui.resultSelector.enabled = bool(titles)
         rows, bySegment = self._rows(), bool(result is not None and result.record["segments"])
-        self._table.show(rows, ofSegments() if bySegment else ofRegions())
+        self._table.show(rows, segmentColumn() if bySegment else regionColumn())
         ui.segmentTable.visible = bool(rows)
-        ui.regionsLabel.text = "" if bySegment or not rows else whose(result.record)
+        ui.regionsLabel.text = "" if bySegment or not rows else regionsNote(result.record)
         ui.regionsLabel.visible = bool(ui.regionsLabel.text)
         for button in (ui.copyTableButton, ui.tableNodeButton):
             button.enabled = bool(self._table.rows)
@@ -43,13 +43,13 @@ class ResultSection:
             return []
         if not result.record["segments"]:
             return regionRows(result.record)
-        names, changes = self._session.shown.segmentNames(), self._volumeChanges(result)
+        names, changes = self._session.selection.segmentNames(), self._volumeChanges(result)
         rows = []
         for segment in result.record["segments"]:
             label = segment["label"]
             name = names.get(label, _("Segment {label}").format(label=label))
             toolTip = _("{name}: click to explain it.").format(name=name)
-            rows.append((label, (name, *numbersOf(segment, changes.get(label))), toolTip))
+            rows.append((label, (name, *rowCells(segment, changes.get(label))), toolTip))
         return rows
 
     def _volumeChanges(self, result):
@@ -62,22 +62,22 @@ class ResultSection:
 
     def _copy(self):
         qt.QApplication.clipboard().setText(self._table.tsv())
-        self._session.said.emit(_("The table is copied; paste it into a spreadsheet."), [])
+        self._session.statusMessage.emit(_("The table is copied; paste it into a spreadsheet."), [])
 
     def _addNode(self):
         with self._session.messages.guard():
             node = addTable(slicer.mrmlScene, _("RegExplain segments"), self._table.titles, self._table.rows)
-            self._session.said.emit(_("Added the table {name} to the scene.").format(name=node.GetName()), [])
+            self._session.statusMessage.emit(_("Added the table {name} to the scene.").format(name=node.GetName()), [])
 
     def _onPicked(self, label):
-        if label in self._session.shown.segmentNames():
+        if label in self._session.selection.segmentNames():
             self._session.parameterNode.region = label
 
 
 def columns():
-    """(title, tooltip, format); rows of `numbersOf` after the name."""
+    """(title, tooltip, format); rows of `rowCells` after the name."""
     return [
-        (*ofSegments(), None),
+        (*segmentColumn(), None),
         (_("Dice"), _("Overlap after the registration: 1, the segments coincide; 0, they do not touch."), "{:.2f}"),
         (_("Dice\nbefore"), _("Overlap before anything was moved."), "{:.2f}"),
         (_("Mean\nmm"), _("How far the segment was moved beyond the alignment, on average."), "{:.1f}"),
@@ -97,12 +97,12 @@ def columns():
     ]
 
 
-def ofSegments():
+def segmentColumn():
     """(title, tooltip) of the first column."""
     return _("Segment"), _("Of the fixed segmentation.")
 
 
-def ofRegions():
+def regionColumn():
     return _("Region"), _("What the network itself sees in the fixed scan, without a segmentation.")
 
 
@@ -111,13 +111,13 @@ def regionRows(record):
     if record["kind"] == "affine":
         return []
     regions = sorted(record.get("regions", []), key=lambda row: -row["displacement_mm"]["mean"])
-    rows = [(row["label"], (row["name"], *numbersOf(row, None)), row["name"]) for row in regions]
+    rows = [(row["label"], (row["name"], *rowCells(row, None)), row["name"]) for row in regions]
     name = _("Whole scan")
     whole = {"displacement_mm": record["displacement_mm"]}
-    return [*rows, (0, (name, *numbersOf(whole, None)), _("All of the fixed scan, the air about the body too."))]
+    return [*rows, (0, (name, *rowCells(whole, None)), _("All of the fixed scan, the air about the body too."))]
 
 
-def whose(record):
+def regionsNote(record):
     """Whose the regions are, as the user gave none."""
     if record.get("regions"):
         text = _(
@@ -128,7 +128,7 @@ def whose(record):
     return _("For Dice and figures of structures register with segmentations.")
 
 
-def numbersOf(segment, volumeChange):
+def rowCells(segment, volumeChange):
     """The cells of a row of the record's `segments` or `regions` after the name, None for what is not known."""
     dice, moved = segment.get("dice") or {}, segment["displacement_mm"]
     jacobian = segment.get("jacobian") or {}  # results of earlier versions have none

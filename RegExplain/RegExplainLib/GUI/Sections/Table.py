@@ -18,9 +18,9 @@ class Table:
         self._widget, self._columns, self._onPicked = widget, list(columns), onPicked
         self._rows, self._sorted = [], None
         self._widths = {}  # in pixels, by column
-        self._settling = qt.QTimer(widget)  # which ends with the widget: on quitting, a table is refilled and gone
-        self._settling.setSingleShot(True)
-        self._settling.connect("timeout()", self._settle)
+        self._adjustTimer = qt.QTimer(widget)  # which ends with the widget: on quitting, a table is refilled and gone
+        self._adjustTimer.setSingleShot(True)
+        self._adjustTimer.connect("timeout()", self._adjustSizes)
         widget.columnCount = len(columns)
         self._nameColumns()
         header = widget.horizontalHeader()
@@ -28,7 +28,7 @@ class Table:
             header.setStretchLastSection(True)
         else:
             header.setSectionResizeMode(0, qt.QHeaderView.Stretch)
-        header.sectionResized.connect(self._settleLater)
+        header.sectionResized.connect(self._adjustLater)
         widget.verticalHeader().setVisible(False)
         widget.horizontalHeader().sectionClicked.connect(self._onTitleClicked)
         widget.connect("cellClicked(int,int)", self._onCellClicked)
@@ -37,7 +37,7 @@ class Table:
     @property
     def titles(self):
         """Of the columns shown, each in one line."""
-        return [self._columns[number][0].replace("\n", " ") for number in self._known()]
+        return [self._columns[number][0].replace("\n", " ") for number in self._filledColumns()]
 
     def _nameColumns(self):
         for number, (title, toolTip, _) in enumerate(self._columns):
@@ -50,7 +50,7 @@ class Table:
     @property
     def rows(self):
         """The cells of each row as shown, in the order shown."""
-        return [tuple(cells[number] for number in self._known()) for _, cells, _ in self._rows]
+        return [tuple(cells[number] for number in self._filledColumns()) for _, cells, _ in self._rows]
 
     def show(self, rows, first=None):
         """rows: (key, cells, tooltip). first: (title, tooltip) of the first column, as it is by default."""
@@ -67,19 +67,19 @@ class Table:
         lines = [self.titles, *(["" if cell is None else str(cell) for cell in cells] for cells in self.rows)]
         return "\n".join("\t".join(line) for line in lines) + "\n"
 
-    def _settleLater(self, *sizes):
-        self._settling.start(0)
+    def _adjustLater(self, *sizes):
+        self._adjustTimer.start(0)
 
-    def _settle(self):
+    def _adjustSizes(self):
         """Columns as there is room, and rows as high as their wrapped words need: known once the widths are."""
         if self._columns[-1][2] is not None and self._widget.visible:
             room = self._widget.viewport().contentsRect().width() - FIRST_WIDTH
-            for column in self._known()[1:]:
+            for column in self._filledColumns()[1:]:
                 room -= self._widths[column]
                 self._widget.setColumnHidden(column, room < 0)
         self._widget.resizeRowsToContents()
 
-    def _known(self):
+    def _filledColumns(self):
         """The columns that have anything in them; all where there are no rows."""
         numbers = range(len(self._columns))
         return [n for n in numbers if not self._rows or any(cells[n] is not None for _, cells, _ in self._rows)]
@@ -101,12 +101,12 @@ class Table:
                 if self._columns[column][2]:
                     item.setTextAlignment(qt.Qt.AlignRight | qt.Qt.AlignVCenter)
                 self._widget.setItem(number, column, item)
-        known = self._known()
+        known = self._filledColumns()
         for column in range(len(self._columns)):
             self._widget.setColumnHidden(column, column not in known)
         self._widget.resizeColumnsToContents()
         self._widths = {column: self._widget.columnWidth(column) for column in known}
-        self._settleLater()
+        self._adjustLater()
 
     def _text(self, column, cell):
         shape = self._columns[column][2]

@@ -6,8 +6,8 @@ MARK = "→ "
 class TourSection:
     """A tour of the panel in five steps: each opens its section, marks it in view, and says what to do there."""
 
-    def __init__(self, ui, session, opening, loadSamplePair):
-        self._ui, self._session, self._opening = ui, session, opening
+    def __init__(self, ui, session, opener, loadSamplePair):
+        self._ui, self._session, self._opener = ui, session, opener
         self._step = 0
         self._titles = {}  # of the marked section, as it was
         ui.tourNextButton.connect("clicked()", lambda: self._go(1))
@@ -38,7 +38,7 @@ class TourSection:
         self._titles = {button: button.text for button in buttons}
         for button in buttons:
             button.text = MARK + button.text
-        self._opening.open(names)
+        self._opener.open(names)
 
     def _steps(self):
         return [
@@ -73,4 +73,4 @@ class TourSection:
     def _loadSamplePair(self):
         with self._session.messages.guard():
             self._load(self._session.parameterNode)
-        self._session.said.emit(_("The sample pair is loaded and chosen; press Register."), [])
+        self._session.statusMessage.emit(_("The sample pair is loaded and chosen; press Register."), [])

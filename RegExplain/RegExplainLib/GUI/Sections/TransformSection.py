@@ -3,7 +3,7 @@ from slicer.i18n import tr as _
 from ...MRML.TransformExport import writeTransform
 from ..Jobs.InputFiles import InputFiles
 from .JobButton import JobButton
-from .RegisterSection import moved, showDisplacement, whyNoInputs
+from .RegisterSection import displacementText, reasonNoInputs, showDisplacement
 
 
 class TransformSection:
@@ -15,13 +15,13 @@ class TransformSection:
         session.changed.connect(self.update)
 
     def update(self):
-        self._button.update(self._whyNot())
+        self._button.update(self._disabledReason())
 
-    def _whyNot(self):
+    def _disabledReason(self):
         parameters = self._session.parameterNode
         if parameters is not None and parameters.transform is None:
             return _("Choose a transform, and under Inputs the two volumes that it lays on each other.")
-        return whyNoInputs(parameters)
+        return reasonNoInputs(parameters)
 
     def _explain(self):
         self._session.startJob("transform", self._arguments, self._onFinished)
@@ -43,5 +43,5 @@ class TransformSection:
         yield from showDisplacement(result)
         record = result.record
         affine = _("It is affine: it moves the scan as a whole and bends nothing.")
-        beyond = affine if record["kind"] == "affine" else moved(record)
-        self._session.said.emit(f"{record['transform']['words']}\n{beyond}", record["warnings"])
+        beyond = affine if record["kind"] == "affine" else displacementText(record)
+        self._session.statusMessage.emit(f"{record['transform']['words']}\n{beyond}", record["warnings"])

@@ -4,7 +4,7 @@ from regexplain.report.verdict import checks, verdict
 from regexplain.report.wording import all_warnings
 
 from .JobButton import JobButton
-from .Page import Page
+from .SectionBody import SectionBody
 from .Table import Table
 
 
@@ -13,44 +13,44 @@ class TrustSection:
 
     def __init__(self, ui, session):
         self._ui, self._session = ui, session
-        self._page = Page(ui, "trust")
+        self._page = SectionBody(ui, "trust")
         self._button = JobButton(ui.trustButton, session, "trust", self._measure)
         self._table = Table(ui.trustTable, columns())
         session.changed.connect(self.update)
 
     def update(self):
-        self._button.update(self._whyNot())
+        self._button.update(self._disabledReason())
         result = self._session.result
         self._page.show("" if result is not None else _("Register two volumes first."))
         found = self._checks(result.record) if result is not None else []
         self._table.show([(c.name, (f"{c.mark} {_(c.name)}", c.sentence), c.sentence) for c in found])
-        self._ui.trustLabel.text = self._words(result.record, found) if result is not None else ""
+        self._ui.trustLabel.text = self._summaryText(result.record, found) if result is not None else ""
         self._ui.trustLabel.visible = bool(self._ui.trustLabel.text)
 
     def _checks(self, record):
         fixed = self._session.result.fixed
         return checks(record, min(fixed.GetSpacing()) if fixed is not None else None, self._hasIndicators())
 
-    def _words(self, record, found):
+    def _summaryText(self, record, found):
         warnings = dict.fromkeys(all_warnings(record))
         return "\n".join([verdict(found), *(_("Warning: {message}").format(message=w) for w in warnings)])
 
     def _hasIndicators(self):
         """Whether the model that made the registration on show can measure them."""
-        card = self._session.shown.card
+        card = self._session.selection.card
         return card is not None and card.has_indicators
 
-    def _whyNot(self):
-        whyNot = self._session.shown.whyNotExtended()
-        if not whyNot and not self._hasIndicators():
+    def _disabledReason(self):
+        reason = self._session.selection.reasonNotExtendable()
+        if not reason and not self._hasIndicators():
             return _("The model of this registration has no indicators of its own; what is known of it stands above.")
-        return whyNot
+        return reason
 
     def _measure(self):
         self._session.extendResult("trust", "trust", [], self._onMeasured)
 
     def _onMeasured(self):
-        self._session.said.emit(
+        self._session.statusMessage.emit(
             _("Measured the indicators; see Trust."), self._session.result.record["trust"]["warnings"]
         )
 

@@ -16,14 +16,14 @@ class VideoSection:
         session.changed.connect(self.update)
 
     def update(self):
-        self._button.update(self._whyNot())
+        self._button.update(self._disabledReason())
 
     @property
     def _layer(self):
         parameters = self._session.parameterNode
         return Motions(self._session.result).chosen(parameters.motion) if parameters is not None else None
 
-    def _whyNot(self):
+    def _disabledReason(self):
         layer = self._layer
         if layer is None or not layer.visible:
             return _("Press Play first: what is saved is the motion that the views show.")

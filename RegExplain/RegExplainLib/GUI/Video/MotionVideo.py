@@ -7,10 +7,10 @@ import slicer
 from regexplain.errors import RegExplainError
 
 from ..Disk import diskErrors
-from ..Jobs.BackgroundReading import BackgroundReading
-from ..Jobs.InSteps import InSteps
-from ..Views import viewsPicture
-from .Film import Film
+from ..Jobs.BackgroundTask import BackgroundTask
+from ..Jobs.StepRunner import StepRunner
+from ..Views import captureLayout
+from .FrameStore import FrameStore
 from .VideoFormats import writerFor
 
 
@@ -26,36 +26,36 @@ class MotionVideo:
         Raises RegExplainError where it cannot be written here, as without ffmpeg.
         """
         self.path, self._write = path, writerFor(path)
-        self._aside = path.with_name(f".{uuid.uuid4().hex}{path.suffix}")
+        self._partial = path.with_name(f".{uuid.uuid4().hex}{path.suffix}")
         self._layer, self._progress = layer, progress
-        self._film = None
-        self._taking, self._writing = InSteps(), BackgroundReading()
+        self._store = None
+        self._taking, self._writing = StepRunner(), BackgroundTask()
 
     def run(self, whenDone, whenFailed):
         """`whenDone(path)` or `whenFailed(exception)` follows, unless `cancel()` comes first."""
 
         def finish(nothing):
             try:
-                self._aside.replace(self.path)
+                self._partial.replace(self.path)
             except OSError as error:
-                self._removeAside()
+                self._removePartial()
                 whenFailed(error)
             else:
                 whenDone(self.path)
 
-        def write(film):
+        def write(store):
             self._progress(_("Saving"), 0, 0)
-            self._writing.run(self._writeAside, finish, whenFailed)
+            self._writing.run(self._writePartial, finish, whenFailed)
 
         self._taking.run(self._takePictures(), write, whenFailed)
 
     def cancel(self):
         """Leave nothing of it; the animation shows what it showed before."""
         self._taking.cancel()
-        if self._film is not None:
-            self._film.stop()
+        if self._store is not None:
+            self._store.stop()
         self._writing.forget()
-        self._removeAside()
+        self._removePartial()
 
     def shutDown(self):
         """As `cancel`, but its thread and its programs have ended on return."""
@@ -65,23 +65,23 @@ class MotionVideo:
     def _takePictures(self):
         layer, temporary = self._layer, slicer.app.temporaryPath
         if not layer.visible:
-            raise RegExplainError(disturbed())
+            raise RegExplainError(viewsChangedMessage())
         frame, wasPlaying, amplitude = layer.browser.GetSelectedItemNumber(), layer.playing, layer.amplitude
         with diskErrors(temporary):
-            self._film = film = Film(temporary, layer.browser.GetPlaybackRateFps())
+            self._store = store = FrameStore(temporary, layer.browser.GetPlaybackRateFps())
         try:
             layer.setPlaying(False)
             frames = len(layer.strengths)
             for number in range(frames):
                 if not layer.visible or layer.amplitude != amplitude:
-                    raise RegExplainError(disturbed())
+                    raise RegExplainError(viewsChangedMessage())
                 layer.setFrame(number)
                 with diskErrors(temporary):
-                    film.add(self._picture())
+                    store.add(self._picture())
                 self._progress(_("Taking pictures"), number + 1, frames)
-                yield film
+                yield store
         except BaseException:  # it was closed, too
-            film.close()
+            store.close()
             raise
         finally:
             if layer.added:
@@ -90,32 +90,32 @@ class MotionVideo:
                 layer.setPlaying(wasPlaying)
 
     def _picture(self):
-        picture = viewsPicture(self._layer.resultNodes)
+        picture = captureLayout(self._layer.resultNodes)
         if picture is None:
             raise RegExplainError(_("Slicer shows no view here, so nothing can be saved; choose a layout with one."))
         rows, columns, _channels = picture.shape
-        if self._film.size not in (None, (columns, rows)):
-            raise RegExplainError(disturbed())
+        if self._store.size not in (None, (columns, rows)):
+            raise RegExplainError(viewsChangedMessage())
         return picture
 
-    def _writeAside(self):
+    def _writePartial(self):
         """In the background."""
-        film, isWhole = self._film, False
+        store, isWhole = self._store, False
         try:
-            self._aside.touch()  # the disk's refusal, in its own words and before the work
-            self._write(film, self._aside)
-            isWhole = not film.stopped
+            self._partial.touch()  # the disk's refusal, in its own words and before the work
+            self._write(store, self._partial)
+            isWhole = not store.stopped
         finally:
-            film.close()
+            store.close()
             if not isWhole:
-                self._removeAside()
+                self._removePartial()
 
-    def _removeAside(self):
+    def _removePartial(self):
         with suppress(OSError):
-            self._aside.unlink()
+            self._partial.unlink()
 
 
-def disturbed():
+def viewsChangedMessage():
     return _(
         "The motion or the views changed while their pictures were taken, so no video was saved; show the motion, "
         "leave the views as they are, and save it again."

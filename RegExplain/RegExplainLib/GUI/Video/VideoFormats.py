@@ -1,4 +1,4 @@
-"""How a film becomes a file. It takes a while, and runs in a thread: no Qt and no MRML but in `writerFor`."""
+"""How the frames become a file. It takes a while, and runs in a thread: no Qt and no MRML but in `writerFor`."""
 
 import subprocess
 from itertools import pairwise
@@ -14,7 +14,7 @@ HIDDEN = {"creationflags": getattr(subprocess, "CREATE_NO_WINDOW", 0)}  # on Win
 
 
 def writerFor(path):
-    """`write(film, path)` for a file of that name. Raises RegExplainError where there is none, before any work."""
+    """`write(store, path)` for a file of that name. Raises RegExplainError where there is none, before any work."""
     suffix = path.suffix.lower()
     if suffix == ".gif":
         return writeGif
@@ -27,33 +27,33 @@ def writerFor(path):
     )
 
 
-def writeGif(film, path):
+def writeGif(store, path):
     """With Pillow, which Slicer brings. It plays for ever."""
     from PIL import Image
 
-    palette = paletteOf(film)
-    pictures = (Image.frombytes("RGB", film.size, data) for data in film.pictures())
-    first, *others = (picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in pictures)
-    options = {"append_images": others, "duration": durationsMs(film), "loop": 0}
+    palette = paletteOf(store)
+    frames = (Image.frombytes("RGB", store.size, data) for data in store.frames())
+    first, *others = (picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in frames)
+    options = {"append_images": others, "duration": durationsMs(store), "loop": 0}
     first.save(path, format="GIF", save_all=True, **options)
 
 
-def paletteOf(film):
+def paletteOf(store):
     """The one palette for all pictures, so that nothing flickers: of colours as far apart as they come.
 
     The usual palettes of the commonest colours are all grey, as scans are, and thin outlines would be too.
     """
     from PIL import Image
 
-    columns, rows = film.size
-    step = max(1, film.count * columns * rows // SAMPLES)
-    sample = np.concatenate([np.frombuffer(data, np.uint8).reshape(-1, 3)[::step] for data in film.pictures()])
+    columns, rows = store.size
+    step = max(1, store.count * columns * rows // SAMPLES)
+    sample = np.concatenate([np.frombuffer(data, np.uint8).reshape(-1, 3)[::step] for data in store.frames()])
     return Image.fromarray(sample[np.newaxis]).quantize(256, Image.Quantize.MAXCOVERAGE)
 
 
-def durationsMs(film):
+def durationsMs(store):
     """Of each picture. A GIF counts hundredths of a second, and the sum must not drift."""
-    ends = [10 * round(100 * number / film.framesPerSecond) for number in range(film.count + 1)]
+    ends = [10 * round(100 * number / store.framesPerSecond) for number in range(store.count + 1)]
     return [end - start for start, end in pairwise(ends)]
 
 
@@ -68,32 +68,32 @@ def mp4Writer():
         raise RegExplainError(noFfmpeg())
     ffmpeg, presets = logic.getFfmpegPath(), [preset["extraVideoOptions"] for preset in logic.videoFormatPresets]
     options = [preset for preset in presets if "libx264" in preset][-1].split()
-    return lambda film, path: writeMp4(film, path, ffmpeg, options)
+    return lambda store, path: writeMp4(store, path, ffmpeg, options)
 
 
-def writeMp4(film, path, ffmpeg, options):
-    columns, rows = film.size
+def writeMp4(store, path, ffmpeg, options):
+    columns, rows = store.size
     read = ["-f", "rawvideo", "-pixel_format", "rgb24", "-video_size", f"{columns}x{rows}"]
-    command = [ffmpeg, "-loglevel", "error", "-y", *read, "-framerate", f"{film.framesPerSecond:g}", "-i", "-"]
-    pipes = {"stdin": film.rewound(), "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+    command = [ffmpeg, "-loglevel", "error", "-y", *read, "-framerate", f"{store.framesPerSecond:g}", "-i", "-"]
+    pipes = {"stdin": store.rewoundFile(), "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
     try:
         process = subprocess.Popen([*command, *options, str(path)], **pipes, **HIDDEN)
     except OSError as error:
         raise RegExplainError(ffmpegFailed(error.strerror)) from error
-    said = outputOf(process, film)
-    film.check()
+    messages = outputOf(process, store)
+    store.check()
     if process.returncode:
-        raise RegExplainError(ffmpegFailed(said[-1] if said else process.returncode))
+        raise RegExplainError(ffmpegFailed(messages[-1] if messages else process.returncode))
 
 
-def outputOf(process, film):
-    """The lines that it wrote until its end, which comes at once where the film is stopped."""
+def outputOf(process, store):
+    """The lines that it wrote until its end, which comes at once where the store is stopped."""
     while True:
         try:
             _nothing, errors = process.communicate(timeout=POLL_S)
             return errors.decode("utf-8", "replace").splitlines()
         except subprocess.TimeoutExpired:
-            if film.stopped:
+            if store.stopped:
                 process.kill()
 
 

@@ -3,13 +3,13 @@
 from regexplain.errors import BadInputError
 
 from .. import Conversion
-from .RecordedImage import recordedImage
+from .RecordedImage import readRecordedImage
 from .WarpLayer import WarpLayer
 
 FRAME_LIMIT_VOXELS = 40**3  # frames are smooth fields, and the scene stores every one
 
 
-def backAndForth(strengths):
+def loopOrder(strengths):
     """Ascending strengths as a loop without a jump: from the one nearest zero up, down to the bottom, and up again."""
     start = min(range(len(strengths)), key=lambda n: abs(strengths[n]))
     top = len(strengths) - 1
@@ -21,7 +21,7 @@ class AnimationLayer(WarpLayer):
     """What one latent component does to anatomy; strengths in standard deviations."""
 
     unit = "SD"
-    order = staticmethod(backAndForth)
+    order = staticmethod(loopOrder)
 
     def __init__(self, resultNodes, componentIndex):
         super().__init__(resultNodes)
@@ -41,5 +41,5 @@ class AnimationLayer(WarpLayer):
         return {field["strength"]: self._frame(field) for field in item["fields"]}
 
     def _frame(self, field):
-        image = recordedImage(self.resultNodes, field, "field", "Components")
+        image = readRecordedImage(self.resultNodes, field, "field", "Components")
         return Conversion.gridTransform(image, FRAME_LIMIT_VOXELS, repeated=True)

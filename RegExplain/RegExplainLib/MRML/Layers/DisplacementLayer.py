@@ -6,10 +6,10 @@ import SimpleITK as sitk
 from regexplain.volumes.geometry import subsampling_step
 
 from ..Conversion import LPS_TO_RAS
-from ..Places import movedMm
+from ..Places import displacementMm
 from .GlyphLayer import niceCeiling
-from .Layer import nothingBent
-from .MapLayer import MapLayer, mixed
+from .Layer import noDeformationError
+from .MapLayer import MapLayer, interpolateColors
 from .TransformMap import VOXEL_LIMIT
 
 COLORS = ((0.28, 0.10, 0.42), (0.55, 0.16, 0.50), (0.87, 0.32, 0.42), (0.99, 0.65, 0.45), (0.99, 0.95, 0.75))
@@ -25,11 +25,11 @@ class DisplacementLayer(MapLayer):
     pictureName = key
     defaultThreshold = 0.0
 
-    def _fromScene(self):
+    def _sceneData(self):
         if self.resultNodes.deformation is None:
-            raise nothingBent(self.resultNodes.record, "there is no displacement to show")
+            raise noDeformationError(self.resultNodes.record, "there is no displacement to show")
         size = self.resultNodes.fixed.GetImageData().GetDimensions()
-        return movedMm(self.resultNodes, subsampling_step(size, VOXEL_LIMIT))
+        return displacementMm(self.resultNodes, subsampling_step(size, VOXEL_LIMIT))
 
     def _image(self, lengths, place):
         image, toLps = sitk.GetImageFromArray(lengths.astype(np.float32)), LPS_TO_RAS @ place
@@ -42,6 +42,6 @@ class DisplacementLayer(MapLayer):
     def _scale(self, image):
         return 0.0, niceCeiling(float(sitk.GetArrayViewFromImage(image).max()))
 
-    def _shades(self, values, end):
+    def _colorsOf(self, values, end):
         shares = values / end
-        return mixed(COLORS, shares), shares
+        return interpolateColors(COLORS, shares), shares

@@ -10,9 +10,9 @@ from regexplain.errors import BadInputError
 
 from ..ArrowField import arrowField
 from ..NodeExport import segmentMask
-from ..Places import anatomyBounds, movedMm, tissueOf
+from ..Places import anatomyBounds, displacementMm, tissueOf
 from .ColorBar import addColorBar, setTitle, showColorBar
-from .Layer import Layer, nothingBent
+from .Layer import Layer, noDeformationError
 
 COLORS = (  # viridis without its darkest end, which is lost on a dark scan
     *((0.23, 0.32, 0.75), (0.13, 0.57, 0.75), (0.21, 0.72, 0.47), (0.62, 0.85, 0.22), (0.99, 0.91, 0.14)),
@@ -20,7 +20,7 @@ COLORS = (  # viridis without its darkest end, which is lost on a dark scan
 ARROWS_ACROSS = 20
 ARROWS_IN_3D = 400  # the longest: more hide one another
 SCALES = (1, 2, 3, 5, 10, 20, 30, 50, 100)
-SEEN_SHARE = 0.8  # of the way from arrow to arrow: as long as that, one is seen
+VISIBLE_SHARE = 0.8  # of the way from arrow to arrow: as long as that, one is seen
 HIDDEN_SHARE = 0.1  # arrows shorter than this share of the longest are noise to the eye
 SHORTEST_MM = 1e-3  # or dots would be drawn where nothing moves
 CONTOURS = 5
@@ -55,7 +55,7 @@ class GlyphLayer(Layer):
         return self._displays[0]
 
     @property
-    def spaceDisplayNode(self):
+    def displayNode3D(self):
         """That of the 3D views; in scenes that were saved when there was one for all, that one."""
         return self._displays[-1]
 
@@ -158,13 +158,13 @@ class GlyphLayer(Layer):
             with NodeModify(each) as display:
                 display.SetGlyphDisplayRangeMinMm(shortest)
                 display.SetContourLevelsMmFromString(" ".join(f"{level:g}" for level in levels))
-        if self.spaceDisplayNode is not self.displayNode:
-            self.spaceDisplayNode.SetGlyphDisplayRangeMinMm(max(shortest, self._shortestIn3D()))
+        if self.displayNode3D is not self.displayNode:
+            self.displayNode3D.SetGlyphDisplayRangeMinMm(max(shortest, self._shortestIn3D()))
 
     def _build(self):
         result = self.resultNodes
         if result.deformation is None:
-            raise nothingBent(result.record, "there are no arrows")
+            raise noDeformationError(result.record, "there are no arrows")
         node = self._addNode("vtkMRMLTransformNode", "Displacement arrows (display only)", "transform")
         lengths, volume = self._lengths()
         node.SetAttribute(LENGTHS, json.dumps({"percentiles": lengths, "volume": volume}))
@@ -176,7 +176,7 @@ class GlyphLayer(Layer):
             addColorBar(display, self.kind, "mm")
         spacing = self._spacingMm()
         self.setSpacing(spacing)
-        self.setScale(next((n for n in SCALES if n * lengths[95] >= SEEN_SHARE * spacing), 1))
+        self.setScale(next((n for n in SCALES if n * lengths[95] >= VISIBLE_SHARE * spacing), 1))
         self.setThreshold(HIDDEN_SHARE * maxMm)
         self._setField("moving", None)
 
@@ -195,7 +195,7 @@ class GlyphLayer(Layer):
 
     def _lengths(self):
         """(percentiles 0 to 100 of the displacement in mm, mm³) of the tissue about the anatomy."""
-        lengths, place = movedMm(self.resultNodes)
+        lengths, place = displacementMm(self.resultNodes)
         low, high = indexBox(anatomyBounds(self.resultNodes), place, lengths.shape)
         near = lengths[tuple(slice(a, b) for a, b in zip(low, high, strict=True))]
         moved = near[near > 0]
@@ -213,12 +213,12 @@ class GlyphLayer(Layer):
 
     def _setField(self, towards, segment):
         node = self.node("transform")
-        inside = self._insideOf(segment) if self.form == "arrows" else None
+        inside = self._segmentMask(segment) if self.form == "arrows" else None
         node.SetAttribute(TOWARDS, towards)
         node.SetAttribute(SEGMENT, None if segment is None else str(segment))
         node.SetAndObserveTransformToParent(arrowField(self.resultNodes.deformation, towards, inside))
 
-    def _insideOf(self, label):
+    def _segmentMask(self, label):
         """(z, y, x) bool, on the fixed scan's grid; all tissue for None."""
         if label is None:
             return tissueOf(self.resultNodes.fixed)

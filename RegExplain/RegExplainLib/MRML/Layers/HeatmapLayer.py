@@ -10,7 +10,7 @@ from regexplain.report import wording
 
 from ..Places import tissueOf
 from .MapLayer import MapLayer
-from .RecordedImage import recordedImage
+from .RecordedImage import readRecordedImage
 
 POSITIVE_ONLY = "RegExplain.PositiveOnly"
 REGION_COLOR = (1.0, 1.0, 1.0)
@@ -76,13 +76,13 @@ class HeatmapLayer(MapLayer):
     def _titleWith(self, words):
         return describe_stage(self._entry["stage"]) + words(self._entry) if self._entry else describe_stage(self.stage)
 
-    def _fromScene(self):
+    def _sceneData(self):
         if self._entry is None:
             raise BadInputError(f"This result has no heatmap of the stage '{self.stage}'; run Explain first.")
         return (tissueOf(self.resultNodes.node(self.space)),)
 
     def _image(self, inside):
-        image = recordedImage(self.resultNodes, self._entry, "heatmap", "Explain")
+        image = readRecordedImage(self.resultNodes, self._entry, "heatmap", "Explain")
         masked = sitk.GetImageFromArray(np.where(inside, sitk.GetArrayViewFromImage(image), np.float32(0)))
         masked.CopyInformation(image)
         return masked
@@ -92,8 +92,8 @@ class HeatmapLayer(MapLayer):
         largest = largest or 1.0  # a heatmap of zeros is possible, a window of none is not
         return -largest, largest
 
-    def _clear(self, shares):
-        return super()._clear(shares) | (shares < 0 if self.positiveOnly else False)
+    def _transparent(self, shares):
+        return super()._transparent(shares) | (shares < 0 if self.positiveOnly else False)
 
     def _build(self, *made):
         super()._build(*made)

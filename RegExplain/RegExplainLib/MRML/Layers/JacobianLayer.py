@@ -5,15 +5,15 @@ import SimpleITK as sitk
 
 from regexplain.transforms.jacobians import jacobian_determinant
 
-from .MapLayer import MapLayer, mixed
+from .MapLayer import MapLayer, interpolateColors
 from .TransformMap import onTissue, transformOf
 
 # From white to blue and to red, which the colour-blind tell apart.
 SHRINKS = ((0.97, 0.97, 0.97), (0.57, 0.77, 0.87), (0.13, 0.40, 0.67), (0.02, 0.19, 0.38))
 GROWS = ((0.97, 0.97, 0.97), (0.96, 0.65, 0.51), (0.70, 0.09, 0.17), (0.40, 0.00, 0.12))
 FOLDED = (1.0, 0.95, 0.0)
-ENDS = (1.25, 1.5, 2.0, 3.0, 5.0, 10.0)  # of the scale: that many times the volume, or that part of it
-COVERED = 99.5  # per cent of the tissue
+SCALE_ENDS = (1.25, 1.5, 2.0, 3.0, 5.0, 10.0)  # of the scale: that many times the volume, or that part of it
+COVERED_PERCENT = 99.5  # per cent of the tissue
 
 
 class JacobianLayer(MapLayer):
@@ -35,11 +35,11 @@ class JacobianLayer(MapLayer):
     def _scale(self, image):
         values = sitk.GetArrayViewFromImage(image)
         logarithms = np.abs(np.log(values[(values > 0) & (values != 1)]))
-        reached = np.exp(np.percentile(logarithms, COVERED)) if logarithms.size else 1.0
-        return 0.0, next((end for end in ENDS if end >= reached), ENDS[-1])
+        reached = np.exp(np.percentile(logarithms, COVERED_PERCENT)) if logarithms.size else 1.0
+        return 0.0, next((end for end in SCALE_ENDS if end >= reached), SCALE_ENDS[-1])
 
-    def _shades(self, values, end):
+    def _colorsOf(self, values, end):
         folded = values <= 0
         shares = np.log(np.where(folded, 1 / end, values)) / np.log(end)
-        colors = np.where(shares[:, None] > 0, mixed(GROWS, shares), mixed(SHRINKS, -shares))
+        colors = np.where(shares[:, None] > 0, interpolateColors(GROWS, shares), interpolateColors(SHRINKS, -shares))
         return np.where(folded[:, None], FOLDED, colors), shares

@@ -44,7 +44,7 @@ class Layer:
     def add(self, *made):
         """Make the nodes, unless they are there, and show them; returns the layer.
 
-        made: what was made before for them, where a kind of layer can (MapLayer.making).
+        made: what was made before for them, where a kind of layer can (MapLayer.prepare).
         Raises BadInputError where the result lacks what is needed; the scene is then as it was.
         """
         if not self.added:
@@ -98,7 +98,7 @@ class Layer:
         raise NotImplementedError
 
 
-def nothingBent(record, lacking):
+def noDeformationError(record, lacking):
     """The error for an affine result, that cannot have `lacking`, a clause."""
     if record.get("transform"):
         return BadInputError(f"This transform is affine and bends nothing, so {lacking}; choose one that bends.")

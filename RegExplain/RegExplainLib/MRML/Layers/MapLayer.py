@@ -23,7 +23,7 @@ class MapLayer(Layer):
     of Slicer 5.10 and later are left alone: a scene does not save their opacity.
 
     A subclass sets `unit` (of the colour bar, for people) and writes `_image` and `_scale`, which touch no scene; where
-    they need something of it `_fromScene`, where its colours are not cool below zero and warm above `_shades` too.
+    they need something of it `_sceneData`, where its colours are not cool below zero and warm above `_colorsOf` too.
     """
 
     kind = "map"
@@ -91,12 +91,12 @@ class MapLayer(Layer):
         self.volume.GetIJKToRASMatrix(ijkToRas)
         return np.array(ijkToRas.MultiplyPoint((i, j, k, 1)))[:3]
 
-    def making(self):
+    def prepare(self):
         """A function that makes what takes long, to be given to `add`. It touches no scene, so any thread may call it.
 
         Raises BadInputError where the values are not to be had, as the function does.
         """
-        found = self._fromScene()
+        found = self._sceneData()
 
         def make():
             image = self._image(*found)
@@ -104,7 +104,7 @@ class MapLayer(Layer):
 
         return make
 
-    def _fromScene(self):
+    def _sceneData(self):
         """What `_image` needs of the scene, a tuple."""
         return ()
 
@@ -116,13 +116,13 @@ class MapLayer(Layer):
         """(lowest, highest) value for the colour bar."""
         raise NotImplementedError
 
-    def _shades(self, values, end):
+    def _colorsOf(self, values, end):
         """(N, 3) colours of (N,) values, and (N,) signed shares of the end of the scale."""
         shares = values / end
-        warm, cool = mixed(POSITIVE, np.abs(shares)), mixed(NEGATIVE, np.abs(shares))
+        warm, cool = interpolateColors(POSITIVE, np.abs(shares)), interpolateColors(NEGATIVE, np.abs(shares))
         return np.where(shares[:, None] > 0, warm, cool), shares
 
-    def _clear(self, shares):
+    def _transparent(self, shares):
         """(N,) bool: which shares of the end of the scale let the scan be seen."""
         return np.abs(shares) < max(self.threshold, 1.5 / LEVELS)  # air has 0, which may lie between two levels
 
@@ -132,7 +132,7 @@ class MapLayer(Layer):
         return [c for c in self.resultNodes.sliceComposites() if c.GetForegroundVolumeID() == identifier]
 
     def _build(self, made=None):
-        voxels, scale = made or self.making()()
+        voxels, scale = made or self.prepare()()
         volume = Conversion.addVolume(self.scene, voxels, self.scene.GenerateUniqueName(self.title))
         self._adopt(volume, "volume").SetAttribute(OPACITY, str(DEFAULT_OPACITY))
         colors = self._addNode("vtkMRMLColorTableNode", f"{self.title} colors", "colors")
@@ -155,14 +155,14 @@ class MapLayer(Layer):
         """Slicer draws an entry of alpha 0 clear and any other opaque."""
         table, (low, high) = self.node("colors"), self.range
         values = np.linspace(low, high, LEVELS)
-        colors, shares = self._shades(values, high)
+        colors, shares = self._colorsOf(values, high)
         modifying = table.StartModify()
-        for level, (value, color, clear) in enumerate(zip(values, colors, self._clear(shares), strict=True)):
+        for level, (value, color, clear) in enumerate(zip(values, colors, self._transparent(shares), strict=True)):
             table.SetColor(level, f"{value:.3g}", *color, float(not clear))
         table.EndModify(modifying)
 
 
-def mixed(ramp, shares):
+def interpolateColors(ramp, shares):
     """(N, 3) colours at (N,) shares (0-1) of the way along (n, 3) colours."""
     places = np.linspace(0, 1, len(ramp))
     return np.stack([np.interp(shares, places, channel) for channel in np.array(ramp).T], axis=1)

@@ -3,7 +3,7 @@
 from regexplain.errors import BadInputError
 
 from .. import Conversion
-from .RecordedImage import recordedImage
+from .RecordedImage import readRecordedImage
 from .RegistrationAnimationLayer import scaledFrames
 from .WarpLayer import WarpLayer
 
@@ -27,5 +27,5 @@ class PartAnimationLayer(WarpLayer):
         parts = (result.record.get("decomposition") or {"parts": []})["parts"]
         if self.number > len(parts):
             raise BadInputError(f"This result has no part {self.number}; run Decompose first.")
-        image = recordedImage(result, parts[self.number - 1], "part", "Decompose")
+        image = readRecordedImage(result, parts[self.number - 1], "part", "Decompose")
         return scaledFrames(*Conversion.vectorsOf(image))

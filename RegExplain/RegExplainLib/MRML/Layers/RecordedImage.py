@@ -5,7 +5,7 @@ import SimpleITK as sitk
 from regexplain.errors import BadInputError
 
 
-def recordedImage(resultNodes, entry, what, verb):
+def readRecordedImage(resultNodes, entry, what, verb):
     """The image of an entry of result.json. Raises BadInputError where its file is gone."""
     path = resultNodes.folder.file(entry["file"]) if resultNodes.folder else None
     if path is None:

@@ -5,7 +5,7 @@ import numpy as np
 from regexplain.volumes.geometry import subsampling_step
 
 from .. import Conversion
-from .Layer import nothingBent
+from .Layer import noDeformationError
 from .WarpLayer import WarpLayer
 
 PERCENT = range(0, 101, 10)
@@ -23,12 +23,12 @@ class RegistrationAnimationLayer(WarpLayer):
 
     def _frames(self):
         if self.resultNodes.deformation is None:
-            raise nothingBent(self.resultNodes.record, "there is nothing to play")
+            raise noDeformationError(self.resultNodes.record, "there is nothing to play")
         return scaledFrames(*Conversion.gridOf(self.resultNodes.deformation))
 
 
 def scaledFrames(vectors, geometry):
     """{percent: vtkOrientedGridTransform} of (z, y, x, 3) vectors, RAS mm, with their ijk-to-RAS matrix."""
     step = subsampling_step(vectors.shape[:3], FRAME_LIMIT_VOXELS)
-    thinned = np.array(vectors[::step, ::step, ::step])
-    return {n: Conversion.gridOfVectors(n / 100 * thinned, geometry, step, repeated=True) for n in PERCENT}
+    subsampled = np.array(vectors[::step, ::step, ::step])
+    return {n: Conversion.gridOfVectors(n / 100 * subsampled, geometry, step, repeated=True) for n in PERCENT}

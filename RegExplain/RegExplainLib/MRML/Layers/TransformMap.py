@@ -25,7 +25,7 @@ def transformOf(resultNodes, name):
 def onTissue(fixed, measure, outside=0.0):
     """`measure(grid)`, (z, y, x), as a float32 image about the fixed scan, with `outside` where that has no tissue."""
     step = subsampling_step(fixed.GetSize(), VOXEL_LIMIT)
-    thinned = fixed[::step, ::step, ::step]
-    grid = Grid.of(thinned)
-    values = np.where(tissue_mask(thinned), measure(grid), outside)
+    subsampled = fixed[::step, ::step, ::step]
+    grid = Grid.of(subsampled)
+    values = np.where(tissue_mask(subsampled), measure(grid), outside)
     return grid.image(values.astype(np.float32))

@@ -3,7 +3,7 @@
 from regexplain.results.trust import MAP_TITLES
 
 from .MapLayer import MapLayer
-from .RecordedImage import recordedImage
+from .RecordedImage import readRecordedImage
 
 
 class TrustLayer(MapLayer):
@@ -21,7 +21,7 @@ class TrustLayer(MapLayer):
         return f"trust-{self.stage}"
 
     def _image(self):
-        return recordedImage(self.resultNodes, self._entry, "trust map", "Trust")
+        return readRecordedImage(self.resultNodes, self._entry, "trust map", "Trust")
 
     def _scale(self, image):
         return 0.0, self._entry["max_abs"] or 1.0

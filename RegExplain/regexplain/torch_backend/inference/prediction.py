@@ -47,7 +47,7 @@ def predict(
     """refine: steps of instance optimisation after the network's prediction.
 
     masks: of fixed and of moving, each on its image's grid: refining compares nothing outside. The network gets the
-    images as they are given (`images.within` darkens what lies outside).
+    images as they are given (`images.mask_image` darkens what lies outside).
     """
     encoded = model.encode(fixed, moving, alignment)
     canvas, network, volume = encoded.canvas, model.network, model.volume(moving, encoded.canvas, alignment)

@@ -7,6 +7,7 @@ import pytest
 import SimpleITK as sitk
 import torch
 
+from bright_spot_scans import bright_spot_result, hottest_point
 from regexplain.cards.heatmap_names import METHODS, SCALARS
 from regexplain.errors import BadInputError
 from regexplain.torch_backend.attribution import heatmaps as heatmaps_module
@@ -27,7 +28,6 @@ from regexplain.torch_backend.attribution.scalars import (
 from regexplain.torch_backend.attribution.target import Target, motion_target
 from regexplain.torch_backend.networks.latent import LatentNetwork, RegistrationNetwork, RegistrationOutput
 from regexplain.volumes.geometry import Grid, canvas_around
-from spotted_scans import hot_place, spotted_result
 
 SPACING = (1.0, 2.0, 3.0)
 GRADIENT_METHODS = ["grad-cam", "hirescam", "integrated-gradients"]
@@ -350,13 +350,13 @@ def cell_cubes(monkeypatch):
 
 def check_heat_lies_on_its_cause(method: str, scalar: str = "magnitude") -> None:
     """Spots in the middle of cell (2, 1, 2), x, y, z; oblique, anisotropic scans under an alignment that turns."""
-    result, at = spotted_result([9.5, 5.5, 9.5], [9.5, 5.5, 9.5])
+    result, at = bright_spot_result([9.5, 5.5, 9.5], [9.5, 5.5, 9.5])
     everywhere = result.fixed >= 0
     model = OneCellModel(OneCellNetwork())
     found = heatmaps(model, result, [], everywhere, "whole image", None, method, scalar)
     assert {heatmap.grid for heatmap in found} == {"fixed", "moving"}
     for heatmap in found:
-        assert np.linalg.norm(hot_place(heatmap.image) - at[heatmap.grid]) < 1.0, heatmap.stage
+        assert np.linalg.norm(hottest_point(heatmap.image) - at[heatmap.grid]) < 1.0, heatmap.stage
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -388,7 +388,7 @@ def test_heat_in_a_wrong_place_is_noticed(cell_cubes, monkeypatch, method, wrong
 def test_a_shift_towards_left_is_warm_where_left_is_explained_and_one_towards_right_is_cool(
     cell_cubes, method, towards, sign
 ):
-    result, _ = spotted_result([9.5, 5.5, 9.5], [9.5, 5.5, 9.5])
+    result, _ = bright_spot_result([9.5, 5.5, 9.5], [9.5, 5.5, 9.5])
     model = OneCellModel(OneCellNetwork(towards))
     for heatmap in heatmaps(model, result, [], result.fixed >= 0, "whole image", None, method, "left"):
         values = sitk.GetArrayViewFromImage(heatmap.image)

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 import regexplain
 import sample_pair
+from bright_spot_scans import bright_spot_result
 from regexplain import explain
 from regexplain.cards import registry
 from regexplain.cards.stages import component_of, coordinate_stage
@@ -27,7 +28,6 @@ from regexplain.torch_backend.attribution.coordinate_maps import contributions, 
 from regexplain.torch_backend.inference.model import Model
 from regexplain.torch_backend.spatial.warp import warp
 from regexplain.volumes.geometry import Grid, canvas_around
-from spotted_scans import spotted_result
 
 SHAPE, CELL = (4, 5, 3), 4
 
@@ -87,7 +87,7 @@ class CellModel:
 
 def check_heat_lies_on_its_cause() -> None:
     """Spots in the middles of different cells."""
-    result, spots = spotted_result([9.5, 5.5, 9.5], [5.5, 9.5, 5.5])
+    result, spots = bright_spot_result([9.5, 5.5, 9.5], [5.5, 9.5, 5.5])
     for heatmap in coordinate_maps(CellModel(), result, 1):
         values = sitk.GetArrayFromImage(heatmap.image).astype(float)
         values[values < 0.6 * values.max()] = 0

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from bright_spot_scans import bright_spot_result, hottest_point
 from regexplain.cards.heatmap_names import heatmap_name
 from regexplain.cards.stages import STAGES, describe_stage, stage_title
 from regexplain.errors import BadInputError
@@ -25,7 +26,6 @@ from regexplain.torch_backend.networks.fire import FireNetwork, midpoint_displac
 from regexplain.torch_backend.networks.latent import LatentNetwork
 from regexplain.torch_backend.spatial.warp import resize, warp
 from regexplain.volumes.geometry import Grid, canvas_around
-from spotted_scans import hot_place, spotted_result
 
 SHIFT = 4.0  # canvas voxels towards left, from fixed to moving points
 IN_FIXED, IN_MOVING = np.array([4.5, 4.5, 10.5]), np.array([10.5, 8.5, 6.5])  # x, y, z on the canvas
@@ -152,7 +152,7 @@ class HandMadeModel:
 
 def check_heat_lies_on_its_cause(method: str, stages=()) -> set[str]:
     """Oblique, anisotropic scans under an alignment that turns; returns the stages that were looked at."""
-    result, _ = spotted_result(IN_FIXED, IN_MOVING)
+    result, _ = bright_spot_result(IN_FIXED, IN_MOVING)
     model = HandMadeModel()
     found = heatmaps(model, result, stages, result.fixed >= 0, "whole image", None, method)
     canvas = model.canvas(result.fixed)
@@ -163,7 +163,7 @@ def check_heat_lies_on_its_cause(method: str, stages=()) -> set[str]:
         at = canvas.world(index)
         if grid == "moving":
             at = np.array(result.transform.alignment.TransformPoint(at.tolist()))
-        assert np.linalg.norm(hot_place(heatmap.image) - at) < 1.0, heatmap.stage
+        assert np.linalg.norm(hottest_point(heatmap.image) - at) < 1.0, heatmap.stage
     return {heatmap.stage for heatmap in found}
 
 
@@ -216,7 +216,7 @@ def test_heat_in_a_wrong_place_is_noticed(monkeypatch, wrong):
 
 
 def test_every_image_is_drawn_and_judged_as_the_modality_that_the_encoder_takes_it_for():
-    result, _ = spotted_result(IN_FIXED, IN_MOVING)
+    result, _ = bright_spot_result(IN_FIXED, IN_MOVING)
     for image, modality in (("fixed", "T1"), ("moving", "FLAIR")):
         model = HandMadeModel()
         stages = [stage for stage in STAGES["fire"] if stage.startswith(("synthesis", "discriminator"))]
@@ -225,7 +225,7 @@ def test_every_image_is_drawn_and_judged_as_the_modality_that_the_encoder_takes_
 
 
 def test_the_region_is_asked_about_where_its_tissue_lies_in_either_image():
-    result, _ = spotted_result(IN_FIXED, IN_MOVING)
+    result, _ = bright_spot_result(IN_FIXED, IN_MOVING)
     model, region = HandMadeModel(), torch.zeros(16, 16, 16)
     region[6:8, 4:6, 2:4] = 1  # z, y, x
     carried = FirePair(model, result, model.canvas(result.fixed), region).moving_region
@@ -234,7 +234,7 @@ def test_the_region_is_asked_about_where_its_tissue_lies_in_either_image():
 
 
 def test_a_region_that_is_carried_out_of_sight_is_an_error_and_no_map_of_nothing():
-    result, _ = spotted_result(IN_FIXED, IN_MOVING)
+    result, _ = bright_spot_result(IN_FIXED, IN_MOVING)
     model, box = HandMadeModel(), np.zeros((16, 16, 16), np.uint8)
     box[6:10, 6:10, 14:] = 1
     mask = Grid.of(result.fixed).resample(model.canvas(result.fixed).image(box), nearest=True)
@@ -244,7 +244,7 @@ def test_a_region_that_is_carried_out_of_sight_is_an_error_and_no_map_of_nothing
 
 
 def test_the_affine_parts_scalar_is_how_far_it_moves_the_region_in_millimetres():
-    result, _ = spotted_result(IN_FIXED, IN_MOVING)
+    result, _ = bright_spot_result(IN_FIXED, IN_MOVING)
     model, region = HandMadeModel(), torch.zeros(16, 16, 16)
     region[:4] = 1
     turn = torch.tensor([[1.0, 0.0, 0.0, 0.0], [0.0, 0.0, -1.0, 0.0], [0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0]])

@@ -12,6 +12,7 @@ import SimpleITK as sitk
 from click.testing import CliRunner
 
 import regexplain.results
+from equivalent_scans import points_in, transform_points
 from fire_model import WHITE, head
 from regexplain import components, decompose, explain, register
 from regexplain.cards import registry
@@ -25,7 +26,6 @@ from regexplain.torch_backend.inference.model import Model
 from regexplain.torch_backend.inference.regions import regions
 from regexplain.volumes.geometry import Grid
 from regexplain.volumes.intensities import TISSUE_THRESHOLD
-from scan_copies import mapped, points_in
 
 SCHEMA = json.loads((Path(regexplain.results.__file__).parent / "result.schema.json").read_text(encoding="utf-8"))
 POSE = {"turn": 8.0, "shift": (6.0, -4.0, 5.0)}
@@ -137,10 +137,10 @@ def test_a_given_transform_takes_the_place_of_the_affine_part(fire_model):
 def test_the_swapped_pair_has_nearly_the_inverse_alignment(pair, fire_model):
     swapped = register(pair.moving, pair.fixed, str(fire_model), threads=1)
     points = points_in(pair.fixed)
-    there = mapped(pair.transform.alignment, points)
+    there = transform_points(pair.transform.alignment, points)
     moved = np.linalg.norm(there - points, axis=1).mean()
     assert moved > 5
-    assert np.linalg.norm(mapped(swapped.transform.alignment, there) - points, axis=1).mean() < 0.1 * moved
+    assert np.linalg.norm(transform_points(swapped.transform.alignment, there) - points, axis=1).mean() < 0.1 * moved
 
 
 def test_the_swapped_pair_is_deformed_back(fire_model):
@@ -152,9 +152,9 @@ def test_the_swapped_pair_is_deformed_back(fire_model):
         for both in (images, images[::-1])
     )
     points = points_in(images[0])
-    moved = mapped(there, points)
+    moved = transform_points(there, points)
     assert np.linalg.norm(moved - points, axis=1).mean() > 0.5
-    off = np.linalg.norm(mapped(back, moved) - points, axis=1)
+    off = np.linalg.norm(transform_points(back, moved) - points, axis=1)
     assert off.mean() < 0.8 * np.linalg.norm(moved - points, axis=1).mean()
 
 

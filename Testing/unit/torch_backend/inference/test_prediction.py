@@ -8,13 +8,13 @@ import pytest
 import SimpleITK as sitk
 import torch
 
+from equivalent_scans import REORDERINGS, points_in, reoriented, rotation, transform_points, with_moved_header
 from regexplain.results.metrics import dice
 from regexplain.torch_backend.inference import prediction
 from regexplain.torch_backend.inference.model import Model, displacement_image
 from regexplain.torch_backend.networks.latent import RegistrationNetwork, RegistrationOutput
 from regexplain.transforms.itk import RegistrationTransform, affine_transform, resample_displacement
 from regexplain.volumes.geometry import Grid, canvas_around
-from scan_copies import REORDERINGS, mapped, points_in, reordered, rotation, turned
 
 SIZE, SPACING = (24, 20, 16), (2.0, 2.0, 2.5)
 MATRIX = np.array([[0.05, 0.02, 0.0], [0.0, -0.04, 0.03], [0.01, 0.0, 0.06]])  # voxels a voxel from the middle, x, y, z
@@ -47,7 +47,7 @@ def scan() -> sitk.Image:
     values = np.random.default_rng(0).normal(size=(14, 44, 40)).astype(np.float32)
     image = sitk.GetImageFromArray(values)
     image.SetSpacing((1.1, 0.9, 2.7))
-    return turned(image, rotation(degrees=15), (30, -20, 9))
+    return with_moved_header(image, rotation(degrees=15), (30, -20, 9))
 
 
 def check_known_displacement(fixed: sitk.Image) -> None:
@@ -60,13 +60,13 @@ def check_known_displacement(fixed: sitk.Image) -> None:
     points = points_in(fixed, margin=0.25)
     index = (points - canvas.origin) @ canvas.axes / SPACING
     moved = index + (index - (np.array(SIZE) - 1) / 2) @ MATRIX.T + SHIFT
-    expected = mapped(alignment, canvas.world(moved))
-    assert np.abs(mapped(transform.itk(), points) - expected).max() < 1e-3
+    expected = transform_points(alignment, canvas.world(moved))
+    assert np.abs(transform_points(transform.itk(), points) - expected).max() < 1e-3
 
 
 @pytest.mark.parametrize("order, flips", [((0, 1, 2), (False, False, False)), *REORDERINGS])
 def test_a_known_displacement_arrives_in_the_world(order, flips):
-    check_known_displacement(reordered(scan(), order, flips))
+    check_known_displacement(reoriented(scan(), order, flips))
 
 
 def one_component_negated(u: torch.Tensor, component: int) -> torch.Tensor:

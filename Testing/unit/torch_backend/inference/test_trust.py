@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from torch.nn import functional as F
 
 import regexplain.results
+from bright_spot_scans import bright_spot_result
 from fire_model import head
 from regexplain import register, trust
 from regexplain.cli import main
@@ -37,7 +38,6 @@ from regexplain.torch_backend.networks.latent import RegistrationNetwork, Regist
 from regexplain.torch_backend.spatial.transformation import exponentiate_velocity
 from regexplain.torch_backend.spatial.warp import resize_displacement
 from regexplain.volumes.geometry import Grid
-from spotted_scans import spotted_result
 from synthetic_result import write_synthetic_result
 
 SCHEMA = json.loads((Path(regexplain.results.__file__).parent / "result.schema.json").read_text(encoding="utf-8"))
@@ -195,7 +195,7 @@ def map_of(found: Trust, name: str) -> sitk.Image:
 
 def test_a_disagreement_lies_where_it_was_placed_on_an_oblique_grid_and_in_millimetres():
     """Spots in the middle of G's cells; the fixed one is where the orders disagree, by half a voxel of 2 mm."""
-    result, spots = spotted_result([10.5, 4.5, 8.5], [4.5, 10.5, 6.5])
+    result, spots = bright_spot_result([10.5, 4.5, 8.5], [4.5, 10.5, 6.5])
     network = Toy(gain=1.0)
     bright = toy_model(network).volume(result.fixed, toy_model(network).canvas(result.fixed))
     network.gain = 0.5 / float(F.avg_pool3d(bright, 2).max())
@@ -209,7 +209,7 @@ def test_a_disagreement_lies_where_it_was_placed_on_an_oblique_grid_and_in_milli
 
 def test_the_map_is_carried_from_half_the_way_to_the_fixed_image():
     """All tissue moves by 4 voxels towards left, so what T sees at a cell is 2 voxels further to the right in fixed."""
-    result, _ = spotted_result([8.5, 8.5, 8.5], [2.5, 8.5, 8.5])
+    result, _ = bright_spot_result([8.5, 8.5, 8.5], [2.5, 8.5, 8.5])
     still, moved = (indicators_of(Toy(gain=1.0, moves=moves), result).symmetry_map for moves in (0.0, 4.0))
     peaks = [np.unravel_index(int(m.argmax()), m.shape) for m in (still, moved)]
     assert peaks[0][2] - peaks[1][2] == 2 and peaks[0][:2] == peaks[1][:2]
@@ -217,7 +217,7 @@ def test_the_map_is_carried_from_half_the_way_to_the_fixed_image():
 
 
 def test_an_identical_pair_agrees_with_itself_and_is_ok():
-    result, _ = spotted_result([8.5, 8.5, 8.5], [8.5, 8.5, 8.5])
+    result, _ = bright_spot_result([8.5, 8.5, 8.5], [8.5, 8.5, 8.5])
     result.moving = result.fixed
     result.transform.alignment = sitk.AffineTransform(3)
     found = measure_trust(toy_model(Toy(gain=1.0), ordinary={"symmetry_mm": USUAL}), result)
@@ -227,7 +227,7 @@ def test_an_identical_pair_agrees_with_itself_and_is_ok():
 
 
 def test_a_disagreement_beyond_the_usual_warns_with_its_place():
-    result, _ = spotted_result([12.5, 2.5, 12.5], [4.5, 10.5, 6.5])
+    result, _ = bright_spot_result([12.5, 2.5, 12.5], [4.5, 10.5, 6.5])
     usual = {"median": 1e-4, "p5": 0.0, "p95": 1e-3}
     found = indicators_of(Toy(gain=5.0), result)
     symmetry = Indicator("symmetry", *found.symmetry(), reference=usual)
@@ -239,7 +239,7 @@ def test_the_place_is_the_structure_that_g_sees_there_where_the_card_can_name_it
     structures = torch.full((1, 2, 8, 8, 8), -5.0)
     structures[0, 0, :, :, 4:], structures[0, 1, :, :, 2:4] = 5.0, 5.0  # right of them is none
     names = {"1": "left thalamus", "2": "right thalamus"}
-    result, _ = spotted_result([8.5, 8.5, 8.5], [8.5, 8.5, 8.5])
+    result, _ = bright_spot_result([8.5, 8.5, 8.5], [8.5, 8.5, 8.5])
     found = indicators_of(Toy(structures=structures), result, segments=names)
     assert found.place(0, (8, 8, 8)) == "the left thalamus" and found.place(1, (8, 8, 7)) == "the right thalamus"
     assert found.place(0, (8, 8, 1)) == "the right part of the head"
@@ -249,7 +249,7 @@ def test_the_place_is_the_structure_that_g_sees_there_where_the_card_can_name_it
 
 def test_homogeneity_is_the_mean_difference_of_patch_logits_of_both_images_where_they_are():
     """The T1, fixed, is drawn black, so its gaps are the real patches' own means; the worst is where its spot is."""
-    result, spots = spotted_result([9.5, 5.5, 9.5], [9.5, 5.5, 9.5])
+    result, spots = bright_spot_result([9.5, 5.5, 9.5], [9.5, 5.5, 9.5])
     found = indicators_of(Toy(), result)
     fixed, moving = found.pair.volumes
     own = F.avg_pool3d(fixed, 4)[0, 0]
@@ -271,7 +271,7 @@ def test_the_moving_images_map_lies_on_its_own_grid_through_the_alignment():
         def modality_probabilities(self, volumes, features=None):
             return torch.tensor([[0.0, 4.0], [4.0, 0.0]]).softmax(1)  # the moving image is the T1, which is drawn black
 
-    result, spots = spotted_result([9.5, 5.5, 9.5], [5.5, 9.5, 5.5])
+    result, spots = bright_spot_result([9.5, 5.5, 9.5], [5.5, 9.5, 5.5])
     found = measure_trust(toy_model(Swapped()), result)
     image = map_of(found, "homogeneity-moving")
     assert {role: m.name for role, m in found.modalities.items()} == {"fixed": "FLAIR", "moving": "T1"}
@@ -281,7 +281,7 @@ def test_the_moving_images_map_lies_on_its_own_grid_through_the_alignment():
 def test_complementarity_compares_the_moving_map_where_its_tissue_lies_in_the_fixed_image():
     """Both spots are the same tissue, 4 voxels apart. Brought together their maps are of like size; where they
     are they hardly meet."""
-    result, _ = spotted_result([6.5, 8.5, 8.5], [10.5, 8.5, 8.5])
+    result, _ = bright_spot_result([6.5, 8.5, 8.5], [10.5, 8.5, 8.5])
     found = indicators_of(Toy(moves=4.0), result)
     value, *_ = found.complementarity()
     fixed, moving = found.encoder_maps

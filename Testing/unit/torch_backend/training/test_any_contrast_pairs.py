@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from made_heads import head_codes
 from regexplain.torch_backend.spatial.warp import resize_displacement, warp
 from regexplain.torch_backend.training.multimodal import any_contrast, any_pairs
 from regexplain.torch_backend.training.multimodal.anatomies import anatomy_of
 from regexplain.torch_backend.training.multimodal.shapes import AIR, MOST_LABELS, random_shapes
 from regexplain.torch_backend.training.multimodal.visits import Visit
+from synthetic_heads import head_codes
 
 SIZE = (32, 48, 32)
 SHAPE = (40, 56, 40)

@@ -11,7 +11,6 @@ from click.testing import CliRunner
 from torch.nn.functional import avg_pool3d
 
 import fire_model
-from made_heads import head_codes
 from regexplain import register
 from regexplain.cli import main
 from regexplain.errors import BadInputError
@@ -30,6 +29,7 @@ from regexplain.torch_backend.training.multimodal.objective import (
 from regexplain.torch_backend.training.multimodal.pairs import Pair
 from regexplain.torch_backend.training.trainer import Trainer
 from regexplain.volumes.geometry import centred_grid
+from synthetic_heads import head_codes
 
 EVERYTHING = {name: 0.1 for name in vars(LossWeights())}
 

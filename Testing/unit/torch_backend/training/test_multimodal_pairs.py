@@ -7,7 +7,6 @@ import pytest
 import SimpleITK as sitk
 import torch
 
-from made_heads import head_codes
 from regexplain.torch_backend.spatial.warp import resize_displacement, warp
 from regexplain.torch_backend.training.multimodal import contrasts, pairs
 from regexplain.torch_backend.training.multimodal.anatomies import MIRRORED, STRUCTURES, TISSUE, anatomy_of
@@ -17,6 +16,7 @@ from regexplain.torch_backend.training.multimodal.heads import head_pair
 from regexplain.torch_backend.training.multimodal.visits import Visit, rigidly_registered
 from regexplain.volumes.geometry import centred_grid
 from regexplain.volumes.intensities import robust_rescale
+from synthetic_heads import head_codes
 
 SIZE = (32, 48, 32)
 NOTHING_ADDED = Acquisition(None, False, 0.05, None, -3, 0.0, 0.0, 0.0, (0.0, 0.0))

@@ -170,7 +170,7 @@ def scan(image: Tensor, seen: Tensor, air: Tensor, generator: torch.Generator) -
 
 
 def rescale_intensities(image: Tensor, seen: Tensor, generator: torch.Generator) -> Tensor:
-    """About as `intensities.robust` scales what is seen, with the brightest few anywhere above 1 or below."""
+    """About as `intensities.robust_rescale` scales what is seen, with the brightest few anywhere above 1 or below."""
     values = image[seen]
     if len(values) == 0:
         return image

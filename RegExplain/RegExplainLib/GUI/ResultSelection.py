@@ -11,7 +11,7 @@ from ..MRML.Segments import segmentsByLabel
 from .ResultViews import ResultViews
 
 
-class ShownResult:
+class ResultSelection:
     """Which registration of the scene the panel shows, and what is known of it; `changed` tells that it is another."""
 
     def __init__(self, parameters, folders, loading, messages, changed):
@@ -63,18 +63,18 @@ class ShownResult:
 
     def choose(self, resultId):
         """Show another registration of the scene."""
-        with self.viewsFollow():
+        with self.updatingViews():
             self._parameters.node.result = resultId
             self.find()
 
-    def noticeRemovedNodes(self):
+    def updateAfterRemoval(self):
         """If the registration was removed from the scene, show another."""
         if self._result is not None and self.result is None:
             showOtherOutlines(slicer.mrmlScene)
             self.find()
 
     @contextmanager
-    def viewsFollow(self):
+    def updatingViews(self):
         """Let the views go from the registration on show to the one that is on show afterwards."""
         before = self.result
         yield
@@ -87,7 +87,7 @@ class ShownResult:
             self._changed.emit()
 
     def show(self, result):
-        """Steps (InSteps) that show what has just been loaded; they end where it is no longer on show."""
+        """Steps (StepRunner) that show what has just been loaded; they end where it is no longer on show."""
         if self.result is not None:
             self._views.leave(self.result)
         self._result = result
@@ -104,7 +104,7 @@ class ShownResult:
             self._result = result
         return isShown
 
-    def putAside(self, result):
+    def hideNew(self, result):
         """Take what has just been loaded out of the views, for what was on show; False where nothing was."""
         if self.result is None:
             self.find()
@@ -114,7 +114,7 @@ class ShownResult:
         self._views.enter(self.result, fitted=False)
         return True
 
-    def whyNotExtended(self):
+    def reasonNotExtendable(self):
         """Why no network can add to the registration, in a sentence; "" where one can."""
         if self.result is None:
             return _("Register two volumes first.")
@@ -122,9 +122,9 @@ class ShownResult:
             return _("This transform was made elsewhere, so there is no network to explain.")
         if self.result.record["kind"] == "affine":
             return _("No model fitted these scans, so no network moved anything that could be explained.")
-        return self.whyNoFiles()
+        return self.reasonNoFiles()
 
-    def whyNoFiles(self):
+    def reasonNoFiles(self):
         """Why the result folder cannot be read, in a sentence; "" where it can."""
         if self.result is None:
             return _("Register two volumes first.")

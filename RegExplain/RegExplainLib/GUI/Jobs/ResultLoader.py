@@ -3,17 +3,17 @@ from functools import partial
 import slicer
 
 from ...MRML.ResultNodes import ResultNodes, readFiles
-from .InSteps import InSteps
+from .StepRunner import StepRunner
 
 
-class ResultLoading:
+class ResultLoader:
     """Brings a result folder into the scene: reads it in the background, then adds a node at a turn of the event loop.
 
     Slicer stays responsive meanwhile. What is half there is not yet to be shown: `result` tells which that is.
     """
 
     def __init__(self):
-        self._steps = InSteps()
+        self._steps = StepRunner()
 
     @property
     def running(self):

@@ -2,17 +2,17 @@ from contextlib import closing
 
 import qt
 
-from .BackgroundReading import BackgroundReading
+from .BackgroundTask import BackgroundTask
 
 
-class InSteps:
+class StepRunner:
     """Goes through a generator, one step a turn of the event loop, so that Slicer stays responsive.
 
-    A step that is a function is run in a thread (BackgroundReading), and the generator goes on with what it returned.
+    A step that is a function is run in a thread (BackgroundTask), and the generator goes on with what it returned.
     """
 
     def __init__(self):
-        self._steps, self._background = None, BackgroundReading()
+        self._steps, self._background = None, BackgroundTask()
         self.value = None  # of the last step; None while nothing runs
 
     @property

@@ -15,7 +15,7 @@ VIEW = (
 )
 
 
-class OwnLayout:
+class CustomLayout:
     """A row of slice views. The application makes them with the layout; outside of it they must be there.
 
     Layers that are shown later go to the ordinary views. A subclass sets `number` and `labels` (of the views, by their

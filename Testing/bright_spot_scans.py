@@ -3,13 +3,13 @@
 import numpy as np
 import SimpleITK as sitk
 
+from equivalent_scans import reoriented, rotation, with_moved_header
 from regexplain.results.registration_result import RegistrationResult
 from regexplain.transforms.itk import RegistrationTransform, affine_transform
 from regexplain.volumes.geometry import Grid, canvas_around
-from scan_copies import reordered, rotation, turned
 
 
-def spotted_result(fixed_index, moving_index) -> tuple[RegistrationResult, dict[str, np.ndarray]]:
+def bright_spot_result(fixed_index, moving_index) -> tuple[RegistrationResult, dict[str, np.ndarray]]:
     """Oblique, anisotropic scans under an alignment that turns, and where the spots are, LPS mm.
 
     The indices (x, y, z) are on a canvas of 16³ voxels of 2 mm about the fixed scan; the moving scan's goes on through
@@ -17,9 +17,9 @@ def spotted_result(fixed_index, moving_index) -> tuple[RegistrationResult, dict[
     """
     blank = sitk.Image([40, 32, 16], sitk.sitkFloat32)
     blank.SetSpacing((0.8, 1.0, 2.0))
-    fixed_grid = turned(reordered(blank), rotation(degrees=15), (30.0, -10.0, 5.0))
+    fixed_grid = with_moved_header(reoriented(blank), rotation(degrees=15), (30.0, -10.0, 5.0))
     alignment = affine_transform(rotation((0, 0, 1), 12), (4.0, 7.0, -3.0))
-    moving_grid = turned(blank, rotation((1, 0, 0), 10))
+    moving_grid = with_moved_header(blank, rotation((1, 0, 0), 10))
     canvas = canvas_around(fixed_grid, (16, 16, 16), (2.0, 2.0, 2.0))
     # The moving grid's middle lies where the alignment puts the canvas' middle.
     middle = np.array(alignment.TransformPoint(canvas.centre.tolist()))
@@ -36,7 +36,7 @@ def bright_spot(at: np.ndarray, grid: sitk.Image) -> sitk.Image:
     return sitk.GaussianSource(sitk.sitkFloat32, grid.GetSize(), [2.0] * 3, at.tolist(), 100.0, *geometry, False)
 
 
-def hot_place(heatmap: sitk.Image) -> np.ndarray:
+def hottest_point(heatmap: sitk.Image) -> np.ndarray:
     """LPS mm: the middle of what is hottest in a map."""
     values = np.maximum(sitk.GetArrayFromImage(heatmap).astype(float), 0)
     values[values < 0.6 * values.max()] = 0

@@ -1,7 +1,7 @@
 import vtk
 
 
-class ShownParameters:
+class ParameterSelection:
     """The parameter set that the panel shows; `changed` tells each change of it."""
 
     def __init__(self, changed):

@@ -2,16 +2,16 @@ from pathlib import Path
 
 from slicer.i18n import tr as _
 
-from .Disk import copyWhole, diskErrors, freeName
-from .Jobs.BackgroundReading import BackgroundReading
+from .Disk import copyAtomically, diskErrors, uniqueName
+from .Jobs.BackgroundTask import BackgroundTask
 
 
-class Saving:
+class FileSaver:
     """Writes what the user keeps, a result folder or a video, as the running job."""
 
     def __init__(self, job, messages):
         self._job, self._messages = job, messages
-        self._background = BackgroundReading()
+        self._background = BackgroundTask()
         self._video = None  # that is being saved
 
     @property
@@ -21,9 +21,11 @@ class Saving:
 
     def copyFolder(self, source, target):
         """Copy the folder `source`, in the background, into a new folder under `target`."""
-        copy = freeName(Path(target), _("RegExplain result"))
+        copy = uniqueName(Path(target), _("RegExplain result"))
 
-        self._save("save", copy, lambda done, fail: self._background.run(lambda: copyWhole(source, copy), done, fail))
+        self._save(
+            "save", copy, lambda done, fail: self._background.run(lambda: copyAtomically(source, copy), done, fail)
+        )
 
     def saveVideo(self, video):
         """Save a motion: let a MotionVideo take its pictures and write its file."""

@@ -6,7 +6,7 @@ import SimpleITK as sitk
 REORDERINGS = [((1, 2, 0), (False, True, False)), ((2, 0, 1), (True, False, True)), ((0, 2, 1), (True, True, False))]
 
 
-def reordered(image: sitk.Image, order=(1, 2, 0), flips=(False, True, False)) -> sitk.Image:
+def reoriented(image: sitk.Image, order=(1, 2, 0), flips=(False, True, False)) -> sitk.Image:
     """Another storage order: every voxel stays where it is in the world."""
     return sitk.Flip(sitk.PermuteAxes(image, order), flips)
 
@@ -16,7 +16,7 @@ def rotation(axis=(1.0, 2.0, 0.5), degrees: float = 25.0) -> np.ndarray:
     return np.array(turn.GetMatrix()).reshape(3, 3)
 
 
-def turned(image: sitk.Image, matrix: np.ndarray, shift=(0.0, 0.0, 0.0)) -> sitk.Image:
+def with_moved_header(image: sitk.Image, matrix: np.ndarray, shift=(0.0, 0.0, 0.0)) -> sitk.Image:
     """An oblique header: the whole scan moved in the world, not a voxel changed: x → matrix · x + shift."""
     copy = sitk.Image(image)
     copy.SetDirection((matrix @ np.array(image.GetDirection()).reshape(3, 3)).ravel())
@@ -24,7 +24,7 @@ def turned(image: sitk.Image, matrix: np.ndarray, shift=(0.0, 0.0, 0.0)) -> sitk
     return copy
 
 
-def respaced(image: sitk.Image, spacing, nearest: bool = False) -> sitk.Image:
+def resampled(image: sitk.Image, spacing, nearest: bool = False) -> sitk.Image:
     """The same box sampled at another spacing."""
     extent = np.array(image.GetSize()) * image.GetSpacing()
     size = [int(round(e / s)) for e, s in zip(extent, spacing, strict=True)]
@@ -49,5 +49,5 @@ def points_in(image: sitk.Image, count: int = 200, seed: int = 0, margin: float 
     return np.array([image.TransformContinuousIndexToPhysicalPoint(i.tolist()) for i in index])
 
 
-def mapped(transform: sitk.Transform, points: np.ndarray) -> np.ndarray:
+def transform_points(transform: sitk.Transform, points: np.ndarray) -> np.ndarray:
     return np.array([transform.TransformPoint(p.tolist()) for p in points])

@@ -7,7 +7,7 @@ class Stopped(Exception):
     """The pictures are wanted no more."""
 
 
-class Film:
+class FrameStore:
     """Pictures of one size on their way into a file, on disk without a name: whatever happens, none stays behind.
 
     No Qt and no MRML: a thread may read them, which `stop()` ends.
@@ -24,7 +24,7 @@ class Film:
         self._file.write(picture.tobytes())
         self.size, self.count = (columns, rows), self.count + 1
 
-    def pictures(self):
+    def frames(self):
         """The RGB bytes of each, from the first on; raises Stopped once they are wanted no more."""
         self._file.seek(0)
         columns, rows = self.size
@@ -33,7 +33,7 @@ class Film:
             yield self._file.read(3 * columns * rows)
         self.check()
 
-    def rewound(self):
+    def rewoundFile(self):
         """The file of them all, one after the other, for a program that reads it to its end."""
         self._file.flush()
         os.lseek(self._file.fileno(), 0, os.SEEK_SET)

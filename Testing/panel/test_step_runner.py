@@ -10,9 +10,9 @@ from panel.fixtures import addSegmentation, jobFolders, press, waitUntil
 
 @pytest.fixture
 def steps(host):
-    from RegExplainLib.GUI.Jobs.InSteps import InSteps
+    from RegExplainLib.GUI.Jobs.StepRunner import StepRunner
 
-    return InSteps()
+    return StepRunner()
 
 
 def never(*_):
@@ -89,7 +89,7 @@ LONG = {  # what takes long of a whole head
     "RegExplainLib.MRML.Conversion": ("voxelsOf", "masksOf", "addVolume", "addSegmentation", "addGridTransform"),
     "RegExplainLib.MRML.ResultNodes": ("fitSlices", "fitCameras"),
     "RegExplainLib.MRML.Layers.GlyphLayer": ("arrowField",),
-    "RegExplainLib.MRML.Layers.DisplacementLayer": ("movedMm",),
+    "RegExplainLib.MRML.Layers.DisplacementLayer": ("displacementMm",),
     "RegExplainLib.MRML.Layers.JacobianLayer": ("jacobian",),
 }
 FILES = ("ReadImage", "WriteImage", "ReadTransform")
@@ -171,7 +171,7 @@ def test_a_heatmap_that_is_read_while_another_registration_is_chosen_is_not_show
 ):
     from RegExplainLib.MRML.Layers import HeatmapLayer, MapLayer
 
-    making, first = MapLayer.making, registered.id
+    making, first = MapLayer.prepare, registered.id
     panel.ui.registerButton.click()
     waitUntil(lambda: not panel.session.job)
     second = panel.session.result.id
@@ -180,7 +180,7 @@ def test_a_heatmap_that_is_read_while_another_registration_is_chosen_is_not_show
         panel.session.choose(first)
         return making(layer)
 
-    monkeypatch.setattr(HeatmapLayer, "making", making_)
+    monkeypatch.setattr(HeatmapLayer, "prepare", making_)
     panel.ui.explainButton.click()
     waitUntil(lambda: not panel.session.job)
     assert first != second and panel.session.result.id == first and shown == []

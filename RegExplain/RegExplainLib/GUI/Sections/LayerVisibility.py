@@ -4,7 +4,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def quiet(widget):
+def signalsBlocked(widget):
     """While it is open, the widget tells nobody of its changes: they are not the user's."""
     wasBlocked = widget.blockSignals(True)
     try:
@@ -13,7 +13,7 @@ def quiet(widget):
         widget.blockSignals(wasBlocked)
 
 
-def setShown(session, layer, shown):
+def setLayerVisible(session, layer, shown):
     """Show or hide; nothing for None. What fails is said in a sentence."""
     if layer is not None:
         with session.messages.guard():
@@ -21,8 +21,8 @@ def setShown(session, layer, shown):
     session.changed.emit()
 
 
-def showState(checkBox, layer):
+def updateCheckBox(checkBox, layer):
     """Let a check box tell whether its layer is seen; disabled where there is none."""
-    with quiet(checkBox):
+    with signalsBlocked(checkBox):
         checkBox.enabled = layer is not None
         checkBox.checked = layer is not None and layer.visible

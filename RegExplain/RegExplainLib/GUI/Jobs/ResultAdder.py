@@ -7,18 +7,18 @@ from regexplain.errors import RegExplainError
 from regexplain.results.folder import RECORD
 
 from ...MRML.Segments import segmentsByLabel
-from .InSteps import InSteps, stepsWhile
+from .StepRunner import StepRunner, stepsWhile
 
 
-class ResultAdding:
+class ResultAdder:
     """Brings what a job computed into the scene and shows it; the job ends with that."""
 
-    def __init__(self, job, loading, folders, shown, messages, progress, added):
+    def __init__(self, job, loading, folders, selection, messages, progress, added):
         self._job, self._loading, self._folders = job, loading, folders
-        self._shown, self._messages = shown, messages
+        self._selection, self._messages = selection, messages
         self._progress, self._added = progress, added
         self._folder = None  # that is being loaded
-        self._showing = InSteps()
+        self._showing = StepRunner()
 
     @property
     def running(self):
@@ -58,28 +58,28 @@ class ResultAdding:
 
         self._folders.keep(result.id, folder)
         nameSegments(result, segmentNames)
-        if self._job.startedHere:
-            yield from self._shown.show(result)
+        if self._job.startedFromShown:
+            yield from self._selection.show(result)
         yield
         yield from stepsWhile(isThere, whenAdded(result))
         yield
-        if isThere() and not self._job.startedHere:
-            self._putAside(result)
+        if isThere() and not self._job.startedFromShown:
+            self._hideNew(result)
 
     def _end(self, result, error=None):
         with self._messages.guard():
             if error is not None:
                 raise error
         self._job.end()
-        if self._shown.result is not None and self._shown.result.id == result.id:
+        if self._selection.result is not None and self._selection.result.id == result.id:
             self._added.emit()
 
-    def _putAside(self, result):
+    def _hideNew(self, result):
         started = self._job.startedFrom
         started.result = result.id
-        if self._shown.putAside(result):
+        if self._selection.hideNew(result):
             text = _("Finished. The result belongs to the parameter set {name}; choose that to see it.")
-            self._job.say(text.format(name=started.parameterNode.GetName()))
+            self._job.showStatus(text.format(name=started.parameterNode.GetName()))
 
     def _fail(self, error, folder):
         shutil.rmtree(folder, ignore_errors=True)

@@ -1,7 +1,7 @@
 import qt
 
 
-class Opening:
+class SectionOpener:
     """Opens sections of the panel and scrolls them into view."""
 
     def __init__(self, ui):

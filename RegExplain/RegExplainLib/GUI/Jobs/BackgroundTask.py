@@ -5,7 +5,7 @@ import qt
 POLL_MS = 20
 
 
-class BackgroundReading:
+class BackgroundTask:
     """Runs one function in a thread, so that the panel stays responsive; hands back on the main thread what it found.
 
     Only for plain file work: MRML and Qt do not bear another thread. SimpleITK and shutil let the main thread run.

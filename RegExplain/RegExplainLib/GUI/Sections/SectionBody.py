@@ -1,0 +1,18 @@
+class SectionBody:
+    """What a section shows: its controls, or one grey line that says why they cannot be used yet.
+
+    That line is always in sight. Once the controls can be used, the section stays open or folds; then it is the user's.
+    """
+
+    def __init__(self, ui, name, opens=False):
+        self._button = getattr(ui, f"{name}CollapsibleButton")
+        self._label, self._controls = getattr(ui, f"{name}ReasonLabel"), getattr(ui, f"{name}Controls")
+        self._opens = opens
+        self._disabledReason = None
+
+    def show(self, reason):
+        """whyNot: a sentence, "" where the section can be used."""
+        if bool(reason) != bool(self._disabledReason) or self._disabledReason is None:
+            self._label.visible, self._controls.visible = bool(reason), not reason
+            self._button.collapsed = not reason and not self._opens
+        self._label.text = self._disabledReason = reason
