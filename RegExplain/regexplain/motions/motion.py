@@ -220,7 +220,7 @@ def strongest_place(
 ) -> str | None:
     """The segment, or the half along an anatomical axis, with the largest root mean square of `lengths` (N,).
 
-    None where it is not UNEVEN times that of every other segment, or of the other half.
+    None where it is not UNEVEN_RATIO times that of every other segment, or of the other half.
     """
 
     def level(where: np.ndarray) -> float:

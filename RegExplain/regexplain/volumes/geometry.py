@@ -227,7 +227,7 @@ def common_field_of_view(fixed: Grid, moving: Grid, alignment: sitk.Transform, t
 def fit_canvas(box: Grid, largest: Sequence[int], finest: float, cell: int) -> Grid:
     """A canvas of at most `largest` voxels (x, y, z) that `box` fills along one axis at least, and its middle is.
 
-    Its voxels are cubes, but on axes where more of them fit they may be MOST_ANISOTROPY times as short; none is smaller
+    Its voxels are cubes, but on axes where more of them fit they may be MAX_ANISOTROPY times as short; none is smaller
     than `finest` mm. Sizes are whole times `cell`, two of them at least.
     """
     coarsest = max((box.extent / largest).max(), finest)
