@@ -1,7 +1,7 @@
 """The gradients of one batch by two processes, as torchrun starts them, written by the first: CONFIG FILE.
 
-They are forked once torch is loaded, where there is a fork: loading it takes longer than all else here, most of all
-what the first optimiser loads.
+They are forked once torch is loaded, where there is a fork: that, and what the first optimiser loads, takes longer than
+all else here.
 """
 
 import os

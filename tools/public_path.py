@@ -8,13 +8,12 @@ the answer is wanted, and say in the commit what changed.
 
 import itertools
 import json
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
 import SimpleITK as sitk
 
+from regexplain.cli import main
 from regexplain.results import ResultFolder
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -27,18 +26,19 @@ RECORDED = (
 PLACES = (0.2, 0.4, 0.6, 0.8)  # along each axis of an image: 64 voxels
 
 
-def main():
+def write():
     with tempfile.TemporaryDirectory() as folder:
         run(Path(folder, "result"))
         REFERENCE.write_text(json.dumps(figures(Path(folder, "result")), indent=1) + "\n", encoding="utf-8")
 
 
 def run(result):
-    """`regexplain register` and `explain`, as tools/demo.py calls them, into the folder `result`."""
+    """`regexplain register` and `explain`, as tools/demo.py calls them, into the folder `result`; in this process, as
+    loading torch takes longer than both."""
     pair = [str(SAMPLES / f"{role}.nii.gz") for role in ("fixed", "moving")]
     pair += [f"--{role}-segmentation={SAMPLES / f'{role}_segmentation.nii.gz'}" for role in ("fixed", "moving")]
     for arguments in (["register", *pair, f"--output={result}"], ["explain", str(result)]):
-        subprocess.run([sys.executable, "-m", "regexplain", *arguments, "--threads", "1"], check=True)
+        main([*arguments, "--threads", "1"], standalone_mode=False)
 
 
 def figures(result):
@@ -65,4 +65,4 @@ def rounded(point):
 
 
 if __name__ == "__main__":
-    main()
+    write()

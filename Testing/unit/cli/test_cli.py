@@ -97,7 +97,7 @@ def heeding_interrupts():
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no signals to send; there the panel kills the process")
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
 def test_a_cancelled_run_ends_with_130_and_leaves_nothing(tmp_path, sent):
-    command = [*COMMAND, "register", *PAIR, "--output", str(tmp_path / "r"), "--progress", "json"]
+    command = [*COMMAND, "register", *PAIR, "--model", "none", "--output", str(tmp_path / "r"), "--progress", "json"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, **pipes, preexec_fn=heeding_interrupts) as worker:
         assert worker.stdout.readline()  # it is under way

@@ -86,17 +86,19 @@ def test_what_slicer_installs_registers_and_explains_by_itself(configured, tmp_p
         image = sitk.ReadImage(str(installed / "Resources" / "SampleData" / f"{role}.nii.gz"))
         sitk.WriteImage(image, str(tmp_path / f"{role}.nrrd"))
     absent = ["nibabel", "sklearn", "scipy", "tqdm", "hypothesis", "jsonschema", "pytest", "PySide6", "RegExplainLib"]
-    start = f"import sys\nfor name in {absent}: sys.modules[name] = None\nfrom regexplain.cli import main\n"
-    start += f"import regexplain; assert regexplain.__file__.startswith({str(installed)!r})\nmain()"
+    verbs = (
+        ("register", tmp_path / "fixed.nrrd", tmp_path / "moving.nrrd", "--output", result),
+        ("explain", result),
+        ("components", result, "--count", "1", "--strength", "1"),
+    )
+    code = f"import sys\nfor name in {absent}: sys.modules[name] = None\nfrom regexplain.cli import main\n"
+    code += f"import regexplain; assert regexplain.__file__.startswith({str(installed)!r})\n"
+    for arguments in verbs:  # in one process: loading torch takes longer than all three
+        code += f"main({[*map(str, arguments), '--progress', 'json']}, standalone_mode=False)\n"
     environment = {**os.environ, "PYTHONPATH": str(installed)}
-    for arguments in (
-        ["register", tmp_path / "fixed.nrrd", tmp_path / "moving.nrrd", "--output", result, "--progress", "json"],
-        ["explain", result, "--progress", "json"],
-        ["components", result, "--count", "1", "--strength", "1", "--progress", "json"],
-    ):
-        command = [sys.executable, "-c", start, *map(str, arguments)]
-        done = subprocess.run(command, cwd=installed, env=environment, capture_output=True, text=True)
-        assert done.returncode == 0, done.stdout + done.stderr
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=installed, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
     assert json.loads((result / "result.json").read_text(encoding="utf-8"))["kind"] == "deformable"
     assert (result / "report.html").exists() and (result / "heatmaps" / "decoder.nii.gz").exists()
 

@@ -27,6 +27,7 @@ from regexplain.torch_backend.training.multimodal.objective import (
     sequence_loss,
 )
 from regexplain.torch_backend.training.multimodal.pairs import Pair
+from regexplain.torch_backend.training.multimodal.task import FireTask
 from regexplain.torch_backend.training.trainer import Trainer
 from regexplain.volumes.geometry import centred_grid
 from synthetic_heads import head_codes
@@ -74,7 +75,8 @@ def config_file(heads, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_trained_model_registers(config_file):
+def test_a_trained_model_registers(config_file, monkeypatch):
+    monkeypatch.setattr(FireTask, "validation_pairs", 2)
     ran = CliRunner().invoke(main, ["train", str(config_file), "--device", "cpu", "--threads", "1"])
     assert ran.exit_code == 0, ran.output
     card = json.loads((config_file.parent / "model" / "card.json").read_text(encoding="utf-8"))

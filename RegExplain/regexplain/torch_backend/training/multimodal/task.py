@@ -105,7 +105,7 @@ class FireTask:
     @torch.no_grad()
     def affine_figures(self, network: FireNetwork, device: torch.device) -> dict[str, float]:
         heads = stack_head_pairs(
-            [self._heads(self.held_out, seeded_generator(0, 0, k)) for k in range(2 * VALIDATION_PAIRS)]
+            [self._heads(self.held_out, seeded_generator(0, 0, k)) for k in range(2 * self.validation_pairs)]
         )
         apart = torch.eye(4).expand(len(heads.fixed), 4, 4)
         before, after = (
