@@ -10,6 +10,7 @@ import vtk
 import slicer
 from regexplain.errors import BadInputError
 from regexplain.results import ResultFolder
+from regexplain.results.registration_result import RegistrationResult
 from regexplain.transforms.itk import read_transform
 
 from . import Conversion
@@ -338,6 +339,14 @@ def readFiles(resultPath):
     makers = {row[0]: Conversion.voxelsOf for row in VOLUMES.values()}
     makers |= {row[0]: Conversion.masksOf for row in SEGMENTATIONS.values()}
     found = {name: make(sitk.ReadImage(str(folder.file(name)))) for name, make in makers.items() if folder.file(name)}
+    _makeWarped(folder, found)
     transform = read_transform(path)
     grid = None if transform.displacement is None else Conversion.gridTransform(transform.displacement)
     return found | {TRANSFORM: (transform.alignment, grid)}
+
+
+def _makeWarped(folder, found):
+    """What a result that somebody thinned out, or another program wrote, may lack."""
+    (fixed, _), (moving, _), (warped, _) = VOLUMES.values()
+    if warped not in found and fixed in found and moving in found:
+        found[warped] = Conversion.voxelsOf(RegistrationResult.load(folder.path).warped_moving)
