@@ -25,8 +25,8 @@ def nothing_kept(monkeypatch):
 def scalings(monkeypatch):
     """How often an image was scaled."""
     images = []
-    rescale_image = kept.rescale_image
-    monkeypatch.setattr(kept, "rescale_image", lambda scaling, image: images.append(image) or rescale_image(scaling, image))
+    rescale = kept.rescale_image
+    monkeypatch.setattr(kept, "rescale_image", lambda scaling, image: images.append(image) or rescale(scaling, image))
     return images
 
 
