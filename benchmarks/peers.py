@@ -83,7 +83,7 @@ def read_case(image_path: Path, labels_path: Path) -> Case:
 
 
 def centred(image: sitk.Image) -> sitk.Image:
-    """A copy with its middle at the world's origin, so that every method starts from centres laid on each other."""
+    """A copy with its middle at the world's origin, so that every method starts from aligned centres."""
     copy = sitk.Image(image)
     copy.SetOrigin((np.array(image.GetOrigin()) - Grid.of(image).centre).tolist())
     return copy

@@ -90,7 +90,7 @@ def checkInitialTransform(transformNode, movingNode):
 
 
 def writeLinearTransform(node, path):
-    """A transform node that lays the moving on the fixed scan, as ITK's map from fixed to moving points (LPS mm)."""
+    """A transform node that brings the moving scan onto the fixed one, as ITK's map of fixed to moving points, LPS."""
     toWorld = vtk.vtkMatrix4x4()
     node.GetMatrixTransformToWorld(toWorld)
     matrix = LPS_TO_RAS @ np.linalg.inv(slicer.util.arrayFromVTKMatrix(toWorld)) @ LPS_TO_RAS

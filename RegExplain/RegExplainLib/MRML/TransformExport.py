@@ -17,7 +17,7 @@ LIMIT_VOXELS = 128**3  # about a second, in which Slicer does not respond
 
 
 def writeTransform(node, fixed, path):
-    """Write the transform that, applied to the moving scan, lays it on the fixed one. Returns the file's path as text.
+    """Write the transform that, applied to the moving scan, brings it onto the fixed one. Returns the path as text.
 
     A linear one is written as it is, any other as its displacement at the voxels of the volume node `fixed` (every
     n-th where there are more than LIMIT_VOXELS): whatever it is made of, ITK then reads it. Beyond that volume nothing

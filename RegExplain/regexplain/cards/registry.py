@@ -66,7 +66,7 @@ class ModelCard:
 
     @property
     def has_components(self) -> bool:
-        """Whether its answers can be taken apart into latent components."""
+        """Whether a registration by it can be decomposed into latent components."""
         return COMPONENTS in self.values["files"]
 
     @property

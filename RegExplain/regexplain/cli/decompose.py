@@ -22,9 +22,9 @@ def decompose(
     from ..explanation import decompose as run
     from ..results.registration_result import RegistrationResult
 
-    progress.report("Taking apart", 0, 2)
+    progress.report("Decomposing", 0, 2)
     parts = run(RegistrationResult.load(result), count, basis, model=model, device=device, threads=threads)
-    progress.report("Taking apart", 1, 2)
+    progress.report("Decomposing", 1, 2)
     add_to_result(result, parts)
-    progress.report("Taking apart", 2, 2)
+    progress.report("Decomposing", 2, 2)
     return str(result)

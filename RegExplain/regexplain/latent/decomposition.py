@@ -1,4 +1,4 @@
-"""One registration taken apart into the latent components' motions, and what they leave unexplained.
+"""One registration decomposed into the latent components' motions, and what they leave unexplained.
 
 The latent difference z = E(moving) − E(fixed) is a sum of parts z_j along the components. A part alone moves tissue by
 D(z_j), the first k together by D(z_1 + … + z_k). D is not linear, so the sum of the parts' motions is not the motion of

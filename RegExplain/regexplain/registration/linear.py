@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from ..torch_backend.inference.model import Model
 
 NETWORK_ALIGNMENT_REJECTED = (
-    "The affine part of the model {name} lays these images on each other no better than their headers or middles, so "
+    "The affine part of the model {name} aligns these images no better than their headers or centres do, so "
     "they were aligned without it."
 )
 NETWORK_ALIGNMENT_DOUBTFUL = (
-    "The affine part of the model {name} lays these images on each other no better than their headers or middles; "
+    "The affine part of the model {name} aligns these images no better than their headers or centres do; "
     "check how they lie."
 )
 

@@ -28,7 +28,7 @@ def registration_record(
     settings: dict[str, Any],
     log: Log,
 ) -> dict[str, Any]:
-    """initial: by what the images are laid on each other when nothing is done yet; None is as their headers say."""
+    """initial: the transform between the images when nothing is done yet; None is as their headers say."""
     record: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "regexplain_version": __version__,

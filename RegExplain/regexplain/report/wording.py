@@ -9,10 +9,10 @@ from ..cards.heatmap_names import DEFAULT_METHOD, METHODS, heatmap_name
 from ..cards.stages import component_of, default_scalar, describe_stage
 
 ALIGNMENTS = {
-    "centre": "the images' centres laid on each other",
+    "centre": "the images' centres aligned",
     "headers": "as the scans' headers say",
-    "masses": "the images' centres of mass laid on each other",
-    "axes": "the images' principal axes laid on each other",
+    "masses": "the images' centres of mass aligned",
+    "axes": "the images' principal axes aligned",
     "affine": "affine registration",
     "network": "the model's own affine part",
     "given": "the transform that was given",
@@ -77,7 +77,7 @@ def transform_sentences(record: Mapping[str, Any]) -> list[str]:
     mainly = transform["kinds"][max(shares, key=shares.__getitem__)]
     first = f"From the fixed to the moving image, tissue {f'mainly {mainly}' if mainly else 'hardly moves'}."
     if record["kind"] == "affine":
-        return [first, "The transform is affine: it moves the image as a whole and bends nothing."]
+        return [first, "The transform is affine: it moves the image as a whole."]
     mean, most = (millimetres(record["displacement_mm"][name]) for name in ("mean", "max"))
     return [first, f"Beyond the nearest affine motion it is deformed by {mean} on average and {most} at most."]
 

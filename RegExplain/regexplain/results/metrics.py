@@ -99,7 +99,7 @@ def measure_registration(
 ) -> dict[str, Any]:
     """The parts of the record that are measured, whatever made the transform.
 
-    before: what the two images are laid on each other by when nothing is done yet; None is as their headers say.
+    before: the transform between the two images when nothing is done yet; None is as their headers say.
     regions: a label map on any grid over the fixed image, and the labels' names.
     """
     fixed, moving, forward = Grid.of(result.fixed), Grid.of(result.moving), result.transform.itk()

@@ -27,10 +27,10 @@ TWICE_GAIN = 1.25  # standard deviations that speak for what was found twice
 NOISE = 0.1  # standard deviations
 KINDS = {"middles": "centre", "headers": "headers", "masses": "masses", "axes": "axes"}
 START_WARNINGS = {
-    "middles": "Only the middles were laid on each other",
+    "middles": "Only the image centres were aligned",
     "headers": "The scans were left as their headers say",
-    "masses": "Only the centres of mass were laid on each other",
-    "axes": "Only the principal axes were laid on each other",
+    "masses": "Only the centres of mass were aligned",
+    "axes": "Only the principal axes were aligned",
 }
 
 
@@ -155,7 +155,7 @@ class _Search:
         return any(self.similarity.distance(a, b) > FAR / 2 for a, b in combinations(near, 2))
 
     def _translation_only(self, middles: sitk.AffineTransform) -> tuple[sitk.AffineTransform, list[str]]:
-        """Of images that nothing else lays on each other: a shift is kept that is found twice, on other samples."""
+        """For images that nothing else aligns: a shift is kept where it is found twice, on different samples."""
         methods = _mutual_information([2], [2]), _mutual_information([1], [2])
         once, again = (self._optimise(method, sitk.TranslationTransform(3)) for method in methods)
         alike = self.similarity.distance(once, again) < FAR

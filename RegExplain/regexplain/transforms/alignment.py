@@ -14,7 +14,7 @@ SAMPLED_SHARE = 0.25
 
 
 def align_centres(fixed: sitk.Image, moving: sitk.Image) -> sitk.AffineTransform:
-    """Image centres and axes laid on each other, the axes being each image's own in the nearest LPS order.
+    """Aligns image centres and axes, the axes being each image's own in the nearest LPS order.
 
     To half a voxel: voxels of one size come to lie on voxels, and a canvas about both needs no blur (`canvas_around`).
     What the headers say about the patient's place in the scanner plays no part.

@@ -1,4 +1,4 @@
-"""Transform files of ITK, read only where they are whole: ITK itself takes some of them by halves, without a word."""
+"""Transform files of ITK, read only where they are whole: ITK itself reads some of them in part, without an error."""
 
 from __future__ import annotations
 

@@ -130,7 +130,7 @@ class Similarity:
 
     @cached_property
     def _random_sd(self) -> np.ndarray:
-        """(2,), over shifts of the middles laid on each other, far and near."""
+        """(2,), over random shifts about the aligned centres."""
         random, found = np.random.default_rng(SEED), []
         for _ in range(RANDOM_SHIFTS):
             shift = self.grid.axes @ (random.uniform(-SHIFT_RANGE, SHIFT_RANGE, 3) * self.grid.extent)

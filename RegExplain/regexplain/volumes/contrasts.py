@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .geometry import thinning_step
-from .intensities import tissue_level
+from .geometry import subsampling_step
+from .intensities import tissue_threshold
 
 SAMPLED = 200_000  # voxels: more say no more
 BINS = 32
@@ -21,9 +21,9 @@ def same_contrast(fixed: np.ndarray, moving: np.ndarray) -> bool:
     turned round. Of T1, T2 and FLAIR of one head the excess is 0.25 or more, or the order turned; of one contrast at
     most 0.07, registered or not, of one patient or two.
     """
-    step = thinning_step(fixed.shape, SAMPLED)
+    step = subsampling_step(fixed.shape, SAMPLED)
     some = [array[::step, ::step, ::step].astype(np.float32) for array in (fixed, moving)]
-    inside = (some[0] > tissue_level(some[0])) & (some[1] > tissue_level(some[1]))
+    inside = (some[0] > tissue_threshold(some[0])) & (some[1] > tissue_threshold(some[1]))
     if np.count_nonzero(inside) < BINS**2:
         return True
     first, second = (_ranks(array[inside]) for array in some)

@@ -91,7 +91,7 @@ def read_segmentation(
     role: str = "segmentation",
     warn: Callable[[str], None] = lambda message: None,
 ) -> sitk.Image:
-    """A label map, laid on the grid of `image` by nearest neighbour, with the names that the file has."""
+    """A label map, resampled onto the grid of `image` by nearest neighbour, with the names that the file has."""
     return resample_segmentation(_read(Path(path), role, None, warn), image, role)
 
 

@@ -148,7 +148,7 @@ def network_input(
     alignment: sitk.Transform | None = None,
     scaling: Callable[[np.ndarray], np.ndarray] = normalise,
 ) -> np.ndarray:
-    """`image` as every network is trained on it and sees it: scaled as a whole, then laid on the canvas.
+    """`image` as every network is trained on it and sees it: rescaled as a whole, then resampled onto the canvas.
 
     (z, y, x) float32, 0 (its darkest) outside. alignment: canvas points to points of the image.
     """

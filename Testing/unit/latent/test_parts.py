@@ -1,4 +1,4 @@
-"""A registration taken apart, against decoders whose answers are known by hand."""
+"""A registration decomposed, against decoders whose answers are known by hand."""
 
 import json
 from dataclasses import dataclass
@@ -212,7 +212,7 @@ def test_the_verb_adds_parts_to_the_folder_and_replaces_earlier_ones(sample_resu
     assert [p.name for p in (folder.path / "parts").iterdir()] == ["part-01.nii.gz"]
     stored = vectors(sitk.ReadImage(str(folder.require(part["file"]))))
     assert stored.dtype == np.float32 and np.linalg.norm(stored, axis=-1).mean() > 0.01
-    assert "This registration, taken apart" in (folder.path / "report.html").read_text(encoding="utf-8")
+    assert "This registration, decomposed" in (folder.path / "report.html").read_text(encoding="utf-8")
 
 
 def test_what_cannot_be_taken_apart_is_said_in_one_sentence(sample_result):

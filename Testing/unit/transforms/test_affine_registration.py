@@ -86,7 +86,7 @@ def test_of_images_that_have_nothing_in_common_only_the_middles_are_laid_on_each
     pair = [Grid.of(body()).image(random.normal(size=SIZE[::-1])) for _ in range(2)]
     found = register_affine(*(sitk.SmoothingRecursiveGaussian(image, 15.0) for image in pair))
     assert np.allclose(affine_matrix(found.transform), np.eye(4)), found.steps
-    assert found.warning == "Only the middles were laid on each other: nothing better was found."
+    assert found.warning == "Only the image centres were aligned: nothing better was found."
 
 
 def test_headers_that_are_right_are_found_where_middles_are_not():

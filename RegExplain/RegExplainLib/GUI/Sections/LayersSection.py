@@ -65,7 +65,7 @@ class LayersSection:
         result = self._session.result
         if result is None:
             return _("Register two volumes first.")
-        return "" if result.deformation is not None else _("Everything was moved alike, and nothing bent.")
+        return "" if result.deformation is not None else _("This result is affine: there is no displacement to draw.")
 
     def _showSlider(self, slider, value):
         slider.enabled = value is not None

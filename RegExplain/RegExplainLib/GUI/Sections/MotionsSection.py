@@ -80,7 +80,7 @@ class MotionsSection:
         if result is not None and result.fixedSegmentation is None:
             return _("An animation moves the fixed segmentation; register with a segmentation of the fixed volume.")
         if result is not None and result.record.get("transform"):
-            return _("This transform is affine and bends nothing, so there is nothing to play.")
+            return _("This transform is affine, so there is nothing to play.")
         return self._session.selection.reasonNotExtendable() or _("Find what the components do first.")
 
     def _reasonNoComponents(self):

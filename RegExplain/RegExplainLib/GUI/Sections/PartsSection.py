@@ -28,14 +28,14 @@ class PartsSection:
         reason = self._session.selection.reasonNotExtendable()
         card = self._session.selection.card
         if not reason and card is not None and not card.has_components:
-            return _("The model of this registration has no latent components to take it apart into.")
+            return _("The model of this registration has no latent components to decompose it into.")
         return reason
 
     def _decompose(self):
         self._session.extendResult("decompose", "decompose", [], self._onDecomposed)
 
     def _onDecomposed(self):
-        text = _("Taken apart into {count} parts; click one in the table, then press Play.")
+        text = _("Decomposed into {count} parts; click one in the table, then press Play.")
         count = len(self._session.result.record["decomposition"]["parts"])
         self._session.statusMessage.emit(text.format(count=count), [])
 

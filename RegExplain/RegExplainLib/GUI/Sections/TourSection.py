@@ -45,8 +45,8 @@ class TourSection:
             (
                 ("inputs",),
                 _(
-                    "Choose the fixed scan, which stays, and the moving scan, which is laid on it; segmentations make "
-                    "the answers richer. To try it out, load the sample pair."
+                    "Choose the fixed scan, which stays, and the moving scan, which is registered to it. Segmentations "
+                    "give numbers for each structure. To try it out, load the sample pair."
                 ),
             ),
             (

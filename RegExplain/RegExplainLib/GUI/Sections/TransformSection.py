@@ -20,7 +20,7 @@ class TransformSection:
     def _disabledReason(self):
         parameters = self._session.parameterNode
         if parameters is not None and parameters.transform is None:
-            return _("Choose a transform, and under Inputs the two volumes that it lays on each other.")
+            return _("Choose a transform, and under Inputs the two volumes that it aligns.")
         return reasonNoInputs(parameters)
 
     def _explain(self):
@@ -42,6 +42,6 @@ class TransformSection:
     def _onAdded(self, result):
         yield from showDisplacement(result)
         record = result.record
-        affine = _("It is affine: it moves the scan as a whole and bends nothing.")
+        affine = _("It is affine: it moves the scan as a whole.")
         beyond = affine if record["kind"] == "affine" else displacementText(record)
         self._session.statusMessage.emit(f"{record['transform']['words']}\n{beyond}", record["warnings"])

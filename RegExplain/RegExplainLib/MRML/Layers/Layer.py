@@ -101,7 +101,7 @@ class Layer:
 def noDeformationError(record, lacking):
     """The error for an affine result, that cannot have `lacking`, a clause."""
     if record.get("transform"):
-        return BadInputError(f"This transform is affine and bends nothing, so {lacking}; choose one that bends.")
+        return BadInputError(f"This transform is affine, so {lacking}; choose a deformable one.")
     return BadInputError(
-        f"This registration is affine only and bent nothing, so {lacking}; register with a model that fits the scans."
+        f"This registration is affine only, so {lacking}; register with a model that fits the scans."
     )

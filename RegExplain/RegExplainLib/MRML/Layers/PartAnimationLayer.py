@@ -1,4 +1,4 @@
-"""One part of a registration taken apart, played from 0 to 100 %."""
+"""One part of a decomposed registration, played from 0 to 100 %."""
 
 from regexplain.errors import BadInputError
 

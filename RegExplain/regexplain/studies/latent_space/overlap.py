@@ -13,7 +13,7 @@ from .study import IMAGES, LABELS, VALIDATION, Study
 
 TEXT = (
     "Pairs as in the paper: with the validation cases in ascending order, case k is fixed and case n − 1 − k moving. "
-    "Unregistered means image centres laid on each other, as padding does (dice aligned in the table). Dice is the "
+    "Unregistered means aligned image centres, as padding does (dice aligned in the table). Dice is the "
     "mean over the segments, labels warped by nearest neighbour; folded is the share of voxels with det J ≤ 0."
 )
 

@@ -28,7 +28,7 @@ TRANSFORMATIONS = (
 def pull_back(motion: KnownMotion, canvas: Grid) -> sitk.AffineTransform:
     """Where the tissue at a point of the canvas comes from, LPS mm; the canvas' centre is the image's.
 
-    Given to `Model.volume` as an alignment it moves the image before it is laid on the canvas: intensities stay as they
+    Given to `Model.volume` as an alignment it acts in the resampling onto the canvas: intensities stay as they
     were scaled, what lies outside the image is its darkest, and what leaves the canvas is lost.
     """
     back = motion.inverse

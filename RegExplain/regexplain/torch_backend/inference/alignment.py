@@ -18,8 +18,8 @@ from ..spatial.warp import identity_grid
 from .model import EncodedImage, Model
 
 NO_LANDMARKS = (
-    "The model {name} does not find the same structures in both images; only the middles of their tissue were laid on "
-    "each other. Check that both show a head, or say how they lie with an initial transform (--initial-transform)."
+    "The model {name} does not find the same structures in both images; only the centres of their tissue were "
+    "aligned. Check that both show a head, or say how they lie with an initial transform (--initial-transform)."
 )
 
 
@@ -28,7 +28,7 @@ def align(model: Model, fixed: sitk.Image, moving: sitk.Image, warn: Callable[[s
     """Fixed-space to moving-space points, LPS mm, by the model's network.
 
     Each image is encoded in its own axes about its own tissue, so headers play no part. `warn` is told where the
-    landmarks make no sense; then the middles of the tissue are laid on each other.
+    landmarks make no sense; then the centres of the tissue are aligned.
     """
     here, there = landmark_grid(model, fixed), landmark_grid(model, moving)
     matrix = estimate_affine(model.network.affine, model.volume(fixed, here), model.volume(moving, there))
