@@ -1,9 +1,14 @@
 # `make demo` and `make test` set themselves up in .venv; on Windows see tools/bootstrap.py.
 PYTHON ?= python3
 BIN := .venv/bin
-RINGS := panel slicer mrml unit
-# A file of tests keeps to one process, and a process has one scene and its views.
-PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+RINGS := unit panel mrml
+CORES := $(shell $(PYTHON) -c "import os; print(os.cpu_count() or 1)")
+# The rings run side by side. Each process of a ring loads torch or Slicer anew, so a ring has one on two cores.
+PROCESSES := $(shell $(PYTHON) -c "print(max(1, min(4, $(CORES) // 2)))")
+# A file of tests keeps to one process, and a process has one scene and its views; where one ends, xdist starts another.
+PYTEST := $(BIN)/python -m pytest --dist loadfile
+# Where make can, each ring's lines stay together.
+TOGETHER := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 
 .PHONY: demo test test-fast setup lint types $(RINGS)
 
@@ -12,11 +17,11 @@ demo: setup
 
 # A ring that fails hides no other: all of them run, and the end says whether one failed.
 test:
-	@$(MAKE) --keep-going --no-print-directory lint types $(RINGS)
+	@$(MAKE) --keep-going --no-print-directory --jobs=4 $(TOGETHER) $(RINGS) lint types
 
 # For the loop at a desk: without what takes long.
 test-fast: lint
-	$(PYTEST) Testing/unit -m "not slow"
+	$(PYTEST) -n auto --maxprocesses 4 Testing/unit -m "not slow"
 
 lint: setup
 	$(BIN)/ruff check .
@@ -24,8 +29,12 @@ lint: setup
 types: setup
 	$(BIN)/mypy
 
-$(RINGS): setup
-	$(PYTEST) Testing/$@
+unit mrml: setup
+	$(PYTEST) -n $(PROCESSES) Testing/$@
+
+# What runs inside Slicer runs on the same stand-in as the panel.
+panel: setup
+	$(PYTEST) -n $(PROCESSES) Testing/panel Testing/slicer
 
 setup:
 	@$(PYTHON) tools/bootstrap.py

@@ -125,7 +125,8 @@ def test_a_reopened_result_can_be_removed_whole(reopened, scene):
 
 
 def test_nothing_in_the_file_tells_where_it_was_made(made):
-    secrets = [str(made[0]), "Doe", str(Path.home()), "/tmp", "regexplain-"]
+    secrets = [str(made[0]), "Doe", "/tmp", "regexplain-"]
+    secrets += [str(Path.home())] if Path.home() != Path("/") else []  # the home of a user without one, in a container
     with zipfile.ZipFile(made[0] / "scene.mrb") as archive:
         for entry in archive.infolist():
             text = entry.filename.encode() + archive.read(entry)
