@@ -28,7 +28,7 @@ USE_PROCESSOR = "let the processor compute instead (in the panel Processor only,
 
 
 def device_error(error: BaseException) -> RegExplainError | None:
-    """Missing memory or a lost graphics card in one sentence, where it is that; torch says it in a RuntimeError."""
+    """The error in one sentence where it is missing memory or a failed graphics card; None for any other."""
     if not isinstance(error, (MemoryError, RuntimeError)):
         return None
     message = str(error).lower()

@@ -7,7 +7,7 @@ from .Jobs.BackgroundTask import BackgroundTask
 
 
 class FileSaver:
-    """Writes what the user keeps, a result folder or a video, as the running job."""
+    """Saves a result folder or a video as the running job."""
 
     def __init__(self, job, messages):
         self._job, self._messages = job, messages
@@ -16,7 +16,7 @@ class FileSaver:
 
     @property
     def cancellable(self):
-        """A video is; copying a folder needs no scene, and goes on."""
+        """Whether it is a video; copying a folder needs no scene, and continues."""
         return self._video is not None
 
     def copyFolder(self, source, target):
@@ -38,7 +38,7 @@ class FileSaver:
         self._job.cancelled()
 
     def shutDown(self):
-        """No thread hands anything back, and no video stays half written."""
+        """Stop; no partly written video stays."""
         if self._video is not None:
             self._video.shutDown()
         self._background.forget()

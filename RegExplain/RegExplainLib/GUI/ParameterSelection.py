@@ -2,7 +2,7 @@ import vtk
 
 
 class ParameterSelection:
-    """The parameter set that the panel shows; `changed` tells each change of it."""
+    """The parameter set that the panel shows; `changed` is emitted on each change of it."""
 
     def __init__(self, changed):
         self._changed = changed

@@ -12,7 +12,7 @@ from .ResultViews import ResultViews
 
 
 class ResultSelection:
-    """Which registration of the scene the panel shows, and what is known of it; `changed` tells that it is another."""
+    """The registration that the panel shows, of those in the scene; `changed` is emitted when it is another one."""
 
     def __init__(self, parameters, folders, loading, messages, changed):
         self._parameters, self._folders, self._loading = parameters, folders, loading
@@ -75,7 +75,7 @@ class ResultSelection:
 
     @contextmanager
     def updatingViews(self):
-        """Let the views go from the registration on show to the one that is on show afterwards."""
+        """Switch the views to the registration that is shown after the block."""
         before = self.result
         yield
         if before is not None and self.result is not None and before.id == self.result.id:
@@ -98,7 +98,7 @@ class ResultSelection:
                 return
 
     def replace(self, result):
-        """Let new ResultNodes stand for the registration where it is the one on show; whether it is."""
+        """Use new ResultNodes for the registration where it is the one shown; returns whether it is."""
         isShown = self.result is not None and self.result.id == result.id
         if isShown:
             self._result = result

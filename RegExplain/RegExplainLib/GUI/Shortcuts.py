@@ -4,7 +4,7 @@ KEYS = {"registerButton": "Ctrl+Shift+R", "animateButton": "Ctrl+Shift+P", "repo
 
 
 def addShortcuts(ui):
-    """Keys for the main actions, named in their tooltips; Qt heeds them while the panel is in sight.
+    """Keys for the main actions, named in their tooltips; active while the panel is visible.
 
     Not the buttons' own `shortcut`, which Qt forgets whenever a button's text changes.
     """

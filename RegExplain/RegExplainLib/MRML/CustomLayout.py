@@ -1,4 +1,4 @@
-"""Layouts of the module's own: slice views side by side, each with what it is told to show."""
+"""Custom layouts: slice views side by side, each showing its own volume and layer."""
 
 from regexplain.errors import BadInputError
 

@@ -1,4 +1,4 @@
-"""Outlines that are not of a result: out of sight while one is on show, lest they be taken for its own."""
+"""Outlines of other segmentations, hidden while a result is shown, so that they are not taken for its own."""
 
 from .Tags import RESULT
 

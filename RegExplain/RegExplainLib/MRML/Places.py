@@ -1,4 +1,4 @@
-"""Where in a result the anatomy is, where its tissue is, and where that moved most."""
+"""Bounds of the anatomy, tissue masks, and the largest displacement of a result."""
 
 import numpy as np
 import vtk

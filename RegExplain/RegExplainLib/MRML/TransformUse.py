@@ -1,4 +1,4 @@
-"""A registration's transform put to use on other nodes: live, hardened into a copy, or the other way round."""
+"""A registration's transform or its inverse, applied to other nodes or hardened into a copy."""
 
 import vtk
 
@@ -14,7 +14,7 @@ def transformFor(result, inverse=False):
 
 
 def isApplied(result, node):
-    """Whether `node` stands directly under the registration, in one direction or the other."""
+    """Whether the registration's transform or its inverse is the parent of `node`."""
     parent = node.GetParentTransformNode()
     return parent is not None and parent in (result.alignment, result.node(INVERSE_ROLE))
 

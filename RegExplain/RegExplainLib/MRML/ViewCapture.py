@@ -1,4 +1,4 @@
-"""Slicer's views as they are now, for the report: pictures, what they show in words, and no text of the patient's."""
+"""Screen captures of Slicer's views for the report, with a description, without text about the patient."""
 
 from contextlib import contextmanager
 

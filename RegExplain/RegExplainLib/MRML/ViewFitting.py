@@ -1,4 +1,4 @@
-"""Slice views and 3D cameras set to what is new in them; from then on they are the user's."""
+"""Fit slice views and 3D cameras to new content, once; then they are the user's."""
 
 import math
 
@@ -63,7 +63,7 @@ def boundsOf(node):
 
 
 def refreshColorBars(logics):
-    """Let slice views that are new draw the colour bars of their maps.
+    """Make new slice views draw the colour bars of their maps.
 
     Their manager of legends knows neither legends that were there before it, nor the view's layers, which the
     application makes after it. It looks for those when a batch of changes ends, and for legends when the foreground is

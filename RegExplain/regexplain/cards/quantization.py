@@ -1,4 +1,4 @@
-"""Numbers as model files hold them: large ones in 8 bits, half the size of 16, which a clone with its history shows."""
+"""8-bit quantisation of model files: symmetric, one scale per row, as in PyTorch's per-channel quantisation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a volume stands in the population that a model was trained on, and whether it belongs there at all.
+"""How typical a volume is of the population that a model was trained on.
 
 Two distances of its encoding from the training encodings: the Mahalanobis distance along the components that describe
 them, and the length of the residual that these leave. Training cases have both for comparison, each measured by

@@ -1,4 +1,4 @@
-"""Where in the fixed image the anatomy is whose motion is told."""
+"""The anatomy in the fixed image whose motion is described."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a transform is made of, and where it says anything at all."""
+"""The parts of a composite transform, and where its fields are defined."""
 
 from __future__ import annotations
 

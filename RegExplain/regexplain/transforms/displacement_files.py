@@ -1,4 +1,4 @@
-"""Displacement fields stored as images, whatever the program meant by their vectors."""
+"""Displacement fields stored as images, in the conventions of several programs."""
 
 from __future__ import annotations
 

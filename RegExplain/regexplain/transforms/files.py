@@ -1,4 +1,4 @@
-"""Transforms that other programs wrote, by what the file itself says it is."""
+"""Transform files of other programs, recognised by their content."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The inverse of a displacement field that came without one, found numerically."""
+"""The numerical inverse of a displacement field."""
 
 from __future__ import annotations
 

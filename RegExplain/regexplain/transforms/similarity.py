@@ -1,4 +1,4 @@
-"""How alike two images of any contrasts are, by two measures that nothing here optimises together.
+"""Similarity of two images of any contrasts, by two measures of which the optimiser uses one at most.
 
 Normalised gradient fields (Haber and Modersitzki 2006) see edges that run alike, and mutual information that one
 intensity tells the other. Neither alone is to be trusted: an answer counts as better where both say so, by more than

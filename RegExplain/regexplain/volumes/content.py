@@ -1,4 +1,4 @@
-"""What an image shows, as far as its values tell: what is no MR image fits no model for MR, what is no scan none."""
+"""What kind of image it is, judged by its values: whether it can be a scan at all, and whether it can be MR."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SAMPLED_VOXELS = 200_000  # voxels
 
 
 def reason_not_scan(image: sitk.Image) -> str | None:
-    """Why it cannot be a scan of any kind, as a phrase; None where nothing speaks against it."""
+    """The reason why it cannot be a scan of any kind, as a phrase; None where there is none."""
     values = sitk.GetArrayViewFromImage(image)
     if len(np.unique(_subsample(values))) < MIN_DISTINCT_VALUES and len(np.unique(values)) < MIN_DISTINCT_VALUES:
         return "is a mask or a label map, not a scan"
@@ -20,7 +20,7 @@ def reason_not_scan(image: sitk.Image) -> str | None:
 
 
 def reason_not_mr(image: sitk.Image) -> str | None:
-    """Why it cannot be an MR image, as a phrase; None where nothing speaks against it."""
+    """The reason why it cannot be an MR image, as a phrase; None where there is none."""
     if reason := reason_not_scan(image):
         return reason
     some = _subsample(sitk.GetArrayViewFromImage(image))

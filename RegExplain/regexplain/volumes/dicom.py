@@ -1,7 +1,7 @@
-"""Volumes from folders and files of DICOM, laid out as each slice's own header says.
+"""Volumes from DICOM folders and files, placed as each slice's own header says.
 
 ITK's series reader takes the average distance of the slices, and the first slice's slope and offset, for all of them.
-Here pydicom reads the headers, and what is no regular volume is refused; GDCM (in ITK) still unpacks the pixels.
+Here pydicom reads the headers, and irregular volumes are refused. GDCM (in ITK) decodes the pixels.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def read(path: Path, role: str, series: str | None, warn: Callable[[str], None])
 
 
 def _index(path: Path) -> SeriesIndex:
-    """In a folder itself, or, where it has no slice itself, in all below it, as on a disc."""
+    """The series in a folder, or, where it has no slices itself, in all folders below it, as on a disc."""
     if path.is_file():
         return index_series([path])
     found = index_series(sorted(file for file in path.iterdir() if file.is_file()))
@@ -141,7 +141,7 @@ def _uneven_message(slices: list[Slice], heights: np.ndarray, off: np.ndarray, r
 
 
 def _warn_of_missing_slices(volume: Volume, role: str, warn: Callable[[str], None]) -> None:
-    """Of what leaves no gap: slices that do not lie parallel, and numbers that are not there."""
+    """Warn of missing slices that leave no gap: slices that are not parallel, and missing numbers."""
     series, numbers = volume.series, sorted(one.number for one in volume.slices)
     if volume.alone:
         left = len(series.slices) - len(numbers)

@@ -1,4 +1,4 @@
-"""What the headers of DICOM files say of each slice: where it lies, and what it shows. Read by pydicom."""
+"""The headers of DICOM files, slice by slice: position, size and scaling. Read by pydicom."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 PREAMBLE = 128
 GROUPS = (b"\x02\x00", b"\x08\x00")  # what a file without a preamble begins with
 NON_SCAN_MODALITIES = ("SEG", "RTDOSE", "REG", "PR")  # modalities that lie in space too, but show no anatomy
-# What tells the images at one position apart, in the order in which it is tried: (keyword, the words for it).
+# Elements that distinguish images at one position, in the order in which they are tried: (keyword, name).
 DIFFERENCES = (
     ("EchoNumbers", "echo"),
     ("EchoTime", "echo time"),
@@ -90,7 +90,7 @@ def is_dicom_file(path: Path) -> bool:
 
 
 def index_series(files: list[Path]) -> SeriesIndex:
-    """What is no image (reports, structures, plans, the directory of a disc) is passed over, and a slice's copy too."""
+    """The series of these files. Other objects (reports, structures, plans, DICOMDIR) and duplicates are skipped."""
     series: dict[str, Series] = {}
     seen: set[tuple] = set()
     found = SeriesIndex()
@@ -118,7 +118,7 @@ def _series(header: Any) -> Series:
 
 
 def _header(path: Path) -> Any:
-    """The elements before the pixels, or as far as they go; None for what is no DICOM."""
+    """The elements before the pixel data, as many as there are; None where the file is not DICOM."""
     import pydicom
 
     if path.stat().st_size < 8 or not is_dicom_file(path):
@@ -145,7 +145,7 @@ def _is_not_scan(header: Any) -> bool:
 
 
 def _slices(path: Path, header: Any) -> Iterator[Slice]:
-    """None where the header does not say where the image lies."""
+    """None where the header has no position."""
     shared = (header.get("SharedFunctionalGroupsSequence") or [None])[0]
     frames = header.get("PerFrameFunctionalGroupsSequence")
     if not frames:

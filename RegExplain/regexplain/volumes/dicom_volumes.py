@@ -1,4 +1,4 @@
-"""Which volumes there are among the slices of DICOM series."""
+"""Volumes from the slices of DICOM series."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SAME_PLACE_MM = 0.01
 
 @dataclass
 class Volume:
-    """Slices that lie parallel, one at each position, and what tells them from the others of their series."""
+    """Parallel slices, one at each position. words: what distinguishes it from other volumes of its series."""
 
     series: Series
     slices: list[Slice]
@@ -29,7 +29,7 @@ class Volume:
 
 
 def volumes_of(found: list[Series]) -> list[Volume]:
-    """All of them, named by the number of their series, and where several have it by one of their own behind it."""
+    """All volumes, named by series number; where several share it, with a second number behind it."""
     volumes = [volume for series in found for volume in _volumes(series)]
     for volume in volumes:
         same = [other for other in volumes if other.series.number == volume.series.number]
@@ -57,7 +57,7 @@ def _volumes(series: Series) -> Iterator[Volume]:
 def _split(
     slices: list[Slice], differences: Sequence[tuple[str, str]] = DIFFERENCES, words: str = ""
 ) -> list[tuple[list[Slice], str]]:
-    """Into volumes with one slice at a position, by what the headers tell them apart by, or by their order."""
+    """Split into volumes with one slice per position, by elements of the headers, or else by order."""
     positions = _positions(slices)
     most = max(map(len, positions))
     if most == 1:

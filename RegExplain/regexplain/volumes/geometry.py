@@ -1,4 +1,4 @@
-"""Grids in the world, and the one way between world millimetres and a model's canvas.
+"""Image grids in world coordinates, and resampling onto a model's canvas.
 
 World points are LPS millimetres. Sizes, spacings and indices are ordered (x, y, z); arrays are (z, y, x).
 """
@@ -78,7 +78,7 @@ class Grid:
         return np.asarray(index) @ (self.axes * self.spacing).T + self.origin
 
     def slabs(self) -> Iterator[slice]:
-        """All slices along z, in order, as many at a time as keep what is computed of them small."""
+        """Blocks of slices along z, in order, small enough to limit memory."""
         thick = max(1, SLAB_VOXELS // (self.size[0] * self.size[1]))
         for first in range(0, self.size[2], thick):
             yield slice(first, min(first + thick, self.size[2]))
@@ -107,7 +107,7 @@ class Grid:
         return image
 
     def ones(self) -> sitk.Image:
-        """1 in every voxel, uint8: sampled on another grid it says where this one lies."""
+        """1 in every voxel, uint8; resampled onto another grid it is the mask of this one."""
         return self.image(np.ones(self.size[::-1], np.uint8))
 
     def resample(
@@ -156,7 +156,7 @@ def shear_deg(matrix: np.ndarray) -> float:
 
 
 def set_geometry(image: sitk.Image, grid: Grid) -> None:
-    """Give an image of three dimensions or more the place of `grid`; further axes begin at 0 and go on by 1."""
+    """Set spacing, origin and direction of an image of 3 or more dimensions; further axes have origin 0, spacing 1."""
     further = image.GetDimension() - 3
     direction = np.eye(3 + further)
     direction[:3, :3] = grid.axes
@@ -174,7 +174,7 @@ def subsampling_step(size: tuple[int, ...], max_voxels: int) -> int:
 
 
 def as_closest_lps(grid: Grid) -> Grid:
-    """The same box, its own axes put into the nearest (left, posterior, superior) order."""
+    """The same box with its axes permuted and flipped to the nearest LPS order, as nibabel's as_closest_canonical."""
     marker = sitk.Image([2, 2, 2], sitk.sitkUInt8)
     marker.SetDirection(grid.direction)
     direction = sitk.DICOMOrient(marker, "LPS").GetDirection()
@@ -201,8 +201,8 @@ def canvas_around(image: sitk.Image, size, spacing, centre=None) -> Grid:
 
 
 def common_field_of_view(fixed: Grid, moving: Grid, alignment: sitk.Transform, tissue: Grid) -> Grid:
-    """What of the fixed image's tissue, and a little about it, the moving image's box reaches too: one voxel, edge to
-    edge, in the fixed image's axes. Along an axis on which the two hardly meet, all of the tissue.
+    """The part of the fixed image's tissue, with a margin, that the moving image's box covers too: a grid of one voxel
+    in the fixed image's axes. Along an axis on which the two hardly overlap it is all of the tissue.
 
     alignment: linear, fixed-space to moving-space points. tissue: the box of fixed's tissue, in its axes.
     """
@@ -238,7 +238,7 @@ def fit_canvas(box: Grid, largest: Sequence[int], finest: float, cell: int) -> G
 
 
 def antialias(image: sitk.Image, spacing) -> sitk.Image:
-    """`image` blurred as sampling it every `spacing` mm needs (σ = half the coarser step where that is coarser)."""
+    """`image` smoothed against aliasing, for resampling it to `spacing` mm (a Gaussian along axes of finer spacing)."""
     sigma = [max(0.0, np.sqrt(max(0.0, max(spacing) ** 2 - own**2))) / 2 for own in image.GetSpacing()]
     if max(sigma) < 0.5 * min(image.GetSpacing()):
         return image
@@ -246,7 +246,7 @@ def antialias(image: sitk.Image, spacing) -> sitk.Image:
 
 
 def resample_to_canvas(image: sitk.Image, canvas: Grid, alignment: sitk.Transform | None = None) -> np.ndarray:
-    """`image` as a model sees it, (z, y, x) float32: blurred as the canvas' spacing needs, 0 outside its box.
+    """`image` resampled onto a model's canvas, (z, y, x) float32: antialiased, 0 outside the image's box.
 
     An image of odd size on an even canvas has its border exactly between two cells' centres. ITK lets rounding decide
     on which side those cells fall, so here the border belongs to the box, for every copy of a scan.

@@ -1,4 +1,4 @@
-"""Volumes and segmentations from files, checked so that everything behind can rely on them."""
+"""Read and check volumes and segmentations."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def read_volume(
 ) -> sitk.Image:
     """A 3-D scalar image of any type from a file, or from a folder of DICOM, without its metadata.
 
-    role: names it in messages ("fixed image"). series: which volume of a folder that holds several. warn: gets what was
-    noticed of an image that can be read nevertheless. Raises BadInputError.
+    role: names it in messages ("fixed image"). series: which volume of a folder that holds several. warn: called with
+    each warning. Raises BadInputError.
     """
     image = _read(Path(path), role, series, warn)
     if image.GetDimension() == 4 and image.GetSize()[3] == 1:
@@ -121,7 +121,7 @@ def resample_segmentation_pair(
 
 
 def mask_image(image: sitk.Image, mask: sitk.Image | None) -> sitk.Image:
-    """`image`, as dark as its darkest voxel where a mask on its grid is 0; itself without a mask."""
+    """`image` with its minimum where a mask on its grid is 0; unchanged without a mask."""
     if mask is None:
         return image
     array = sitk.GetArrayFromImage(image)
@@ -157,7 +157,7 @@ def write_image(image: sitk.Image, path: Path) -> None:
 
 @contextmanager
 def itk_write_errors(path: Path) -> Iterator[None]:
-    """ITK reports a disk that refuses as a RuntimeError; here it is the OSError it is, and nothing on the terminal."""
+    """Turns ITK's RuntimeError of a failed write into an OSError, and captures what ITK prints."""
     try:
         with capture_stderr():
             yield

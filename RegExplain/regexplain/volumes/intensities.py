@@ -1,4 +1,4 @@
-"""Intensities as every network here expects them."""
+"""Intensity normalisation, background, and tissue masks."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def robust_rescale(array: np.ndarray) -> np.ndarray:
 
 
 def _range(values: np.ndarray) -> tuple[float, float]:
-    """(the background, how far above it the brightest lie), as `robust_rescale` takes them."""
+    """(background, distance from it to the 99.5th percentile of the brighter voxels), for `robust_rescale`."""
     low = _padding_value(values)
     if low is None:
         low = float(np.percentile(values, 1))
@@ -62,8 +62,8 @@ def _padding_value(values: np.ndarray) -> float | None:
 
 
 def padding_values(array: np.ndarray) -> list[float]:
-    """Values that were written rather than measured: outside a scanner's circle, about a cropped or turned scan, air
-    that was set to one value. Each is frequent at the border and a spike among the values."""
+    """Values that were filled in, not measured: outside a scanner's circle, about a cropped or rotated scan, air set to
+    one value. Each is frequent at the border and a spike in the histogram."""
     border = np.concatenate([np.take(array, (0, -1), axis).ravel() for axis in range(3)])
     values, counts = np.unique(border, return_counts=True)
     often = values[counts >= BORDER_SHARE * border.size]
@@ -116,7 +116,7 @@ SCALINGS: dict[str, Callable[[np.ndarray], np.ndarray]] = {"normalised": normali
 
 
 def tissue_mask(image: sitk.Image) -> np.ndarray:
-    """(z, y, x) bool: what is brighter than air."""
+    """(z, y, x) bool: voxels brighter than air."""
     return robust_rescale(sitk.GetArrayFromImage(image)) > TISSUE_THRESHOLD
 
 

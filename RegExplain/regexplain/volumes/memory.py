@@ -1,4 +1,4 @@
-"""Whether this computer has the memory that a job takes, said before it begins."""
+"""Check before a job whether this computer has enough memory for it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the libraries behind ITK say to the terminal, kept off it."""
+"""Standard error of C and C++ libraries, captured."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from contextlib import contextmanager, suppress
 
 @contextmanager
 def capture_stderr() -> Iterator[list[str]]:
-    """Whatever C and C++ code writes to standard error meanwhile; the list holds it afterwards, as one text.
+    """Capture what C and C++ code writes to standard error; the list holds it afterwards, as one text.
 
-    HDF5 and GDCM write there by themselves, past Python. Where there is no such stream, as in Slicer's window on
-    Windows, nothing is caught, and nobody hears it either.
+    HDF5 and GDCM write there directly, not through Python. Where the process has no such stream, as Slicer on Windows,
+    nothing is captured.
     """
     captured: list[str] = []
     try:

@@ -1,4 +1,4 @@
-"""What running a model takes: threads, and words for missing memory."""
+"""Threads, and errors of the computer that runs a model."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def use_threads(threads: int | None) -> int:
 
 @contextmanager
 def device_errors() -> Iterator[None]:
-    """torch reports that, and a lost graphics card, as a RuntimeError of many words; a user needs one sentence."""
+    """Raises missing memory or a failed graphics card, which torch reports as a long RuntimeError, in one sentence."""
     try:
         yield
     except (MemoryError, RuntimeError) as error:

@@ -1,4 +1,4 @@
-"""Why packages cannot be installed, and what to do, in words: pip itself only says that it failed."""
+"""Messages on why packages cannot be installed and what to do; pip only reports that it failed."""
 
 import os
 import shutil
@@ -16,7 +16,7 @@ TIMEOUT_S = 3
 
 
 def installProblem(withTorch):
-    """What makes installing impossible from the start, and the way out; "" where nothing does."""
+    """The reason why nothing can be installed here, and what to do; "" where there is none."""
     folder = sysconfig.get_paths()["purelib"]
     if sys.version_info < OLDEST_PYTHON:
         text = _(

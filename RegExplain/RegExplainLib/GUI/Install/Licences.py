@@ -11,8 +11,8 @@ AGREED = f"RegExplain/agreed/{SHARE_ALIKE}"  # in the user's settings
 
 
 def licenceQuestion():
-    """What the user has to agree to, in words; "" where that was done, or no such model is installed, or nobody is
-    there to ask, as in Slicer's testing mode.
+    """The question to the user; "" where the user agreed before, no such model is installed, or Slicer is in testing
+    mode.
     """
     names = [card.name for card in registry.installed_cards() if card.values.get("licence") == SHARE_ALIKE]
     if not names or slicer.app.testingEnabled() or slicer.app.userSettings().contains(AGREED):

@@ -6,9 +6,9 @@ POLL_MS = 20
 
 
 class BackgroundTask:
-    """Runs one function in a thread, so that the panel stays responsive; hands back on the main thread what it found.
+    """Runs one function in a thread, so that the panel stays responsive; its result comes back on the main thread.
 
-    Only for plain file work: MRML and Qt do not bear another thread. SimpleITK and shutil let the main thread run.
+    Only for file work: MRML and Qt are not thread safe. SimpleITK and shutil release the interpreter lock.
     """
 
     def __init__(self):
@@ -26,7 +26,7 @@ class BackgroundTask:
         self._pollIn(0, work, whenDone, whenFailed)
 
     def forget(self):
-        """Let what runs come to nothing: the thread ends by itself."""
+        """Ignore the result of what is running; its thread ends by itself."""
         self._current = None
 
     def wait(self):

@@ -11,7 +11,7 @@ from .StepRunner import StepRunner, stepsWhile
 
 
 class ResultAdder:
-    """Brings what a job computed into the scene and shows it; the job ends with that."""
+    """Loads a job's result into the scene and shows it; then the job ends."""
 
     def __init__(self, job, loading, folders, selection, messages, progress, added):
         self._job, self._loading, self._folders = job, loading, folders
@@ -42,7 +42,7 @@ class ResultAdder:
         self._job.cancelled()
 
     def shutDown(self):
-        """Show no more of it."""
+        """Stop showing it."""
         self._showing.cancel()
 
     def _show(self, result, folder, segmentNames, whenAdded):

@@ -7,9 +7,9 @@ from .StepRunner import StepRunner
 
 
 class ResultLoader:
-    """Brings a result folder into the scene: reads it in the background, then adds a node at a turn of the event loop.
+    """Loads a result folder into the scene: reads it in the background, then adds one node per turn of the event loop.
 
-    Slicer stays responsive meanwhile. What is half there is not yet to be shown: `result` tells which that is.
+    Slicer stays responsive. `result` is the one being loaded, which is not shown yet.
     """
 
     def __init__(self):
@@ -29,7 +29,7 @@ class ResultLoader:
         self._steps.run(_loaded(folder), whenLoaded, whenFailed)
 
     def cancel(self):
-        """Let it come to nothing; the scene is as it was."""
+        """Stop loading; the scene is then as it was."""
         self._steps.cancel()
 
 

@@ -6,9 +6,9 @@ from .BackgroundTask import BackgroundTask
 
 
 class StepRunner:
-    """Goes through a generator, one step a turn of the event loop, so that Slicer stays responsive.
+    """Runs a generator, one step per turn of the event loop, so that Slicer stays responsive.
 
-    A step that is a function is run in a thread (BackgroundTask), and the generator goes on with what it returned.
+    A step that is a function runs in a thread (BackgroundTask); the generator receives what it returned.
     """
 
     def __init__(self):
@@ -26,7 +26,7 @@ class StepRunner:
         self._next(steps, steps.send, None, whenDone, whenFailed)
 
     def cancel(self):
-        """Go no further. What the generator undoes when it is closed is undone on return, and no thread runs."""
+        """Stop and close the generator, which cleans up; on return no thread runs."""
         steps, self._steps, self.value = self._steps, None, None
         if steps is not None:
             self._background.forget()

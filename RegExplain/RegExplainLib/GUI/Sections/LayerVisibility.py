@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def signalsBlocked(widget):
-    """While it is open, the widget tells nobody of its changes: they are not the user's."""
+    """Block the widget's signals, for changes that are not the user's."""
     wasBlocked = widget.blockSignals(True)
     try:
         yield
@@ -14,7 +14,7 @@ def signalsBlocked(widget):
 
 
 def setLayerVisible(session, layer, shown):
-    """Show or hide; nothing for None. What fails is said in a sentence."""
+    """Show or hide a layer; None is ignored. A failure is shown as a message."""
     if layer is not None:
         with session.messages.guard():
             layer.add() if shown else layer.hide()
@@ -22,7 +22,7 @@ def setLayerVisible(session, layer, shown):
 
 
 def updateCheckBox(checkBox, layer):
-    """Let a check box tell whether its layer is seen; disabled where there is none."""
+    """Set a check box to whether its layer is visible; disabled where there is no layer."""
     with signalsBlocked(checkBox):
         checkBox.enabled = layer is not None
         checkBox.checked = layer is not None and layer.visible

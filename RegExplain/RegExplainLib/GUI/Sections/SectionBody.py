@@ -1,7 +1,7 @@
 class SectionBody:
-    """What a section shows: its controls, or one grey line that says why they cannot be used yet.
+    """A section's content: its controls, or one grey line with the reason why they are disabled.
 
-    That line is always in sight. Once the controls can be used, the section stays open or folds; then it is the user's.
+    That line is always visible. When the controls become usable the section opens or folds once; then it is the user's.
     """
 
     def __init__(self, ui, name, opens=False):

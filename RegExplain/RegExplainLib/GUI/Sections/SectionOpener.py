@@ -12,7 +12,7 @@ class SectionOpener:
         self._scrolling.connect("timeout()", self._scroll)
 
     def open(self, names):
-        """The sections of these names in the .ui; the first is in sight whatever the others need."""
+        """Open the sections of these names in the .ui; the first is scrolled into view in any case."""
         self._buttons = [getattr(self._ui, f"{name}CollapsibleButton") for name in names]
         for button in self._buttons:
             button.collapsed = False

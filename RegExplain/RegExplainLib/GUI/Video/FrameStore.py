@@ -4,11 +4,11 @@ import threading
 
 
 class Stopped(Exception):
-    """The pictures are wanted no more."""
+    """The frames are no longer needed."""
 
 
 class FrameStore:
-    """Pictures of one size on their way into a file, on disk without a name: whatever happens, none stays behind.
+    """Frames of one size in an unnamed temporary file, so that none is left behind.
 
     No Qt and no MRML: a thread may read them, which `stop()` ends.
     """

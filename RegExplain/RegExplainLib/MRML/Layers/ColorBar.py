@@ -33,8 +33,8 @@ def setTitle(display, title):
 
 
 def showColorBar(display, shown):
-    """To be called after the layer's own change: a legend heeds changes of what a view shows only where they are made
-    by hand in Slicer's controls, but its own ones always."""
+    """To be called after the layer's own change: a legend follows a view's changes only where they are made in Slicer's
+    controls, but always its own."""
     if legend := _legendOf(display):
         legend.SetVisibility(shown)
         legend.Modified()
