@@ -97,7 +97,8 @@ class Session:
             return None
 
         def arguments(scratch):
-            yield
+            if callable(options):  # in a turn of its own, as all that writes
+                yield
             return [verb, str(result.folder.path), *(options(scratch) if callable(options) else options)]
 
         self.startJob(name, arguments, whenFinished)
