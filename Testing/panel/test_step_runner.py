@@ -90,7 +90,7 @@ LONG = {  # what takes long of a whole head
     "RegExplainLib.MRML.ResultNodes": ("fitSlices", "fitCameras"),
     "RegExplainLib.MRML.Layers.GlyphLayer": ("arrowField",),
     "RegExplainLib.MRML.Layers.DisplacementLayer": ("displacementMm",),
-    "RegExplainLib.MRML.Layers.JacobianLayer": ("jacobian",),
+    "RegExplainLib.MRML.Layers.JacobianLayer": ("jacobian_determinant",),
 }
 FILES = ("ReadImage", "WriteImage", "ReadTransform")
 

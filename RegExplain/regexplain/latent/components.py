@@ -63,11 +63,11 @@ class LatentComponents:
         if self.readable is None:
             raise BadInputError("This model has no readable basis; use its principal components (the basis pca).")
         rotation, count = self.readable, len(self.readable)
-        leading_eigenvectors = rotation**2 @ self.sd[:count] ** 2
+        variance = rotation**2 @ self.sd[:count] ** 2
         return LatentComponents(
             np.concatenate([rotation @ self.basis[:count], self.basis[count:]]),
             self.mean,
-            np.concatenate([np.sqrt(leading_eigenvectors), self.sd[count:]]),
+            np.concatenate([np.sqrt(variance), self.sd[count:]]),
             np.concatenate([rotation**2 @ self.explained_variance[:count], self.explained_variance[count:]]),
         )
 

@@ -103,11 +103,11 @@ def motion_rows(transform: Mapping[str, Any]) -> list[dict[str, str]]:
     place = transform["motion"]["bending_place"]
     rows = []
     for key, name in KINDS.items():
-        heading = transform["kinds"][key] or "nothing that could be seen"
+        phrase = transform["kinds"][key] or "nothing that could be seen"
         if key == "bending" and place and transform["kinds"][key]:
-            heading += f", most in {place}"
+            phrase += f", most in {place}"
         share = percent(transform["motion"]["shares"][key]) if transform["kinds"][key] else "–"
-        rows.append({"name": name, "words": heading, "share": share})
+        rows.append({"name": name, "words": phrase, "share": share})
     return rows
 
 

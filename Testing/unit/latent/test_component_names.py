@@ -136,5 +136,5 @@ def test_every_component_of_the_shipped_model_has_a_name_and_minus_one_does_the_
         there = motion.motion
         assert np.linalg.norm(there.translation_mm + back.translation_mm) < 0.2 * there.rms_mm + 0.02
         assert np.abs(there.stretch @ back.stretch - np.eye(3)).max() < 0.04
-        with_moved_header = np.linalg.norm(there.rotation_vector_deg + back.rotation_vector_deg)
-        assert with_moved_header < 0.3 * there.rotation_deg + 0.3
+        difference_deg = np.linalg.norm(there.rotation_vector_deg + back.rotation_vector_deg)
+        assert difference_deg < 0.3 * there.rotation_deg + 0.3
