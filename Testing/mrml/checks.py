@@ -24,13 +24,13 @@ RED, GOLD = (0.95, 0.15, 0.15), (1.0, 0.80, 0.10)
 @contextmanager
 def vtk_says_nothing():
     """VTK and MRML report no error and no warning meanwhile, such as of a filter that is run without input."""
-    usual, heard = vtk.vtkOutputWindow.GetInstance(), vtk.vtkStringOutputWindow()
-    vtk.vtkOutputWindow.SetInstance(heard)
+    usual, captured = vtk.vtkOutputWindow.GetInstance(), vtk.vtkStringOutputWindow()
+    vtk.vtkOutputWindow.SetInstance(captured)
     try:
         yield
     finally:
         vtk.vtkOutputWindow.SetInstance(usual)
-    assert not heard.GetOutput(), heard.GetOutput()
+    assert not captured.GetOutput(), captured.GetOutput()
 
 
 def node_ids(scene) -> set[str]:

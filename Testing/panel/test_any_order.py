@@ -97,10 +97,10 @@ def computing(panel):
 
 
 def loading(panel):
-    heard = []
-    panel.session.runner.progress.connect(lambda stage, *_: heard.append(stage))
+    stages = []
+    panel.session.runner.progress.connect(lambda stage, *_: stages.append(stage))
     panel.ui.registerButton.click()
-    waitUntil(lambda: "Loading" in heard)
+    waitUntil(lambda: "Loading" in stages)
 
 
 def registered(panel):

@@ -16,10 +16,10 @@ def forbidRemovalInOwnEvent(scene) -> None:
 
     @vtk.calldata_type(vtk.VTK_OBJECT)
     def onRemoval(caller, event, node):
-        heard = next((e for who, e in _eventsUnderWay() if who is node), None)
-        if heard is not None:
+        underWay = next((e for who, e in _eventsUnderWay() if who is node), None)
+        if underWay is not None:
             where = "".join(traceback.format_stack(sys._getframe(1)))
-            slotErrors.append(f"{node.GetName()} was removed inside its own {heard}:\n{where}")
+            slotErrors.append(f"{node.GetName()} was removed inside its own {underWay}:\n{where}")
 
     scene.AddObserver(scene.NodeAboutToBeRemovedEvent, onRemoval)
 

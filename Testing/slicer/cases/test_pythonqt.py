@@ -49,19 +49,19 @@ class PythonQtTest(unittest.TestCase):
 
         import slicer
 
-        heard, parent = [], self.qt.QWidget()
+        received, parent = [], self.qt.QWidget()
         timers = [self.qt.QTimer(parent), self.qt.QTimer(self.button)]
         for number, timer in enumerate(timers):
             with self.assertRaises(AttributeError):
                 timer.singleShot = True
             timer.setSingleShot(True)
-            timer.connect("timeout()", lambda number=number: heard.append(number))
+            timer.connect("timeout()", lambda number=number: received.append(number))
             timer.start(0)
         parent.delete()
         deadline = time.monotonic() + 0.2
         while time.monotonic() < deadline:
             slicer.app.processEvents()
-        self.assertEqual(heard, [1])
+        self.assertEqual(received, [1])
 
     def test_a_widget_knows_its_size_and_its_place_on_the_screen(self):
         self.assertIsInstance(self.button.width, int)
@@ -69,49 +69,49 @@ class PythonQtTest(unittest.TestCase):
         self.assertEqual((inside.x() - corner.x(), inside.y() - corner.y()), (3, 4))
 
     def test_a_slot_gets_as_many_values_as_it_takes(self):
-        heard = []
-        self.button.connect("clicked(bool)", lambda checked: heard.append(checked))
-        self.button.connect("clicked(bool)", lambda: heard.append("none"))
-        self.button.connect("clicked(bool)", lambda checked="default": heard.append(checked))
+        received = []
+        self.button.connect("clicked(bool)", lambda checked: received.append(checked))
+        self.button.connect("clicked(bool)", lambda: received.append("none"))
+        self.button.connect("clicked(bool)", lambda checked="default": received.append(checked))
         self.button.click()
-        self.assertEqual(heard, [False, "none", False])  # defaults are overwritten too
+        self.assertEqual(received, [False, "none", False])  # defaults are overwritten too
 
     def test_a_disconnected_slot_is_not_called(self):
-        heard = []
+        received = []
 
         def slot():
-            heard.append(1)
+            received.append(1)
 
         self.button.connect("clicked()", slot)
         self.button.disconnect("clicked()", slot)
         self.button.click()
-        self.assertEqual(heard, [])
+        self.assertEqual(received, [])
 
     def test_blocked_signals_are_not_heard(self):
-        heard = []
+        received = []
         comboBox = self.qt.QComboBox()
-        comboBox.connect("currentIndexChanged(int)", lambda index: heard.append(index))
+        comboBox.connect("currentIndexChanged(int)", lambda index: received.append(index))
         self.assertFalse(comboBox.blockSignals(True))
         comboBox.addItem("one", 1)
         self.assertTrue(comboBox.blockSignals(False))
         comboBox.addItem("two", 2)
         comboBox.currentIndex = 1
-        self.assertEqual(heard, [1])
+        self.assertEqual(received, [1])
 
     def test_a_node_selector_lists_and_makes_nodes_with_an_attribute(self):
         import slicer
 
-        selector, heard = slicer.qMRMLNodeComboBox(), []
+        selector, received = slicer.qMRMLNodeComboBox(), []
         selector.nodeTypes = ["vtkMRMLScriptedModuleNode"]
         selector.showHidden, selector.baseName = True, "Set"
         selector.addAttribute("vtkMRMLScriptedModuleNode", "ModuleName", "PythonQtTest")
         selector.setMRMLScene(slicer.mrmlScene)
         for signal in ("nodeAddedByUser(vtkMRMLNode*)", "nodeActivated(vtkMRMLNode*)"):
-            selector.connect(signal, lambda node: heard.append(node))
+            selector.connect(signal, lambda node: received.append(node))
         other = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScriptedModuleNode", "Other")
         node = selector.addNode()
         self.assertEqual((selector.nodeCount(), node.GetAttribute("ModuleName")), (1, "PythonQtTest"))
-        self.assertEqual(set(heard), {node})
+        self.assertEqual(set(received), {node})
         selector.removeCurrentNode()
         self.assertEqual((selector.nodeCount(), node.GetScene()), (0, None))
         slicer.mrmlScene.RemoveNode(other)
@@ -139,12 +139,12 @@ class PythonQtTest(unittest.TestCase):
         self.assertTrue(table.isColumnHidden(1))
 
     def test_a_table_tells_of_a_chosen_row_and_takes_an_order(self):
-        table, heard = self.qt.QTableWidget(2, 2), []
-        table.horizontalHeader().sectionClicked.connect(lambda column: heard.append(column))
+        table, received = self.qt.QTableWidget(2, 2), []
+        table.horizontalHeader().sectionClicked.connect(lambda column: received.append(column))
         table.horizontalHeader().setSortIndicator(1, self.qt.Qt.DescendingOrder)
-        table.connect("currentCellChanged(int,int,int,int)", lambda row, column: heard.append((row, column)))
+        table.connect("currentCellChanged(int,int,int,int)", lambda row, column: received.append((row, column)))
         table.setCurrentCell(1, 0)
-        self.assertEqual(heard, [(1, 0)])
+        self.assertEqual(received, [(1, 0)])
 
     def test_a_text_can_be_copied(self):
         self.qt.QApplication.clipboard().setText("a\tb")
@@ -162,32 +162,33 @@ class PythonQtTest(unittest.TestCase):
 
         import slicer
 
-        process, heard = self.qt.QProcess(), []
+        process, received = self.qt.QProcess(), []
         process.connect(
-            "readyReadStandardOutput()", lambda: heard.append(bytes(process.readAllStandardOutput().data()))
+            "readyReadStandardOutput()", lambda: received.append(bytes(process.readAllStandardOutput().data()))
         )
         process.connect(
             "finished(int,QProcess::ExitStatus)",
-            lambda code, status: heard.append((code, status == self.qt.QProcess.NormalExit)),
+            lambda code, status: received.append((code, status == self.qt.QProcess.NormalExit)),
         )
         process.start(worker(), ["-c", "import sys; print('hello', flush=True); sys.exit(3)"])
         deadline = time.monotonic() + 30
-        while (3, True) not in heard:
+        while (3, True) not in received:
             self.assertLess(time.monotonic(), deadline, sys.version)
             slicer.app.processEvents()
-        self.assertEqual(heard[0].strip(), b"hello")
+        self.assertEqual(received[0].strip(), b"hello")
 
     def test_a_process_that_cannot_start_says_so(self):
         import slicer
 
-        process, heard = self.qt.QProcess(), []
+        process, received = self.qt.QProcess(), []
         process.connect(
-            "errorOccurred(QProcess::ProcessError)", lambda error: heard.append(error == self.qt.QProcess.FailedToStart)
+            "errorOccurred(QProcess::ProcessError)",
+            lambda error: received.append(error == self.qt.QProcess.FailedToStart),
         )
         process.start("/nowhere/PythonSlicer", [])
         process.waitForFinished(1000)
         slicer.app.processEvents()
-        self.assertEqual(heard, [True])
+        self.assertEqual(received, [True])
 
 
 def worker():

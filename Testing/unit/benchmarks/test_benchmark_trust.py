@@ -107,6 +107,6 @@ def test_alarms_are_beyond_the_ranges_of_the_ordinary_pairs():
 def test_an_error_that_is_told_by_the_disagreement_is_explained_and_one_that_is_not_is_not():
     random = np.random.default_rng(0)
     seen = random.random((3, 500))
-    told = [np.column_stack([0.5 + 2 * s, s]) for s in seen]
+    informative = [np.column_stack([0.5 + 2 * s, s]) for s in seen]
     untold = [np.column_stack([random.random(500), s]) for s in seen]
-    assert explained(told) == pytest.approx(1) and abs(explained(untold)) < 0.05
+    assert explained(informative) == pytest.approx(1) and abs(explained(untold)) < 0.05

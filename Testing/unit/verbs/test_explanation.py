@@ -155,14 +155,14 @@ def test_the_shipped_model_calls_a_shift_towards_a_direction_positive(axis):
 def test_a_long_method_tells_how_far_it_is(real, monkeypatch):
     monkeypatch.setattr(integrated_gradients, "METHOD", integrated_gradients.IntegratedGradients(steps=3))
 
-    class Heard(Progress):
+    class RecordingProgress(Progress):
         def __init__(self):
             self.steps = []
 
         def report(self, stage, done, total, numbers=None):
             self.steps.append((stage, done, total))
 
-    heard = Heard()
-    maps = explain(real, ["fixed"], method="integrated-gradients", threads=1, progress=heard)
+    progress = RecordingProgress()
+    maps = explain(real, ["fixed"], method="integrated-gradients", threads=1, progress=progress)
     assert [m.file for m in maps] == ["heatmaps/fixed.integrated-gradients.nii.gz"]
-    assert heard.steps == [("Integrating gradients", done, 3) for done in (1, 2, 3)]
+    assert progress.steps == [("Integrating gradients", done, 3) for done in (1, 2, 3)]

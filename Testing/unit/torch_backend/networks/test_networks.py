@@ -127,9 +127,9 @@ def test_the_papers_widths_can_be_built():
 def test_segments_are_read_out_of_each_volume(skips, side):
     made = network(skips=skips, segments=2)
     volumes = torch.cat(pair())
-    told = made.segmentation_logits(made.encoder(volumes))
-    assert told.shape == (2, 2, side, side, side)
-    assert torch.allclose(made.segmentation_logits(made.encoder(volumes[1:])), told[1:], atol=1e-6)
+    logits = made.segmentation_logits(made.encoder(volumes))
+    assert logits.shape == (2, 2, side, side, side)
+    assert torch.allclose(made.segmentation_logits(made.encoder(volumes[1:])), logits[1:], atol=1e-6)
     assert network(skips=skips).segmentation_logits(made.encoder(volumes)) is None
 
 
