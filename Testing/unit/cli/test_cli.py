@@ -33,6 +33,7 @@ def registered(tmp_path_factory):
     return folder, done
 
 
+@pytest.mark.slow
 def test_a_program_gets_one_json_object_a_line_and_the_result_last(registered):
     folder, done = registered
     events = [json.loads(line) for line in done.stdout.splitlines()]
@@ -42,6 +43,7 @@ def test_a_program_gets_one_json_object_a_line_and_the_result_last(registered):
     assert events[-1] == {"event": "finished", "result": str(folder)}
 
 
+@pytest.mark.slow
 def test_the_whole_result_folder_is_there(registered):
     folder, _ = registered
     images = [f"{role}{part}" for role in ("fixed", "moving", "warped_moving") for part in ("", "_segmentation")]
@@ -56,6 +58,7 @@ def test_the_whole_result_folder_is_there(registered):
     assert [p.name for p in folder.parent.iterdir()] == [folder.name]
 
 
+@pytest.mark.slow
 def test_explain_and_components_add_to_it(registered):
     folder, _ = registered
     explained = ["explain", str(folder), "--stage", "decoder", "--region", "1"]
@@ -94,6 +97,7 @@ def heeding_interrupts():
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no signals to send; there the panel kills the process")
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
 def test_a_cancelled_run_ends_with_130_and_leaves_nothing(tmp_path, sent):

@@ -181,6 +181,7 @@ def sample_parts(sample_result):
     return decompose(sample_result, 2, threads=1)
 
 
+@pytest.mark.slow
 def test_the_shipped_models_registration_is_the_decoded_latent_difference(sample_result, sample_parts):
     assert sample_parts.after_latent["max"] < 0.001
     lengths = [row["displacement_mm"]["mean"] for row in sample_result.record["segments"]]
@@ -190,6 +191,7 @@ def test_the_shipped_models_registration_is_the_decoded_latent_difference(sample
     assert sample_parts.after_components["mean"] < first.remaining["mean"] < sample_parts.whole["mean"]
 
 
+@pytest.mark.slow
 def test_a_part_is_its_components_motion_by_what_the_two_images_differ(sample_result, sample_parts):
     part = sample_parts.parts[0]
     strength = part.moving_sd - part.fixed_sd
@@ -199,6 +201,7 @@ def test_a_part_is_its_components_motion_by_what_the_two_images_differ(sample_re
     assert np.allclose(vectors(part.displacement), vectors(expected), atol=2e-3)  # the basis is stored in float16
 
 
+@pytest.mark.slow
 def test_the_verb_adds_parts_to_the_folder_and_replaces_earlier_ones(sample_result, sample_parts, tmp_path):
     sample_result.save(tmp_path / "r")
     add_to_result(tmp_path / "r", sample_parts)

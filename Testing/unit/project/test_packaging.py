@@ -198,6 +198,7 @@ def test_the_version_stands_in_one_place():
         )
 
 
+@pytest.mark.slow
 @pytest.mark.real_data
 def test_the_sample_pair_is_no_copy_of_a_real_case(shared_data):
     def digest(path):

@@ -49,6 +49,7 @@ def tracked() -> list[Path]:
     return [path for path in map(ROOT.joinpath, names) if path.is_file()]
 
 
+@pytest.mark.slow
 def test_a_clone_of_what_is_published_leaves_room_for_the_next_models(tracked, tmp_path):
     """One commit is published, and the index counts all files of its clone, those of .git too."""
     subprocess.run(["git", "clone", "--quiet", "--depth", "1", ROOT.as_uri(), tmp_path / "clone"], check=True)

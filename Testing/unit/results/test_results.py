@@ -181,6 +181,7 @@ def test_dice_and_spread_by_hand():
     assert summarise(np.array([])) == {"mean": 0.0, "p95": 0.0, "max": 0.0}
 
 
+@pytest.mark.slow
 def test_explanations_join_the_folder_and_the_record(tmp_path, sample_result):
     sample_result.save(tmp_path / "r")
     ResultFolder.open(tmp_path / "r").add(

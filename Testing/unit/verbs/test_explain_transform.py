@@ -381,6 +381,7 @@ main()
 """
 
 
+@pytest.mark.slow
 def test_the_command_needs_no_torch_keeps_no_names_and_reports_as_a_program_expects(tmp_path):
     """A file may be called after a patient."""
     fixed, moving = sample_pair.image("fixed"), sample_pair.image("moving")

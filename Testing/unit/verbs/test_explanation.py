@@ -99,6 +99,7 @@ def test_an_affine_registration_has_nothing_to_explain():
         explain(register(small, small, threads=1))
 
 
+@pytest.mark.slow
 def test_maps_by_other_methods_of_other_scalars_stand_beside_the_usual_ones(real, tmp_path):
     real.save(tmp_path / "r")
     for how in ([], ["--method", "hirescam"], ["--method", "hirescam", "--scalar", "left"], ["--scalar", "left"], []):

@@ -125,6 +125,7 @@ def test_both_images_are_placed_among_the_training_images(result):
     assert component.moving_sd == pytest.approx(stands["moving"]["coordinates_sd"][0], abs=1e-3)
 
 
+@pytest.mark.slow
 def test_an_image_that_is_upside_down_is_said_to_be_unlike_the_training_images():
     upside_down = Grid.of(moving).image(sitk.GetArrayFromImage(moving)[::-1])
     assert register(fixed, upside_down, threads=1).record["model"] is None
@@ -183,6 +184,7 @@ def correlation(result) -> float:
     return float(np.corrcoef(pair)[0, 1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["hippocampus", "hippocampus-skip"])
 def test_refining_makes_the_images_more_alike_and_still_folds_nothing(model):
     plain = register(fixed, moving, model, threads=1)
@@ -204,6 +206,7 @@ def test_fewer_than_no_refining_steps_are_refused():
         register(fixed, moving, refine=-1)
 
 
+@pytest.mark.slow
 def test_none_is_affine_only_and_asks_no_model():
     record = register(fixed, moving, "none", threads=1).record
     assert record["kind"] == "affine" and record["model"] is None
@@ -246,6 +249,7 @@ def test_what_lies_outside_the_moving_scan_is_its_background():
     assert warped.min() == sitk.GetArrayViewFromImage(small).min() and not (warped == 0).any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("of", "words"),
     [

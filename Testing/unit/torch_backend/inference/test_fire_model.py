@@ -254,6 +254,7 @@ def test_what_takes_latent_components_is_refused_in_one_sentence(pair, fire_mode
             ask(pair, model=fire_model, threads=1)
 
 
+@pytest.mark.slow
 def test_it_all_works_from_the_command_line_and_stands_in_the_report(fire_model, tmp_path):
     for role, contrast, pose in (("fixed", "T1", {}), ("moving", "FLAIR", POSE)):
         sitk.WriteImage(head(contrast, **pose)[0], str(tmp_path / f"{role}.nii.gz"))

@@ -312,6 +312,7 @@ def test_robust_scaling_of_scanner_numbers_with_noisy_air_does_not_depend_on_the
     assert scaled[:8].mean() < 0.06 and scaled[10:30, 10:30, 10:30].min() > 0.8
 
 
+@pytest.mark.slow
 def test_a_visit_is_aligned_from_its_headers_on(head):
     """The same head in two contrasts, the second one turned by 4° and moved by 3 mm: found to a third of a voxel."""
     grid = centred_grid(np.zeros(3), head.first.shape[::-1], [2.0] * 3, np.eye(3).ravel())
