@@ -90,6 +90,15 @@ def story(panel):
         press(panel, ui.componentsButton)
         press(panel, ui.decomposeButton)
 
+    def compare():
+        ui.compareCollapsibleButton.collapsed = False
+        ui.compareModeSelector.currentIndex = ui.compareModeSelector.findText("Checkerboard")
+
+    def mark():
+        ui.compareCollapsibleButton.collapsed = True
+        placeLandmarks(panel)
+        press(panel, ui.landmarksButton)
+
     def explainTransform():
         ui.transformSelector.setCurrentNode(panel.session.result.deformation)
         press(panel, ui.explainTransformButton)
@@ -104,9 +113,30 @@ def story(panel):
         ("motions", ("motions",), play),
         ("parts", ("motions",), decompose),
         ("layers", ("layers",), lambda: None),
+        ("compare", ("compare",), compare),
+        ("landmarks", ("landmarks",), mark),
         ("trust", ("trust", "report"), lambda: None),
         ("transform", ("transform", "result"), explainTransform),
     ]
+
+
+def placeLandmarks(panel):
+    """Both ends of the hippocampus, as a user would place them: a millimetre or so beside where it is carried."""
+    import numpy as np
+
+    import slicer
+
+    result = panel.session.result
+    for role, off in (("fixed", 0.0), ("moving", 1.0)):
+        node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", f"{role.capitalize()} landmarks")
+        bounds = [0.0] * 6
+        result.fixedSegmentation.GetRASBounds(bounds)
+        low, high = np.reshape(bounds, (3, 2)).T
+        for number, (label, share) in enumerate((("head", 0.8), ("body", 0.5), ("tail", 0.2)), 1):
+            place = low + (0.5, share, 0.5) * (high - low)
+            place = place if role == "fixed" else result.movingPoint(place) + off * np.array((number - 2, 1, 0))
+            node.AddControlPoint(*place, label)
+        setattr(panel.session.parameterNode, f"{role}Landmarks", node)
 
 
 def chooseSmallScans(panel):

@@ -313,7 +313,7 @@ def test_an_earlier_registration_can_be_chosen_again(panel, registered, worker):
 # What comes next -----------------------------------------------------------------------------------------------------
 
 
-LATER = ("result", "explain", "motions", "layers", "landmarks", "trust", "report")
+LATER = ("result", "explain", "motions", "layers", "landmarks", "trust", "report")  # "compare" needs views too
 
 
 def usable(ui, name):

@@ -10,6 +10,7 @@ from .Messages import Messages
 from .ParameterNode import ParameterNode, isBlank, mark, markedNodes
 from .SamplePair import loadSamplePair
 from .Sections.ApplySection import ApplySection
+from .Sections.CompareSection import CompareSection
 from .Sections.ExplainSection import ExplainSection
 from .Sections.InputsSection import InputsSection
 from .Sections.JobSection import JobSection
@@ -42,6 +43,7 @@ SECTIONS = (
     VideoSection,
     PartsSection,
     LayersSection,
+    CompareSection,
     LandmarksSection,
     TrustSection,
     ReportSection,
@@ -86,9 +88,11 @@ class Panel(VTKObservationMixin):
     def exit(self):
         """The user went to another module; a running job goes on."""
         self._entered = False
+        self.session.left.emit()
 
     def cleanup(self):
         """The module is closed or reloaded: no worker and no observer stays."""
+        self.session.left.emit()
         self.session.shutDown()
         self._setParameterNode(None)
         self.removeObservers()
@@ -122,6 +126,7 @@ class Panel(VTKObservationMixin):
                 self._setParameterNode(ParameterNode(node))
 
     def _onSceneStartClose(self, caller, event):
+        self.session.left.emit()
         self.session.cancel()
         self.session.runner.releaseWorker()
         self._setParameterNode(None)

@@ -18,13 +18,14 @@ from .ResultSelection import ResultSelection
 class Session:
     """What the panel's sections share: the parameters, the one running job, the registration on show. No widgets.
 
-    `changed` tells that any of these did, `added` that a registration ended and is on show; `said(text, warnings)` is
-    for the status line.
+    `changed` tells that any of these did, `added` that a registration ended and is on show, `left` that views are to
+    be as without the panel; `statusMessage(text, warnings)` is for the status line.
     """
 
     def __init__(self, runner, installLogic, messages):
         self.runner, self.messages = runner, messages
-        self.changed, self.statusMessage, self.added = Signal(), Signal(), Signal()
+        self.changed, self.statusMessage = Signal(), Signal()
+        self.added, self.left = Signal(), Signal()
         self._folders, loading = ResultFolders(), ResultLoader()
         self._parameters = parameters = ParameterSelection(self.changed)
         self.selection = ResultSelection(parameters, self._folders, loading, messages, self.changed)

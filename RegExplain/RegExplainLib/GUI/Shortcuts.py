@@ -1,6 +1,11 @@
 import qt
 
-KEYS = {"registerButton": "Ctrl+Shift+R", "animateButton": "Ctrl+Shift+P", "reportButton": "Ctrl+Shift+O"}
+KEYS = {
+    "registerButton": "Ctrl+Shift+R",
+    "animateButton": "Ctrl+Shift+P",
+    "flickerButton": "Ctrl+Shift+F",
+    "reportButton": "Ctrl+Shift+O",
+}
 
 
 def addShortcuts(ui):

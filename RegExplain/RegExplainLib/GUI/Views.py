@@ -47,6 +47,12 @@ def composePictures(pictures):
     return whole
 
 
+def sliceViews():
+    """(slice node, render window, function that asks for drawing) of each slice view that the layout shows."""
+    flat = [(node, view) for node, view in views() if node.IsA("vtkMRMLSliceNode")]
+    return [(node, view.renderWindow(), view.scheduleRender) for node, view in flat]
+
+
 def views():
     """(view node, view widget) of each view that the layout shows."""
     manager = slicer.app.layoutManager()

@@ -51,6 +51,7 @@ class ReportSection:
     def _addViews(self):
         """Let the report show what the user sees."""
         result = self._session.result
+        self._session.left.emit()  # a comparison's picture is none of the views' own
         if views := captureViews(result):
             folder = ResultFolder.open(result.folder.path)  # its own copy of the record: adding may fail
             folder.add(ViewCaptures(views))
