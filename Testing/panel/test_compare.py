@@ -148,7 +148,7 @@ def test_the_report_shows_the_views_as_they_are_without_it(views, panel, registe
 
 
 def test_without_views_there_is_nothing_to_compare_in(panel, registered):
-    assert "without its main window" in panel.ui.compareWhyNotLabel.text
+    assert "without its main window" in panel.ui.compareReasonLabel.text
 
 
 def test_no_step_of_comparing_keeps_slicer_waiting(views, panel, compare):

@@ -11,7 +11,7 @@ class SectionBody:
         self._disabledReason = None
 
     def show(self, reason):
-        """whyNot: a sentence, "" where the section can be used."""
+        """reason: a sentence, "" where the section can be used."""
         if bool(reason) != bool(self._disabledReason) or self._disabledReason is None:
             self._label.visible, self._controls.visible = bool(reason), not reason
             self._button.collapsed = not reason and not self._opens
