@@ -179,8 +179,7 @@ def test_a_view_that_shows_nothing_else_can_be_compared_in_too(views, result, co
 @pytest.fixture
 def crosshair(scene):
     """The application has one in every scene."""
-    node = slicer.vtkMRMLCrosshairNode()
-    scene.AddNode(node)
+    node = scene.AddNode(slicer.vtkMRMLCrosshairNode())  # the one that is there, where one is
     yield node
     scene.RemoveNode(node)
 

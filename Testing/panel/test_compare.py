@@ -99,8 +99,7 @@ def test_the_sliders_change_the_picture_at_once(views, panel, compare):
 
 
 def test_the_place_under_the_mouse_is_told_in_both_scans(views, panel, registered, compare):
-    crosshair = slicer.vtkMRMLCrosshairNode()
-    slicer.mrmlScene.AddNode(crosshair)
+    crosshair = slicer.mrmlScene.AddNode(slicer.vtkMRMLCrosshairNode())
     compare.linkedCursorCheckBox.checked = True
     choose(compare, "Blend")
     node = views.sliceWidget("Red").sliceView().mrmlSliceNode()
