@@ -94,3 +94,13 @@ def test_landmarks_go_with_their_registration(panel, placed):
     press(panel, panel.ui.landmarksButton)
     placed.remove()
     assert cells(panel.ui.landmarksTable) == [] and not panel.ui.showLandmarksCheckBox.enabled
+
+
+def test_landmarks_pull_on_the_next_refining_where_asked_for(panel, placed):
+    ui = panel.ui
+    ui.useLandmarksCheckBox.checked = True
+    press(panel, ui.registerButton)
+    assert "--use-landmarks" not in ui.logText.toPlainText(), "nothing is refined"
+    ui.refineSpinBox.value = 5
+    press(panel, ui.registerButton)
+    assert "--refine 5 --use-landmarks --fixed-landmarks" in ui.logText.toPlainText()

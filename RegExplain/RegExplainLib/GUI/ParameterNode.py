@@ -39,6 +39,7 @@ class ParameterNode:
     result: str = ""  # id of the registration on show; the newest where there is none of it
     fixedLandmarks: slicer.vtkMRMLMarkupsFiducialNode
     movingLandmarks: slicer.vtkMRMLMarkupsFiducialNode
+    useLandmarks: bool = False  # in refining
     applyTo: Movable
     inverse: bool = False
     harden: bool = False

@@ -54,18 +54,9 @@ class Pair:
 
     def measure(self, pairs: LandmarkPairs | None, result: RegistrationResult) -> None:
         """Enter the distances of the landmarks, if any, in a result's record; why they cannot be, as a warning."""
-        from ..errors import BadInputError
-        from ..results.landmarks import measure_landmarks
+        from ..results.landmarks import enter_landmarks
 
-        if pairs is None:
-            return
-        try:
-            found = measure_landmarks(result, pairs)
-        except BadInputError as error:
-            self._warn(str(error))
-            return
-        result.record["landmarks"] = found.record
-        for warning in found.warnings:
+        for warning in enter_landmarks(result, pairs, self._warn) if pairs is not None else ():
             self._progress.warn(warning)
 
     def _warn(self, message: str) -> None:

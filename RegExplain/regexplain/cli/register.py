@@ -61,6 +61,11 @@ from .verb import model_options, verb
     metavar="STEPS",
     help="Optimise this pair further after the network's answer (try 25).",
 )
+@click.option(
+    "--use-landmarks",
+    is_flag=True,
+    help="Let the landmarks pull on the refinement; each is also measured where it was not used.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace an earlier result at RESULT.")
 @model_options
 @verb
@@ -79,12 +84,14 @@ def register(
     moving_landmarks: Path | None,
     initial_transform: Path | None,
     refine: int,
+    use_landmarks: bool,
     overwrite: bool,
     device: str,
     threads: int | None,
     progress: Progress,
 ) -> str:
     """Register MOVING to FIXED (any image file, or a folder of DICOM)."""
+    from ..errors import BadInputError
     from ..landmarks.pairs import read_pairs
     from ..registration import register as run
     from ..results.folder import check_writable
@@ -99,6 +106,8 @@ def register(
         {"fixed": fixed_mask, "moving": moving_mask},
     )
     points = read_pairs({"fixed": fixed_landmarks, "moving": moving_landmarks}, stays, moved)
+    if use_landmarks and points is None:
+        raise BadInputError("There are no landmarks to use; give --fixed-landmarks and --moving-landmarks too.")
     result = run(
         stays,
         moved,
@@ -106,11 +115,13 @@ def register(
         **labels,
         initial_transform=read_any_transform(initial_transform) if initial_transform else None,
         refine=refine,
+        landmarks=points if use_landmarks else None,
         device=device,
         threads=threads,
         progress=progress,
     )
-    pair.measure(points, result)
+    if not use_landmarks:
+        pair.measure(points, result)
     pair.prepend_warnings(result)
     result.save(output, overwrite)
     return str(output)

@@ -26,6 +26,11 @@ class LandmarkPairs:
     moving: np.ndarray
     warnings: list[str] = field(default_factory=list)
 
+    def some(self, which: np.ndarray) -> LandmarkPairs:
+        """Those of (N,) bool."""
+        labels = tuple(label for label, wanted in zip(self.labels, which, strict=True) if wanted)
+        return LandmarkPairs(labels, self.fixed[which], self.moving[which])
+
 
 def read_pairs(paths: dict[str, Path | None], fixed: sitk.Image, moving: sitk.Image) -> LandmarkPairs | None:
     """Of two files, by role; None where neither is given. Raises BadInputError."""

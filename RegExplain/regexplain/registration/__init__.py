@@ -8,7 +8,9 @@ from functools import partial
 import SimpleITK as sitk
 
 from ..errors import BadInputError
+from ..landmarks.pairs import LandmarkPairs
 from ..progress import Progress
+from ..results.landmarks import enter_landmarks
 from ..results.registration_result import RegistrationResult
 from ..transforms.alignment import SEED, check_overlap
 from ..transforms.itk import RegistrationTransform, compose_inverse
@@ -16,6 +18,7 @@ from ..transforms.similarity import ComparedPair
 from ..volumes.memory import check_memory_for
 from ..volumes.threads import use_threads
 from .deformation import deform
+from .landmark_use import check_use
 from .linear import align
 from .log import Log
 from .model_choice import choose, load_model
@@ -34,6 +37,7 @@ def register(
     moving_mask: sitk.Image | None = None,
     initial_transform: sitk.Transform | None = None,
     refine: int = 0,
+    landmarks: LandmarkPairs | None = None,
     device: str = "auto",
     threads: int | None = None,
     progress: Progress | None = None,
@@ -47,6 +51,8 @@ def register(
     answer, and is dark to the network.
     initial_transform: linear, maps fixed-space to moving-space points (LPS mm) and replaces the alignment.
     refine: steps that optimise this very pair after the network's answer, without segmentations; none if affine only.
+    landmarks: that the refinement is to lay on each other too, softly. The record has their distances, each also as it
+    is where that landmark was not used: those alone say how good the result is.
     threads: processor threads, all by default.
     The result's `transform` maps fixed-space to moving-space points. Raises BadInputError for unusable inputs.
     """
@@ -57,6 +63,7 @@ def register(
     threads = use_threads(threads)
     if refine < 0:
         raise BadInputError("The number of refining steps is negative; give 0 or more.")
+    check_use(landmarks, refine)
     if initial is None:
         check_overlap(pair.fixed, pair.moving)
 
@@ -70,7 +77,7 @@ def register(
     compared = ComparedPair(pair.fixed, pair.moving, **pair.masks)
     with log.timed("align"):
         linear = align(pair, compared, initial, network, named, log)
-    deformation = deform(pair, compared, linear.transform, network, refine, named, log)
+    deformation = deform(pair, compared, linear.transform, network, refine, named, log, landmarks)
     del compared  # copies of both scans
 
     log.progress.report("Measuring", 3, 4)
@@ -92,5 +99,9 @@ def register(
         "refine": refine if used else 0,
     }
     result.record = registration_record(result, initial, linear, deformation, model_values, settings, log)
+    if landmarks is not None:
+        enter_landmarks(result, landmarks, log.warn, deformation.left_out)
+        if deformation.left_out is None:
+            log.warn("The landmarks were not used, as no network's answer was refined; they were measured only.")
     log.progress.report("Measuring", 4, 4)
     return result

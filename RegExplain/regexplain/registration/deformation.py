@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import SimpleITK as sitk
 
+from ..landmarks.pairs import LandmarkPairs
 from ..latent.population import Population
 from ..transforms.itk import RegistrationTransform, resample_displacement
 from ..transforms.similarity import FINE_CELLS, ComparedPair
 from ..volumes.threads import device_errors
+from .landmark_use import left_out_distances
 from .log import Log
 from .pair import ImagePair
 
@@ -38,6 +40,7 @@ class Deformation(NamedTuple):
 
     better: whether the images are no less alike after it. regions: the network's label map of the fixed image, on the
     canvas, and the labels' names. population: where both images stand among those of the training, as in the record.
+    left_out: (N,) mm, of landmarks that were used, how far off each is where it was not.
     """
 
     displacement: sitk.Image | None = None
@@ -45,6 +48,7 @@ class Deformation(NamedTuple):
     better: bool | None = None
     regions: tuple[sitk.Image, dict[int, str]] | None = None
     population: dict[str, Any] | None = None
+    left_out: np.ndarray | None = None
 
 
 def deform(
@@ -55,8 +59,10 @@ def deform(
     refine: int,
     named: bool,
     log: Log,
+    landmarks: LandmarkPairs | None = None,
 ) -> Deformation:
     """linear: the alignment. refine: steps of instance optimisation. named: by the user, not by "auto".
+    landmarks: that refining is to use.
 
     Affine only without a model, and where one that was not named makes the images less alike.
     """
@@ -65,7 +71,7 @@ def deform(
         if model is None:
             return Deformation()
         with device_errors():
-            prediction = _predicted(pair, linear, model, refine, log)
+            prediction = _predicted(pair, linear, model, refine, log, landmarks)
         population = _population(model, prediction.encodings, log)
     displacement = resample_displacement(prediction.displacement, pair.grids["fixed"])
     with log.timed("judge"):
@@ -75,13 +81,27 @@ def deform(
     if not (better or named):
         return Deformation()
     regions = None if prediction.regions is None else (prediction.regions, model.card.structures)
-    return Deformation(displacement, prediction.inverse, better, regions, population)
+    left_out = None
+    if landmarks is not None:
+        with log.timed("leave out"), device_errors():
+            left_out = left_out_distances(
+                lambda some: _predicted(pair, linear, model, refine, log, some).displacement, linear, landmarks
+            )
+    return Deformation(displacement, prediction.inverse, better, regions, population, left_out)
 
 
-def _predicted(pair: ImagePair, linear: sitk.AffineTransform, model: Model, refine: int, log: Log) -> Prediction:
+def _predicted(
+    pair: ImagePair,
+    linear: sitk.AffineTransform,
+    model: Model,
+    refine: int,
+    log: Log,
+    landmarks: LandmarkPairs | None,
+) -> Prediction:
     from ..torch_backend.inference.prediction import predict
 
-    return predict(model, *pair.masked, linear, refine, log.progress, (pair.fixed_mask, pair.moving_mask))
+    masks = pair.fixed_mask, pair.moving_mask
+    return predict(model, *pair.masked, linear, refine, log.progress, masks, landmarks)
 
 
 def _more_alike(compared: ComparedPair, linear: sitk.AffineTransform, displacement: sitk.Image) -> bool:

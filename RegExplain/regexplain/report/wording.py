@@ -134,13 +134,15 @@ def landmark_sentences(record: Mapping[str, Any]) -> list[str]:
     found = record.get("landmarks")
     if not found:
         return []
-    before, after = (millimetres(found["distance_mm"][step]["mean"]) for step in ("before", "after"))
-    most = millimetres(found["distance_mm"]["after"]["max"])
+    step = "left_out" if "left_out" in found["distance_mm"] else "after"  # one that was used vouches for nothing
+    where = ", each where it was not used in refining" if step == "left_out" else ""
+    before, now = (millimetres(found["distance_mm"][name]["mean"]) for name in ("before", step))
+    most = millimetres(found["distance_mm"][step]["max"])
     if len(found["pairs"]) == 1:
-        return [f"The landmark was {before} from its counterpart and is now {after} from it."]
+        return [f"The landmark was {before} from its counterpart and is now {now} from it{where}."]
     return [
-        f"The {len(found['pairs'])} landmarks were {before} from their counterparts on average and are now {after}, "
-        f"{most} at most."
+        f"The {len(found['pairs'])} landmarks were {before} from their counterparts on average and are now {now}, "
+        f"{most} at most{where}."
     ]
 
 

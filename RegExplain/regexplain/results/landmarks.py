@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,7 +30,8 @@ class LandmarkDistances:
 
     "before" is as the headers lie, "aligned" by the alignment alone, "after" by the whole transform. carried: (N, 3)
     where the fixed landmarks are carried, LPS mm in the moving image; carried_back: the moving ones, in the fixed one.
-    expected: (N,) mm by the error map at the fixed landmarks, NaN where it cannot tell; None without a map.
+    expected: (N,) mm by the error map at the fixed landmarks, NaN where it cannot tell; None without a map. left_out:
+    (N,) mm, "after" where that landmark was not used; None where none was used.
     """
 
     pairs: LandmarkPairs
@@ -37,6 +39,7 @@ class LandmarkDistances:
     carried: np.ndarray
     carried_back: np.ndarray
     expected: np.ndarray | None = None
+    left_out: np.ndarray | None = None
     warnings: list[str] = field(default_factory=list)
 
     @property
@@ -47,12 +50,16 @@ class LandmarkDistances:
             row: dict[str, Any] = {"label": label}
             row |= {"fixed": self.pairs.fixed[n].tolist(), "moving": self.pairs.moving[n].tolist()}
             row |= {"carried": self.carried[n].tolist(), "carried_back": self.carried_back[n].tolist()}
-            row["distance_mm"] = {step: float(self.distances[step][n]) for step in STEPS}
+            row["distance_mm"] = {step: float(distances[n]) for step, distances in self._steps.items()}
             if self.expected is not None:
                 row["expected_mm"] = None if np.isnan(self.expected[n]) else float(self.expected[n])
             rows.append(row)
-        spreads = {step: summarise(self.distances[step]) for step in STEPS}
+        spreads = {step: summarise(distances) for step, distances in self._steps.items()}
         return {"pairs": rows, "distance_mm": spreads, "warnings": self.warnings}
+
+    @property
+    def _steps(self) -> dict[str, np.ndarray]:
+        return self.distances | ({} if self.left_out is None else {"left_out": self.left_out})
 
     def add_to(self, record: dict[str, Any], folder: Path, staging: Path) -> None:
         """As a part of a result, in place of any earlier one."""
@@ -81,8 +88,25 @@ def measure_landmarks(
         carried,
         mapped(result.inverse_transform.itk(), pairs.moving),
         None if folder is None else expected_at(folder / EXPECTED, pairs.fixed),
-        [*pairs.warnings, *_misread(transform, pairs, distances["after"]), *_further(distances)],
+        warnings=[*pairs.warnings, *_misread(transform, pairs, distances["after"]), *_further(distances)],
     )
+
+
+def enter_landmarks(
+    result: RegistrationResult,
+    pairs: LandmarkPairs,
+    warn: Callable[[str], None],
+    left_out: np.ndarray | None = None,
+) -> list[str]:
+    """Put the distances into the result's record, or warn why they cannot be measured. Returns what they warn of."""
+    try:
+        found = measure_landmarks(result, pairs)
+    except BadInputError as error:
+        warn(str(error))
+        return []
+    found.left_out = left_out
+    result.record["landmarks"] = found.record
+    return found.warnings
 
 
 def mapped(transform: sitk.Transform, points: np.ndarray) -> np.ndarray:

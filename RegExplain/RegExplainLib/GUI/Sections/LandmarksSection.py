@@ -104,6 +104,11 @@ def columns():
     return [
         (_("Landmark"), _("As it is called in the fixed list."), None),
         (_("After\nmm"), _("From where the registration carries it to its counterpart in the moving scan."), "{:.1f}"),
+        (
+            _("Left out\nmm"),
+            _("The same where it was not used in refining: one that was used vouches for nothing."),
+            "{:.1f}",
+        ),
         (_("Expect.\nmm"), _("The error by the error map there, which knows nothing of landmarks."), "{:.1f}"),
         (_("Before\nmm"), _("From it to its counterpart, as the scans lay before."), "{:.1f}"),
         (_("Aligned\nmm"), _("After the alignment of the two scans as wholes."), "{:.1f}"),
@@ -113,4 +118,11 @@ def columns():
 def cellsOf(row):
     """Of a row of the record's landmarks; None for what is not known."""
     steps = row["distance_mm"]
-    return (row["label"], steps["after"], row.get("expected_mm"), steps["before"], steps["aligned"])
+    return (
+        row["label"],
+        steps["after"],
+        steps.get("left_out"),
+        row.get("expected_mm"),
+        steps["before"],
+        steps["aligned"],
+    )

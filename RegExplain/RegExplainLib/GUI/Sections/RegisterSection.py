@@ -30,9 +30,18 @@ class RegisterSection:
             options += ["--initial-transform", path]
         if chosen.refine:
             options += ["--refine", str(chosen.refine)]
+            options += self._landmarkOptions(chosen, scratch)
         files = yield from InputFiles.write(chosen, scratch)
         self._segmentNames = files.segmentNames
         return ["register", files.volumes["fixed"], files.volumes["moving"], *options, *files.segmentationOptions]
+
+    def _landmarkOptions(self, chosen, scratch):
+        """Of landmarks that are to pull on the refinement."""
+        lists = {"fixed": chosen.fixedLandmarks, "moving": chosen.movingLandmarks}
+        if not chosen.useLandmarks or None in lists.values():
+            return []
+        files = {space: NodeExport.writeLandmarks(node, scratch / f"{space}.mrk.json") for space, node in lists.items()}
+        return ["--use-landmarks", *(word for space in files for word in (f"--{space}-landmarks", files[space]))]
 
     def _onFinished(self, path):
         self._session.addResult(path, self._segmentNames, self._onAdded)

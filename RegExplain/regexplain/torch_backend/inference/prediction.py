@@ -10,10 +10,12 @@ import SimpleITK as sitk
 import torch
 from torch import Tensor
 
+from ...landmarks.pairs import LandmarkPairs
 from ...motions.anatomy import Anatomy
 from ...progress import Progress
 from ...results.explanations import ComponentMotion
 from ...volumes.geometry import Grid
+from ..losses.landmarks import LandmarkLoss
 from .model import Model, displacement_image
 from .refinement import refine_pair
 from .regions import regions
@@ -43,11 +45,13 @@ def predict(
     refine: int = 0,
     progress: Progress | None = None,
     masks: Masks = (None, None),
+    landmarks: LandmarkPairs | None = None,
 ) -> Prediction:
     """refine: steps of instance optimisation after the network's prediction.
 
     masks: of fixed and of moving, each on its image's grid: refining compares nothing outside. The network gets the
-    images as they are given (`images.mask_image` darkens what lies outside).
+    images as they are given (`images.mask_image` darkens what lies outside). landmarks: that refining is to lay on each
+    other too.
     """
     encoded = model.encode(fixed, moving, alignment)
     canvas, network, volume = encoded.canvas, model.network, model.volume(moving, encoded.canvas, alignment)
@@ -60,6 +64,7 @@ def predict(
             refine,
             progress=progress,
             mask=None if mask is None else mask.to(volume.device),
+            landmarks=None if landmarks is None else LandmarkLoss.on_canvas(landmarks, alignment, canvas),
         )
     else:
         output = network.register(encoded.stack_with(network.encoder(volume)), volume.shape[2:])

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ...progress import Progress
+from ..losses.landmarks import LandmarkLoss
 from ..losses.overlap import soft_dice_loss
 from ..losses.regularity import bending_loss, smoothness_loss
 from ..losses.similarity import local_ncc_loss, mutual_information_loss
@@ -39,6 +40,7 @@ class RefinementSettings:
     self_similarity: float = 0.0
     smoothness: float = 0.3
     bending: float = 0.0
+    landmarks: float = 0.3
 
 
 ANY_CONTRAST = RefinementSettings(
@@ -58,10 +60,12 @@ def refine_pair(
     settings: RefinementSettings | None = None,
     progress: Progress | None = None,
     mask: Tensor | None = None,
+    landmarks: LandmarkLoss | None = None,
 ) -> RegistrationOutput:
     """The network's output for fixed and moving (1, 1, D, H, W) after `steps` of optimisation of its `raw`.
 
     mask: (2, 1, D, H, W) in [0, 1], where fixed and where moving is compared; everywhere by default.
+    landmarks: on the same canvas, that it is to lay on each other too.
     """
     settings = settings or SETTINGS.get(type(network), ANY_CONTRAST)
     with torch.inference_mode(False), torch.enable_grad():
@@ -77,7 +81,11 @@ def refine_pair(
                 progress.report("Refining", step, steps)
             optimiser.zero_grad()
             moved = network.refined(output, raw, raw.shape[2:])
-            objective(torch.cat([moved.displacement, moved.inverse]), settings).backward()
+            displacement = torch.cat([moved.displacement, moved.inverse])
+            loss = objective(displacement, settings)
+            if landmarks is not None:
+                loss = loss + settings.landmarks * landmarks(displacement)
+            loss.backward()
             optimiser.step()
         with torch.no_grad():
             return network.refined(output, raw.detach(), shape)

@@ -1,0 +1,39 @@
+"""Landmarks that pull on the refinement, and how far off they are where they did not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import SimpleITK as sitk
+
+from ..errors import BadInputError
+from ..landmarks.pairs import LandmarkPairs
+from ..results.landmarks import mapped
+from ..transforms.itk import displacement_transform
+
+GROUPS = 5  # of landmarks that are left out together: each costs a refinement
+
+
+def check_use(landmarks: LandmarkPairs | None, refine: int) -> None:
+    if landmarks is not None and not refine:
+        raise BadInputError("Landmarks are used by refining only; give --refine STEPS too (try 25).")
+
+
+def left_out_distances(
+    predict: Callable[[LandmarkPairs | None], sitk.Image], linear: sitk.AffineTransform, landmarks: LandmarkPairs
+) -> np.ndarray:
+    """(N,) mm: how far from its counterpart each landmark ends where it was not used. linear: the alignment.
+
+    predict: gives the displacement, LPS mm in fixed space, that comes of refining with some of them, None for with
+    none. Up to GROUPS landmarks are left out one at a time; of more, several at a time.
+    """
+    number = np.arange(len(landmarks.labels))
+    groups = number % GROUPS
+    found = np.empty(len(number))
+    for group in np.unique(groups):
+        out = groups == group
+        displacement = predict(landmarks.some(~out) if not out.all() else None)
+        transform = sitk.CompositeTransform([linear, displacement_transform(displacement)])
+        found[out] = np.linalg.norm(mapped(transform, landmarks.fixed[out]) - landmarks.moving[out], axis=-1)
+    return found
