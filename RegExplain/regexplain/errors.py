@@ -27,6 +27,23 @@ GRAPHICS_CARD = ("cuda", "cudnn", "cublas", "hip error", "mps backend")  # in wh
 USE_PROCESSOR = "let the processor compute instead (in the panel Processor only, on the command line --device cpu)"
 
 
+UNEXPECTED = (
+    "Something unexpected went wrong ({kind}: {error}); run again with --verbose and send the output to the authors."
+)
+
+
+def readable_error(error: BaseException) -> RegExplainError:
+    """Any error as one that its message explains."""
+    if isinstance(error, RegExplainError):
+        return error
+    if isinstance(error, KeyboardInterrupt):
+        return Cancelled("Cancelled; nothing was written.")
+    if isinstance(error, ModuleNotFoundError):
+        return RegExplainError(f"This needs the package {error.name}, which is not installed; install it with pip.")
+    known = device_error(error)
+    return known or RegExplainError(UNEXPECTED.format(kind=type(error).__name__, error=error))
+
+
 def device_error(error: BaseException) -> RegExplainError | None:
     """The error in one sentence where it is missing memory or a failed graphics card; None for any other."""
     if not isinstance(error, (MemoryError, RuntimeError)):

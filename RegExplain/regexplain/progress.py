@@ -18,6 +18,9 @@ class Progress:
     def warn(self, message: str) -> None:
         pass
 
+    def note(self, message: str) -> None:
+        """What is good to know, and nothing to worry about."""
+
     def close(self) -> None:
         pass
 
@@ -36,6 +39,9 @@ class JsonProgress(Progress):
 
     def warn(self, message: str) -> None:
         self.emit("warning", message=message)
+
+    def note(self, message: str) -> None:
+        self.emit("note", message=message)
 
 
 class TerminalProgress(Progress):
@@ -60,6 +66,10 @@ class TerminalProgress(Progress):
     def warn(self, message: str) -> None:
         self.close()
         print(f"Warning: {message}", file=sys.stderr)
+
+    def note(self, message: str) -> None:
+        self.close()
+        print(message, file=sys.stderr)
 
     def close(self) -> None:
         if self.bar is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from .. import __version__
+from .cohort import cohort
 from .components import components
 from .decompose import decompose
 from .evaluate import evaluate
@@ -28,5 +29,5 @@ def main() -> None:
 
 for verb in (register, explain, components, decompose, trust, landmarks, explain_transform, scene, models):
     main.add_command(verb)
-for verb in (train, evaluate, reproduce, study):
+for verb in (cohort, train, evaluate, reproduce, study):
     main.add_command(verb)

@@ -12,15 +12,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..errors import Cancelled, RegExplainError, device_error
+from ..errors import readable_error
 from ..progress import JsonProgress, Progress, TerminalProgress
 
 if TYPE_CHECKING:
     from ..results.folder import ResultPart
-
-UNEXPECTED = (
-    "Something unexpected went wrong ({kind}: {error}); run again with --verbose and send the output to the authors."
-)
 
 
 def verb(function: Callable[..., str | None]) -> Callable[..., None]:
@@ -44,27 +40,14 @@ def verb(function: Callable[..., str | None]) -> Callable[..., None]:
             progress.close()
             if verbose:
                 traceback.print_exc()
-            known = _readable_error(error)
-            _print_error(
-                progress,
-                str(known)
-                if isinstance(known, RegExplainError)
-                else UNEXPECTED.format(kind=type(error).__name__, error=error),
-            )
-            sys.exit(known.exit_code if isinstance(known, RegExplainError) else 1)
+            known = readable_error(error)
+            _print_error(progress, str(known))
+            sys.exit(known.exit_code)
         progress.close()
         if isinstance(progress, JsonProgress):
             progress.emit("finished", result=made)
 
     return wrapped
-
-
-def _readable_error(error: BaseException) -> BaseException:
-    if isinstance(error, KeyboardInterrupt):
-        return Cancelled("Cancelled; nothing was written.")
-    if isinstance(error, ModuleNotFoundError):
-        return RegExplainError(f"This needs the package {error.name}, which is not installed; install it with pip.")
-    return device_error(error) or error
 
 
 def _print_error(progress: Progress, message: str) -> None:

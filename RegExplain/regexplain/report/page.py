@@ -102,5 +102,5 @@ def views(folder: Result) -> list[dict[str, str]]:
     ]
 
 
-def data_uri(png: Path) -> str:
-    return "data:image/png;base64," + base64.b64encode(png.read_bytes()).decode()
+def data_uri(picture: Path, kind: str = "png") -> str:
+    return f"data:image/{kind};base64," + base64.b64encode(picture.read_bytes()).decode()

@@ -70,7 +70,7 @@ class ResultFolder:
             _write_record(staging, self.record)
             with disk_errors(self.path):
                 for entry in sorted(staging.iterdir(), key=lambda e: e.name == RECORD):
-                    _replace(entry, self.path / entry.name)
+                    replace(entry, self.path / entry.name)
 
 
 @contextmanager
@@ -89,7 +89,7 @@ def new_folder(path: Path) -> Iterator[Path]:
     with _staging_folder(path.parent, path.name) as staging:
         yield staging
         with disk_errors(path):
-            _replace(staging, path)
+            replace(staging, path)
 
 
 def check_writable(path: Path, overwrite: bool) -> None:
@@ -120,7 +120,7 @@ def _staging_folder(parent: Path, name: str) -> Iterator[Path]:
         shutil.rmtree(staging, ignore_errors=True)
 
 
-def _replace(source: Path, target: Path) -> None:
+def replace(source: Path, target: Path) -> None:
     if not target.is_dir():
         source.replace(target)
         return

@@ -17,7 +17,14 @@ ALLOWED = {
         {"front", "plain", "numpy", "SimpleITK"},
         {"safetensors", "jinja2", "sklearn", "tqdm", "nibabel", "pydicom"},
     ),
-    "cli": ({"cli", "front", "plain", "click"}, {"numpy", "SimpleITK", "torch half", "study", "torch", "MRML", "tqdm"}),
+    "cohort": (
+        {"cohort", "front", "plain", "numpy", "SimpleITK"},
+        {"torch half", "dask", "distributed", "locket", "vl_convert", "pyarrow", "scipy", "nilearn", "sklearn"},
+    ),
+    "cli": (
+        {"cli", "front", "plain", "click"},
+        {"numpy", "SimpleITK", "torch half", "study", "cohort", "torch", "MRML", "tqdm"},
+    ),
     "torch half": (
         {"torch half", "front", "plain", "numpy", "SimpleITK", "torch", "safetensors"},
         {"sklearn", "matplotlib", "tqdm", "captum"},
@@ -42,6 +49,8 @@ def ring_of(parts: tuple[str, ...]) -> str | None:
             return "front"  # the Python API: torch comes in when it is called
         case ("regexplain", "cli" | "__main__", *_):
             return "cli"
+        case ("regexplain", "cohort", *_):
+            return "cohort"  # many pairs: its engine and its statistics are loaded when a verb runs
         case ("regexplain", "studies", *_):
             return "study"  # figures of papers and of measurements: the only ring that plots on loading
         case ("regexplain", "torch_backend", *_):

@@ -1,0 +1,61 @@
+"""The numbers of one result, as rows of a study's tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ..report import wording
+from ..report.verdict import checks
+from ..results.registration_result import RegistrationResult
+from ..transforms.similarity import Similarity
+
+NOT_FIGURES = ("schema_version", "heatmaps", "components", "segments", "regions", "views")
+SPREAD = {"mean": "Mean", "p95": "95th percentile", "max": "Maximum"}
+
+
+def figures(record: Mapping[str, Any]) -> dict[str, float]:
+    """Every number of a `result.json` that is one a pair, its name the keys that lead to it: `jacobian_log_sd`."""
+    found = dict(_numbers({key: value for key, value in record.items() if key not in NOT_FIGURES}))
+    for row in (record.get("trust") or {"indicators": []})["indicators"]:
+        found |= _numbers({key: row[key] for key in ("value", "p95", "worst")}, f"trust_{row['name']}_")
+    return found
+
+
+def segment_rows(record: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """A row a segment, and a structure that the network itself saw (`kind` region)."""
+    rows = []
+    for kind, key in (("segment", "segments"), ("region", "regions")):
+        for segment in record.get(key, ()):
+            named = {"kind": kind, "label": segment["label"], "name": segment.get("name", "")}
+            rows.append(named | dict(_numbers({k: v for k, v in segment.items() if k != "label"})))
+    return rows
+
+
+def likeness(result: RegistrationResult) -> dict[str, float]:
+    """How alike the images are before and after (`transforms/similarity.py`); nothing where they hardly overlap."""
+    similarity = Similarity(result.fixed, result.moving, result.fixed_mask, result.moving_mask)
+    found = {}
+    for when, transform in (("before", None), ("after", result.transform.itk())):
+        alike = similarity.of(transform)
+        if alike is not None:
+            found[f"likeness_information_{when}"] = alike.information
+            found[f"likeness_gradients_{when}"] = alike.gradients
+    return found
+
+
+def to_look_at(record: Mapping[str, Any], voxel_mm: float) -> list[str]:
+    """Names of the report's checks that stand out."""
+    return [check.name.lower() for check in checks(record, voxel_mm) if check.state == "look"]
+
+
+def warnings(record: Mapping[str, Any]) -> int:
+    return len(wording.all_warnings(record))
+
+
+def _numbers(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, float]]:
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _numbers(value, f"{before}{key}_")
+        elif isinstance(value, (int, float)) and not isinstance(value, bool):
+            yield before + key, value

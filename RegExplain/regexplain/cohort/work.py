@@ -1,0 +1,138 @@
+"""One pair, as a worker does it: a result folder that is complete, or absent."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import BadInputError, disk_errors, readable_error
+from ..registration import register
+from ..report import write_report
+from ..results.folder import ResultFolder, ResultPart, replace
+from ..results.registration_result import RegistrationResult
+from ..transform_explanation import explain_transform
+from ..transforms.files import read_any_transform
+from ..volumes.images import read_segmentation, read_volume
+from .figures import figures, likeness, segment_rows, to_look_at, warnings
+from .landmarks import distances, read_landmarks
+from .pairs import ROLES, Pair
+from .settings import Installation, Settings
+from .thumbnail import write_thumbnail
+
+DONE = "pair.json"
+THUMBNAIL = "thumbnail.jpg"
+
+
+@dataclass(frozen=True)
+class Job:
+    """A pair to be done. folder: where its result goes; made_with: what it depends on (`settings.made_with`)."""
+
+    pair: Pair
+    settings: Settings
+    installation: Installation
+    folder: Path
+    made_with: str
+
+
+Work = Callable[[Job, Path], dict[str, Any]]  # writes a result folder, not there yet; gives what `pair.json` holds
+
+
+def attempt(job: Job, work: Work) -> str | None:
+    """Do it; None, or in one sentence why that failed. What it made is in place only if it is whole."""
+    try:
+        job.installation.check(job.settings.model)
+        with disk_errors(job.folder.parent):
+            aside = Path(tempfile.mkdtemp(prefix=f".{job.folder.name}.", dir=job.folder.parent))
+        try:
+            made = aside / job.folder.name
+            row = work(job, made)
+            with disk_errors(job.folder.parent):
+                made.mkdir(exist_ok=True)
+                (made / DONE).write_text(json.dumps({"made_with": job.made_with} | row), encoding="utf-8")
+                replace(made, job.folder)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+    except Exception as error:
+        traceback.print_exc()
+        return str(readable_error(error))
+    return None
+
+
+def register_pair(job: Job, folder: Path) -> dict[str, Any]:
+    """The `Work` of a study. Verbs that a result has no answer to leave a note."""
+    warned: list[str] = []
+    result = _registered(job.pair.files, job.settings, warned)
+    result.record["warnings"] = warned + result.record["warnings"]
+    result.save(folder)
+    notes = _explained(folder, result, job.settings)
+    write_thumbnail(result, folder / THUMBNAIL)
+    record = ResultFolder.open(folder).record
+    return {
+        "kind": record["kind"],
+        "model": (record["model"] or {"name": "none"})["name"],
+        "look": to_look_at(record, min(result.fixed.GetSpacing())),
+        "warnings": warnings(record),
+        "notes": notes,
+        "figures": figures(record) | likeness(result) | _landmark_figures(job.pair.files, result),
+        "segments": segment_rows(record),
+    }
+
+
+def _registered(files: dict[str, str], settings: Settings, warned: list[str]) -> RegistrationResult:
+    images = {role: read_volume(files[role], ROLES[role], warn=warned.append) for role in ("fixed", "moving")}
+    labels: dict[str, Any] = {
+        f"{role}_segmentation": read_segmentation(files[key], image, ROLES[key], warned.append)
+        for role, image in images.items()
+        if (key := f"{role}_segmentation") in files
+    }
+    if "transform" in files:
+        return explain_transform(read_any_transform(files["transform"]), images["fixed"], images["moving"], **labels)
+    start = files.get("initial_transform")
+    return register(
+        images["fixed"],
+        images["moving"],
+        **labels,
+        model=settings.model,
+        initial_transform=read_any_transform(start) if start else None,
+        refine=settings.refine,
+        device=settings.device,
+        threads=settings.threads,
+    )
+
+
+def _explained(folder: Path, result: RegistrationResult, settings: Settings) -> list[str]:
+    """Add what the settings ask for; a note for each that this result has no answer to."""
+    from .. import explanation
+    from ..results.explanations import Heatmaps
+
+    run: dict[str, Any] = {"device": settings.device, "threads": settings.threads}
+    verbs: dict[str, Callable[[], ResultPart]] = {
+        "explain": lambda: Heatmaps(explanation.explain(result, **run)),
+        "decompose": lambda: explanation.decompose(result, **run),
+        "trust": lambda: explanation.trust(result, **run),
+    }
+    notes, opened = [], ResultFolder.open(folder)
+    for name, verb in verbs.items():
+        if getattr(settings, name):
+            try:
+                opened.add(verb())
+            except BadInputError as error:
+                notes.append(str(error))
+    write_report(opened)
+    return notes
+
+
+def _landmark_figures(files: dict[str, str], result: RegistrationResult) -> dict[str, float]:
+    if not {"fixed_landmarks", "moving_landmarks"} <= files.keys():
+        return {}
+    fixed, moving = (read_landmarks(Path(files[f"{role}_landmarks"])) for role in ("fixed", "moving"))
+    found: dict[str, float] = {}
+    for when, transform in (("before", None), ("after", result.transform.itk())):
+        found |= {f"landmarks_mm_{name}_{when}": mm for name, mm in distances(fixed, moving, transform).items()}
+    return found

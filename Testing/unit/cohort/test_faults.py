@@ -1,0 +1,165 @@
+"""What becomes of a study when workers, schedulers and users end things, with real processes."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("distributed")
+
+import null_work
+from null_work import SETTINGS, null_pairs
+from regexplain.cohort.engine import DIED, check_workers, local_client
+from regexplain.cohort.settings import Installation
+from regexplain.cohort.study import Plan, Study, run
+from regexplain.cohort.work import attempt
+from regexplain.errors import BadInputError, RegExplainError
+from regexplain.progress import Progress
+
+TESTING = Path(null_work.__file__).parent
+
+
+@pytest.fixture(scope="module")
+def client():
+    os.environ["PYTHONPATH"] = str(TESTING)
+    with local_client(2, None) as client:
+        yield client
+
+
+def ran(study: Study, client, work, count: int = 12) -> Plan:
+    plan = Plan.of(study, null_pairs(study.path, count), SETTINGS)
+    with study.locked():
+        run(study, plan, client, work, Progress())
+    return plan
+
+
+def names(study: Study) -> list[str]:
+    return sorted(path.name for path in study.results.iterdir())
+
+
+def test_a_pair_whose_worker_is_killed_is_done_elsewhere(client, tmp_path):
+    study = Study(tmp_path / "study")
+    plan = ran(study, client, null_work.killed_once)
+    assert (study.path / "killed").exists()
+    assert plan.failed == {} and len(plan.done) == 12
+    assert names(study) == [f"p{k:04d}" for k in range(12)]
+
+
+def test_a_pair_that_kills_each_worker_fails_and_every_other_one_is_done(client, tmp_path):
+    study = Study(tmp_path / "study")
+    ran(study, client, null_work.killing)
+    assert study.failures().keys() == {"p0002"} and study.failures()["p0002"][0] == DIED
+    assert names(study) == [f"p{k:04d}" for k in range(12) if k != 2]
+
+
+def test_a_failed_pair_is_told_and_done_again_only_when_asked(client, tmp_path):
+    study = Study(tmp_path / "study")
+    ran(study, client, null_work.failing, 4)
+    [(name, (why, _))] = study.failures().items()
+    assert name == "p0001" and "of no kind that anyone expects" in why
+    pairs = null_pairs(study.path, 4)
+    again = Plan.of(study, pairs, SETTINGS)
+    assert again.jobs == [] and again.failed.keys() == {"p0001"} and len(again.done) == 3
+    assert [job.pair.id for job in Plan.of(study, pairs, SETTINGS, retry_failed=True).jobs] == ["p0001"]
+    assert len(Plan.of(study, pairs, replace(SETTINGS, refine=3)).jobs) == 4
+    assert Plan.of(study, pairs, replace(SETTINGS, threads=3, device="cuda")).jobs == []
+
+
+def test_a_worker_of_another_version_or_without_the_model_is_refused(client):
+    with pytest.raises(RegExplainError, match="the study is run by 0.0.1"):
+        check_workers(client, Installation("0.0.1", ""), "none")
+    with pytest.raises(RegExplainError, match="A worker has not the model nobody"):
+        check_workers(client, replace(Installation.here("none"), weights="x"), "nobody")
+    with pytest.raises(RegExplainError, match="other weights"):
+        check_workers(client, replace(Installation.here("none"), weights="x"), "none")
+
+
+def test_a_late_worker_of_another_version_says_so_of_its_pair(tmp_path):
+    study = Study(tmp_path)
+    study.results.mkdir()
+    [job] = Plan.of(study, null_pairs(tmp_path, 1), SETTINGS).jobs
+    assert "the study is run by 0.0.1" in attempt(replace(job, installation=Installation("0.0.1", "")), null_work.null)
+
+
+def test_a_disk_that_refuses_is_said_in_one_sentence_and_nothing_stays(tmp_path):
+    study = Study(tmp_path)
+    study.results.mkdir()
+    [job] = Plan.of(study, null_pairs(tmp_path, 1), SETTINGS).jobs
+    (tmp_path / "a file").write_text("")
+    why = attempt(replace(job, folder=tmp_path / "a file" / "p0000"), null_work.null)
+    assert why.startswith("Writing the result to") and names(study) == []
+
+
+def program(*arguments: str) -> subprocess.Popen:
+    command = [sys.executable, str(TESTING / "null_work.py"), *arguments]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+
+
+def wait_for(study: Study, count: int) -> None:
+    ends = time.monotonic() + 90
+    while len(list(study.results.glob("p*/pair.json"))) < count:
+        assert time.monotonic() < ends
+        time.sleep(0.05)
+
+
+def test_a_stopped_run_leaves_whole_pairs_and_the_next_does_the_rest(tmp_path):
+    study = Study(tmp_path / "study")
+    study.results.mkdir(parents=True)
+    with program(str(study.path), "12", "slow") as first:
+        wait_for(study, 2)
+        os.killpg(first.pid, signal.SIGINT)  # as a terminal does
+        said, code = first.communicate(timeout=60)[0].splitlines()[-1], first.returncode
+    assert code == 130 and re.match(r"Stopped after \d+ of 12 pairs; they are whole", said)
+    done = names(study)
+    assert 2 <= len(done) < 12 and all((study.results / name / "pair.json").is_file() for name in done)
+    assert len(Plan.of(study, null_pairs(study.path, 12), SETTINGS).jobs) == 12 - len(done)
+    with study.locked():  # nobody else does
+        pass
+
+
+def test_a_run_that_was_killed_locks_nobody_out(tmp_path):
+    code = "from regexplain.cohort.study import *; lock = Study(Path(%r)).locked(); lock.__enter__(); print(flush=True)"
+    command = [sys.executable, "-c", code % str(tmp_path) + "; time.sleep(60)"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as other:
+        other.stdout.readline()
+        with pytest.raises(BadInputError, match="Another run works on"), Study(tmp_path).locked():
+            pass
+        other.kill()
+    with Study(tmp_path).locked():
+        pass
+
+
+def test_workers_started_by_hand_do_the_same_and_a_scheduler_that_goes_away_is_said(tmp_path):
+    study = Study(tmp_path / "study")
+    study.results.mkdir(parents=True)
+    environment = os.environ | {"PYTHONPATH": str(TESTING), "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "1"}
+    told = tmp_path / "scheduler.json"
+    start = {"env": environment, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": tmp_path}
+    options = ["--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(told)]
+    dask = [sys.executable, "-m", "dask"]
+    scheduler = subprocess.Popen([*dask, "scheduler", *options], **start)
+    options = ["--scheduler-file", str(told), "--nthreads", "1", "--no-dashboard", "--death-timeout", "30"]
+    workers = [subprocess.Popen([*dask, "worker", *options], **start) for _ in range(2)]
+    try:
+        while not told.exists():
+            time.sleep(0.1)
+        address = json.loads(told.read_text())["address"]
+        with program(str(study.path), "4", "null", address) as first:
+            said = first.communicate(timeout=90)[0]
+        assert first.returncode == 0 and len(names(study)) == 4, said
+        with program(str(study.path), "40", "slow", address) as second:
+            wait_for(study, 6)
+            scheduler.kill()
+            said = second.communicate(timeout=90)[0].splitlines()[-1]
+        assert second.returncode == 1 and said.startswith("The scheduler went away; finished pairs are whole")
+    finally:
+        for process in (scheduler, *workers):
+            process.kill()
+            process.wait()
