@@ -62,7 +62,7 @@ def main():
     create_environment()
     install_torch()
     say("Installing RegExplain and what its demo and tests need.")
-    pip("install", "--editable", f"{ROOT}[torch,attribution,train,study,scene,test]")
+    pip("install", "--editable", f"{ROOT}[torch,attribution,train,study,cohort,scene,test]")
     install_system_libraries()
     STAMP.write_text(fingerprint())
     say("Set-up finished: .venv is ready.")

@@ -13,6 +13,7 @@ from .explain import explain
 from .explain_transform import explain_transform
 from .landmarks import landmarks
 from .models import models
+from .population import population
 from .register import register
 from .reproduce import reproduce
 from .scene import scene
@@ -29,5 +30,5 @@ def main() -> None:
 
 for verb in (register, explain, components, decompose, trust, landmarks, explain_transform, scene, models):
     main.add_command(verb)
-for verb in (cohort, train, evaluate, reproduce, study):
+for verb in (cohort, population, train, evaluate, reproduce, study):
     main.add_command(verb)

@@ -42,14 +42,14 @@ def check_packages(parquet: bool = False) -> None:
         )
 
 
-def memory_of(size: str | None) -> float | None:
+def memory_of(size: str | None, option: str = "--memory-per-worker") -> float | None:
     """Bytes of "4GB"; None of None. Raises BadInputError."""
     from dask.utils import parse_bytes
 
     try:
         return None if size is None else float(parse_bytes(size))
     except ValueError as error:
-        raise BadInputError(f"--memory-per-worker {size!r} is no size; give one such as 4GB.") from error
+        raise BadInputError(f"{option} {size!r} is no size; give one such as 4GB.") from error
 
 
 def graphics_cards() -> int:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..cards.registry import sha256
 from ..errors import BadInputError, disk_errors, readable_error
 from ..registration import register
 from ..report import write_report
@@ -76,6 +77,7 @@ def register_pair(job: Job, folder: Path) -> dict[str, Any]:
     return {
         "kind": record["kind"],
         "model": (record["model"] or {"name": "none"})["name"],
+        "fixed": sha256(folder / "fixed.nii.gz"),
         "look": to_look_at(record, min(result.fixed.GetSpacing())),
         "warnings": warnings(record),
         "notes": notes,

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ...landmarks.pairs import LandmarkPairs
+from ...latent.components import LatentComponents
 from ...motions.anatomy import Anatomy
 from ...progress import Progress
 from ...results.explanations import ComponentMotion
@@ -105,13 +106,15 @@ def component_motions(
     strengths: Sequence[float],
     segmentation: sitk.Image | None = None,
     basis: str = "pca",
+    components: LatentComponents | None = None,
 ) -> list[ComponentMotion]:
     """The elementary warps D(λu_j) of the first `count` components about the fixed image, each named.
 
+    components: by default those of the model, in that basis.
     The name is that of the warp at +1 standard deviation, whether or not it is among the strengths, fitted within the
     fixed segmentation. The warps at +1 and −1 undo each other, but an average of their fields would be neither.
     """
-    canvas, components = model.canvas(fixed), model.components_in(basis)
+    canvas, components = model.canvas(fixed), components or model.components_in(basis)
     anatomy = Anatomy.of(fixed, segmentation)
     volumes = torch.cat([model.volume(fixed, canvas), model.volume(moving, canvas, alignment)])
     encodings = model.network.encode(volumes)
@@ -136,3 +139,12 @@ def component_motions(
             )
         )
     return motions
+
+
+@torch.inference_mode()
+def decoded(model: Model, fixed: sitk.Image, difference: np.ndarray) -> sitk.Image:
+    """What a latent difference (n,) moves about the fixed image: a vector image on the canvas, LPS mm."""
+    canvas = model.canvas(fixed)
+    shape = model.network.encode(model.volume(fixed, canvas)).shape
+    latent = torch.from_numpy(difference).float().view(shape).to(model.device)
+    return displacement_image(model.network.decode(latent, canvas.size[::-1]).displacement, canvas)
