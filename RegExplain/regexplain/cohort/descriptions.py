@@ -26,7 +26,7 @@ STARTS = {  # the longest that fits
     "jacobian_share_folded": ("Share of voxels whose Jacobian determinant is not positive", ""),
     "jacobian_log_sd": ("Standard deviation of the logarithm of the Jacobian determinant", ""),
     "inverse_consistency_mm": ("How far a point is from itself after there and back", "mm"),
-    "landmarks_mm": ("Distance of corresponding landmarks", "mm"),
+    "landmarks_distance_mm": ("Distance of corresponding landmarks", "mm"),
     "likeness_information": ("Mutual information of the images on coarse cells", "nats"),
     "likeness_gradients": ("Mean squared cosine of the images' gradients on coarse cells", ""),
     "alignment_rotation_deg": ("Rotation of the alignment", "degrees"),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..cards import registry
-from ..volumes.memory import MEASURED
+from ..volumes.memory import MEMORY_COSTS
 from .settings import Settings
 
 # Of one pair on one thread of an AMD EPYC, and of its folder, by benchmarks/cohort_scale.py costs (docs/scale.md):
@@ -28,7 +28,7 @@ class Estimate:
     def of(cls, voxels: Sequence[tuple[int, int]], settings: Settings) -> Estimate:
         """voxels: of the fixed and the moving image of each pair."""
         work = _work(settings.model)
-        cost, (base, a_million) = MEASURED[work], SECONDS[work]
+        cost, (base, a_million) = MEMORY_COSTS[work], SECONDS[work]
         base += SECONDS_A_STEP[work] * settings.refine
         return cls(
             len(voxels),
@@ -54,8 +54,8 @@ def _duration(seconds: float) -> str:
 
 
 def _work(model: str) -> str:
-    """Of `MEASURED`; "auto" may be any, so the one that takes most."""
+    """Of `MEMORY_COSTS`; "auto" may be any, so the one that takes most."""
     if model == "none":
         return "affine"
-    kind = "fire" if model == "auto" else registry.card(model).values["network"].get("type", "fire")
+    kind = "fire" if model == "auto" else registry.find_card(model).values["network"].get("type", "fire")
     return kind if kind in SECONDS else "fire"

@@ -17,8 +17,8 @@ from ..latent.components import LatentComponents
 from ..motions.anatomy import Anatomy
 from ..results.folder import ResultFolder
 from ..results.registration_result import RegistrationResult
-from ..transforms.itk import extended_sample, read_transform, sampled
-from ..transforms.jacobians import LOG_FLOOR, jacobian
+from ..transforms.itk import read_transform, resample_displacement, to_displacement_field
+from ..transforms.jacobians import LOG_FLOOR, jacobian_determinant
 from ..volumes.geometry import Grid
 
 MOST_VOXELS = 200_000  # of smooth fields: more say no more about a group
@@ -30,9 +30,9 @@ class Space:
     def __init__(self, folder: Path):
         self.first = RegistrationResult.load(folder)
         labels = self.first.fixed_segmentation
-        self.grid = Grid.of(self.first.fixed).thinned(MOST_VOXELS)
-        on_grid = None if labels is None else self.grid.sample(labels, nearest=True)
-        self.anatomy = Anatomy.of(self.grid.sample(self.first.fixed), on_grid)
+        self.grid = Grid.of(self.first.fixed).subsampled_to(MOST_VOXELS)
+        on_grid = None if labels is None else self.grid.resample(labels, nearest=True)
+        self.anatomy = Anatomy.of(self.grid.resample(self.first.fixed), on_grid)
 
 
 def moved(folder: Path, grid: Grid) -> sitk.Transform:
@@ -43,7 +43,7 @@ def moved(folder: Path, grid: Grid) -> sitk.Transform:
         return transform.itk()
     if transform.displacement is None:
         return sitk.Transform(3, sitk.sitkIdentity)
-    return sitk.DisplacementFieldTransform(extended_sample(transform.displacement, grid))
+    return sitk.DisplacementFieldTransform(resample_displacement(transform.displacement, grid))
 
 
 class Displacements:
@@ -58,7 +58,7 @@ class Displacements:
 
     def __getitem__(self, index: int) -> np.ndarray:
         grid = self.space.grid
-        vectors = sitk.GetArrayFromImage(sampled(moved(self.folders[index], grid), grid))
+        vectors = sitk.GetArrayFromImage(to_displacement_field(moved(self.folders[index], grid), grid))
         return vectors[self.where].astype(np.float32).ravel()
 
 
@@ -67,7 +67,7 @@ class LogJacobians(Displacements):
 
     def __getitem__(self, index: int) -> np.ndarray:
         grid = self.space.grid
-        determinant = jacobian(moved(self.folders[index], grid), grid)[self.where]
+        determinant = jacobian_determinant(moved(self.folders[index], grid), grid)[self.where]
         return np.log(np.maximum(determinant, LOG_FLOOR))
 
 

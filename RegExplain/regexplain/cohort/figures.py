@@ -8,7 +8,7 @@ from typing import Any
 from ..report import wording
 from ..report.verdict import checks
 from ..results.registration_result import RegistrationResult
-from ..transforms.similarity import Similarity
+from ..transforms.similarity import ComparedPair
 
 NOT_FIGURES = ("schema_version", "heatmaps", "components", "segments", "regions", "views")
 SPREAD = {"mean": "Mean", "p95": "95th percentile", "max": "Maximum"}
@@ -34,10 +34,10 @@ def segment_rows(record: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def likeness(result: RegistrationResult) -> dict[str, float]:
     """How alike the images are before and after (`transforms/similarity.py`); nothing where they hardly overlap."""
-    similarity = Similarity(result.fixed, result.moving, result.fixed_mask, result.moving_mask)
+    similarity = ComparedPair(result.fixed, result.moving, result.fixed_mask, result.moving_mask).similarity()
     found = {}
     for when, transform in (("before", None), ("after", result.transform.itk())):
-        alike = similarity.of(transform)
+        alike = similarity.scores(transform)
         if alike is not None:
             found[f"likeness_information_{when}"] = alike.information
             found[f"likeness_gradients_{when}"] = alike.gradients

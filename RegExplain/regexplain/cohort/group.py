@@ -23,7 +23,7 @@ OWN = ("id", "kind", "model", "look", "outlier", "warnings", "notes")
 WORSE = {  # where an outlier lies: +1 above the others, -1 below
     "dice_after": -1,
     "likeness_information_after": -1,
-    "landmarks_mm_mean_after": 1,
+    "landmarks_distance_mm_after_mean": 1,
     "displacement_mm_mean": 1,
     "jacobian_share_folded": 1,
     "jacobian_log_sd": 1,

@@ -19,8 +19,8 @@ PLOTS = {  # column → title; what is known before and after is drawn to one sc
     "dice_after": "Dice after",
     "likeness_information_before": "Mutual information before (nats)",
     "likeness_information_after": "Mutual information after (nats)",
-    "landmarks_mm_mean_before": "Landmarks apart before (mm)",
-    "landmarks_mm_mean_after": "Landmarks apart after (mm)",
+    "landmarks_distance_mm_before_mean": "Landmarks apart before (mm)",
+    "landmarks_distance_mm_after_mean": "Landmarks apart after (mm)",
     "displacement_mm_mean": "Moved on average, beyond the alignment (mm)",
     "jacobian_share_folded": "Folded share",
     "jacobian_log_sd": "Spread of log det J",
@@ -35,7 +35,7 @@ SHOWN = {  # in the table
     "dice_after": "Dice after",
     "likeness_information_before": "MI before",
     "likeness_information_after": "MI after",
-    "landmarks_mm_mean_after": "Landmarks mm",
+    "landmarks_distance_mm_after_mean": "Landmarks mm",
     "displacement_mm_mean": "Moved mm",
     "jacobian_share_folded": "Folded",
     "inverse_consistency_mm_p95": "There and back mm",
@@ -143,8 +143,8 @@ def specification(points: list[dict[str, Any]], plots: dict[str, str], groups: l
 def _scale(name: str, points: list[dict[str, Any]]) -> dict[str, Any]:
     if name.startswith("dice"):
         return {"domain": [0, 1]}
-    stem = name.removesuffix("_before").removesuffix("_after")
-    values = [point[end] for point in points for end in {name, f"{stem}_before", f"{stem}_after"} if end in point]
+    ends = {name.replace("_after", when).replace("_before", when) for when in ("_before", "_after")}
+    values = [point[end] for point in points for end in ends if end in point]
     return {"domain": [min(values), max(values)], "zero": False, "nice": True}
 
 

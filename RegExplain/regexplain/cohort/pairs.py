@@ -11,7 +11,7 @@ from pathlib import Path
 import SimpleITK as sitk
 
 from ..errors import BadInputError
-from ..volumes.chatter import unheard
+from ..volumes.stderr_capture import capture_stderr
 
 ROLES = {  # the columns that name files, and how messages call these
     "fixed": "fixed image",
@@ -118,7 +118,7 @@ def _voxels(path: Path, role: str) -> int:
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
     try:
-        with unheard():
+        with capture_stderr():
             reader.ReadImageInformation()
     except RuntimeError as error:
         raise BadInputError(f"The {role} {path.name} is not an image that can be read, or is damaged.") from error

@@ -22,8 +22,8 @@ from ..report import write_report
 from ..results.explanations import ComponentMotion, ComponentMotions
 from ..results.folder import replace as replace_folder
 from ..transform_explanation import explain_transform
-from ..transforms.inversion import inverted
-from ..transforms.itk import displacement_transform, extended_sample
+from ..transforms.inversion import invert_displacement
+from ..transforms.itk import displacement_transform, resample_displacement
 from ..volumes.geometry import Grid
 from ..volumes.images import write_image
 from .associations import Column, associations, voxelwise
@@ -74,7 +74,7 @@ class Members:
     def card(self) -> registry.ModelCard:
         """Of the one model, with a latent space, that made all. Raises BadInputError."""
         names = sorted({row["model"] for row in self.rows})
-        card = registry.card(names[0]) if len(names) == 1 and names[0] != "none" else None
+        card = registry.find_card(names[0]) if len(names) == 1 and names[0] != "none" else None
         if card is None or not card.has_components:
             raise BadInputError(
                 f"--of latent needs pairs of one model with a latent space, and these are of {', '.join(names)}; use "
@@ -127,7 +127,7 @@ def population(
             mean = space.grid.image(exponential(velocity, space.grid), vector=True)
             moving = mean_image(members.folders, space, velocity)
         else:
-            moving = Grid.of(fixed).sample(fixed, displacement_transform(inverted(_on(mean, fixed))))
+            moving = Grid.of(fixed).resample(fixed, displacement_transform(invert_displacement(_on(mean, fixed))))
         result = explain_transform(displacement_transform(_on(mean, fixed)), fixed, moving, fixed_segmentation=labels)
         opened = result.save(folder)
         opened.add(ComponentMotions(motions))
@@ -213,7 +213,7 @@ def _decoded(
 
 
 def _on(field: sitk.Image, fixed: sitk.Image) -> sitk.Image:
-    return extended_sample(field, Grid.of(fixed))
+    return resample_displacement(field, Grid.of(fixed))
 
 
 def _voxelwise(

@@ -35,7 +35,7 @@ def weights_of(model: str) -> str:
     """Checksums of the weights that may be used, "auto" meaning all installed. Raises BadInputError."""
     if model == "none":
         return ""
-    cards = registry.installed() if model == "auto" else [registry.card(model)]
+    cards = registry.installed_cards() if model == "auto" else [registry.find_card(model)]
     return " ".join(card.weights_sha256 for card in cards)
 
 

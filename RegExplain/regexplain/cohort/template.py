@@ -9,9 +9,9 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..progress import Progress
-from ..transforms.itk import displacement_transform, extended_sample, sampled
+from ..transforms.itk import displacement_transform, resample_displacement, to_displacement_field
 from ..volumes.geometry import Grid
-from ..volumes.intensities import robust
+from ..volumes.intensities import robust_rescale
 from .fields import Space, moved
 
 ROUNDS = 8  # of the logarithm; it stops earlier
@@ -49,7 +49,7 @@ def mean_shape(folders: Sequence[Path], space: Space, progress: Progress) -> np.
     grid, total = space.grid, np.zeros((*space.grid.size[::-1], 3))
     for index, folder in enumerate(folders):
         progress.report("Finding the mean shape", index, len(folders))
-        total += logarithm(sitk.GetArrayFromImage(sampled(moved(folder, grid), grid)), grid)
+        total += logarithm(sitk.GetArrayFromImage(to_displacement_field(moved(folder, grid), grid)), grid)
     return total / len(folders)
 
 
@@ -60,13 +60,13 @@ def mean_image(folders: Sequence[Path], space: Space, velocity: np.ndarray) -> s
     own = Grid.of(space.first.fixed)
     total = np.zeros(own.size[::-1], np.float32)
     for folder in folders:
-        total += robust(sitk.GetArrayFromImage(sitk.ReadImage(str(folder / "warped_moving.nii.gz"))))
+        total += robust_rescale(sitk.GetArrayFromImage(sitk.ReadImage(str(folder / "warped_moving.nii.gz"))))
     back = space.grid.image(exponential(-velocity, space.grid), vector=True)
     mean = own.image(total / np.float32(len(folders)))
-    return own.sample(mean, displacement_transform(extended_sample(back, own)))
+    return own.resample(mean, displacement_transform(resample_displacement(back, own)))
 
 
 def _at(field: np.ndarray, where: np.ndarray, grid: Grid) -> np.ndarray:
     """`field` at x + where(x) for each point x of the grid."""
     image, transform = (grid.image(array, vector=True) for array in (field, where))
-    return sitk.GetArrayFromImage(extended_sample(image, grid, displacement_transform(transform)))
+    return sitk.GetArrayFromImage(resample_displacement(image, grid, displacement_transform(transform)))

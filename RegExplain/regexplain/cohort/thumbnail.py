@@ -8,9 +8,9 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..results.registration_result import RegistrationResult
-from ..volumes.geometry import Grid, anatomical, centred_grid
-from ..volumes.images import itk_writing
-from ..volumes.intensities import tissue, without_padding
+from ..volumes.geometry import Grid, as_closest_lps, centred_grid
+from ..volumes.images import itk_write_errors
+from ..volumes.intensities import tissue_mask, without_padding
 
 SIDE = 88  # pixels of each of the three
 DARK, BRIGHT = 1, 99  # percentiles
@@ -26,19 +26,19 @@ def write_thumbnail(result: RegistrationResult, path: Path) -> None:
     segmentations = [result.fixed_segmentation, result.warped_moving_segmentation]
     masks = [labels for labels in segmentations if labels is not None]
     if len(masks) < 2:
-        masks = [Grid.of(fixed).image(tissue(image).astype(np.uint8)) for image in images]
-    greys = [_grey(sitk.GetArrayFromImage(grid.sample(image))[0]) for image in images]
+        masks = [Grid.of(fixed).image(tissue_mask(image).astype(np.uint8)) for image in images]
+    greys = [_grey(sitk.GetArrayFromImage(grid.resample(image))[0]) for image in images]
     tiles = [np.repeat(grey[..., None], 3, -1) for grey in (*greys, greys[0])]
     for mask, colour in zip(masks, (RED, GOLD), strict=True):
-        tiles[2][_edge(sitk.GetArrayFromImage(grid.sample(mask, nearest=True))[0])] = colour
+        tiles[2][_edge(sitk.GetArrayFromImage(grid.resample(mask, nearest=True))[0])] = colour
     picture = sitk.GetImageFromArray(np.concatenate(tiles, 1), isVector=True)
-    with itk_writing(path):
+    with itk_write_errors(path):
         sitk.WriteImage(picture, str(path), useCompression=True, compressionLevel=75)
 
 
 def _slice(result: RegistrationResult) -> Grid:
     """A square grid of one slice, its axes the patient's L and P, as far as the fixed image's own lie along them."""
-    own = anatomical(Grid.of(result.fixed))
+    own = as_closest_lps(Grid.of(result.fixed))
     centre = own.centre
     labels = result.fixed_segmentation
     if labels is not None and sitk.GetArrayViewFromImage(labels).any():

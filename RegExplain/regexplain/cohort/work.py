@@ -13,15 +13,16 @@ from typing import Any
 
 from ..cards.registry import sha256
 from ..errors import BadInputError, disk_errors, readable_error
+from ..landmarks.pairs import read_pairs
 from ..registration import register
 from ..report import write_report
 from ..results.folder import ResultFolder, ResultPart, replace
+from ..results.landmarks import measure_landmarks
 from ..results.registration_result import RegistrationResult
 from ..transform_explanation import explain_transform
 from ..transforms.files import read_any_transform
 from ..volumes.images import read_segmentation, read_volume
 from .figures import figures, likeness, segment_rows, to_look_at, warnings
-from .landmarks import distances, read_landmarks
 from .pairs import ROLES, Pair
 from .settings import Installation, Settings
 from .thumbnail import write_thumbnail
@@ -69,6 +70,7 @@ def register_pair(job: Job, folder: Path) -> dict[str, Any]:
     """The `Work` of a study. Verbs that a result has no answer to leave a note."""
     warned: list[str] = []
     result = _registered(job.pair.files, job.settings, warned)
+    _measure_landmarks(job.pair.files, result, warned)
     result.record["warnings"] = warned + result.record["warnings"]
     result.save(folder)
     notes = _explained(folder, result, job.settings)
@@ -81,7 +83,7 @@ def register_pair(job: Job, folder: Path) -> dict[str, Any]:
         "look": to_look_at(record, min(result.fixed.GetSpacing())),
         "warnings": warnings(record),
         "notes": notes,
-        "figures": figures(record) | likeness(result) | _landmark_figures(job.pair.files, result),
+        "figures": figures(record) | likeness(result),
         "segments": segment_rows(record),
     }
 
@@ -130,11 +132,13 @@ def _explained(folder: Path, result: RegistrationResult, settings: Settings) -> 
     return notes
 
 
-def _landmark_figures(files: dict[str, str], result: RegistrationResult) -> dict[str, float]:
-    if not {"fixed_landmarks", "moving_landmarks"} <= files.keys():
-        return {}
-    fixed, moving = (read_landmarks(Path(files[f"{role}_landmarks"])) for role in ("fixed", "moving"))
-    found: dict[str, float] = {}
-    for when, transform in (("before", None), ("after", result.transform.itk())):
-        found |= {f"landmarks_mm_{name}_{when}": mm for name, mm in distances(fixed, moving, transform).items()}
-    return found
+def _measure_landmarks(files: dict[str, str], result: RegistrationResult, warned: list[str]) -> None:
+    """Enter their distances, if there are any, in the record; why they cannot be, as a warning."""
+    paths = {role: Path(path) if (path := files.get(f"{role}_landmarks")) else None for role in ("fixed", "moving")}
+    points = read_pairs(paths, result.fixed, result.moving)
+    if points is None:
+        return
+    try:
+        result.record["landmarks"] = measure_landmarks(result, points).record
+    except BadInputError as error:
+        warned.append(str(error))

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -27,8 +28,12 @@ def study(tmp_path_factory):
     """The sample pair, as of a BIDS folder, one that failed, and the tables."""
     study, settings = Study(tmp_path_factory.mktemp("study")), Settings("hippocampus", trust=True, device="cpu")
     study.results.mkdir()
+    points = {f"{role}_landmarks": str(study.path / f"{role}.csv") for role in ROLES[:2]}
+    for role, path in zip(ROLES, points.values(), strict=False):
+        centre = sample_pair.image(role).TransformContinuousIndexToPhysicalPoint((20.0, 20.0, 20.0))
+        Path(path).write_text("label,l,p,s\nmiddle," + ",".join(map(str, centre)) + "\n")
     names = {"subject": "sub-1", "from": "ses2", "to": "ses1", "folder": "sub-1/anat"}
-    pair = Pair("sub-1", FILES, {"age": "61", "look": "dizzy </script> &"}, names)
+    pair = Pair("sub-1", FILES | points, {"age": "61", "look": "dizzy </script> &"}, names)
     job = Job(pair, settings, Installation.here("hippocampus"), study.results / pair.id, "made")
     assert attempt(job, register_pair) is None
     study.note_failures({"other": ("There is no moving image.", "")})
@@ -55,6 +60,7 @@ def test_the_group_has_each_number_of_the_record_and_the_users_columns(study):
     assert float(row["dice_after"]) == record["dice"]["after"]
     assert float(row["jacobian_log_sd"]) == record["jacobian"]["log_sd"]
     assert float(row["likeness_information_after"]) > float(row["likeness_information_before"])
+    assert float(row["landmarks_distance_mm_after_mean"]) == record["landmarks"]["distance_mm"]["after"]["mean"]
     assert "has no parts for two contrasts" in row["notes"]
     assert "schema_version" not in row and not any(value in ("True", "False", "") for value in row.values())
 
@@ -115,8 +121,9 @@ def test_pairs_are_grouped_by_few_values_or_by_thirds_of_many_numbers():
 
 
 def test_a_figure_that_a_later_version_adds_is_described_too():
-    told = described(["landmarks_mm_p95_after", "something_new"])
+    told = described(["landmarks_distance_mm_after_p95", "something_new"])
     assert (
-        told["landmarks_mm_p95_after"]["Description"] == "Distance of corresponding landmarks: 95th percentile, after"
+        told["landmarks_distance_mm_after_p95"]["Description"]
+        == "Distance of corresponding landmarks: 95th percentile, after"
     )
     assert "something_new" in told["something_new"]["Description"]

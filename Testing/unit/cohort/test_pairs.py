@@ -7,7 +7,6 @@ import pytest
 import sample_pair
 from regexplain.cohort.bids import bids_pairs
 from regexplain.cohort.estimate import Estimate
-from regexplain.cohort.landmarks import distances, read_landmarks
 from regexplain.cohort.pairs import read_pairs
 from regexplain.cohort.run import pairs_of
 from regexplain.cohort.settings import Settings
@@ -133,27 +132,3 @@ def test_an_estimate_grows_with_the_pairs_and_the_memory_with_the_largest():
     one, many = (Estimate.of(voxels, Settings("none")) for voxels in ([large], [large, small, small]))
     assert one.memory == many.memory and one.seconds < many.seconds < 3 * one.seconds and many.disk < 3 * one.disk
     assert "3 pairs to do, 2 done, 1 not usable" in many.words(2, 1)
-
-
-LANDMARKS = {
-    "a.csv": "x,y,z\n1,2,3\n4,5,6\n",
-    "a.fcsv": "# Markups fiducial file version = 4.11\n# CoordinateSystem = RAS\n# columns = id,x,y,z,ow\n"
-    "1,-1,-2,3,0\n2,-4,-5,6,0\n",
-    "a.mrk.json": '{"markups": [{"coordinateSystem": "LPS", "controlPoints": [{"position": [1, 2, 3]},'
-    ' {"position": [4, 5, 6]}]}]}',
-}
-
-
-@pytest.mark.parametrize("name", LANDMARKS)
-def test_landmarks_are_read_in_lps(tmp_path, name):
-    points = read_landmarks(table(tmp_path, LANDMARKS[name], name))
-    assert points.tolist() == [[1, 2, 3], [4, 5, 6]]
-    assert distances(points, points + (0, 3, 4), None)["mean"] == 5
-
-
-def test_landmarks_of_another_kind_or_number_are_refused(tmp_path):
-    with pytest.raises(BadInputError, match="cannot be read"):
-        read_landmarks(table(tmp_path, "a,b\n1,2\n", "a.csv"))
-    points = read_landmarks(table(tmp_path, LANDMARKS["a.csv"], "b.csv"))
-    with pytest.raises(BadInputError, match="2 fixed and 1 moving landmarks"):
-        distances(points, points[:1], None)
