@@ -130,8 +130,12 @@ def check_workers(client: Client, installation: Installation, model: str) -> Non
         )
     try:
         client.run(installation.check, model)
-    except ModuleNotFoundError as error:
-        raise RegExplainError(f"A worker lacks the package {error.name}; install RegExplain there too.") from error
+    except RegExplainError:
+        raise
+    except Exception as error:  # as Dask hands on what it could not load there
+        raise RegExplainError(
+            f"A worker cannot run this RegExplain ({error}); install the same version there too."
+        ) from error
 
 
 def outcomes(client: Client, jobs: list[Job], work: Work) -> Iterator[tuple[Job, str | None]]:

@@ -24,6 +24,7 @@ from regexplain.errors import BadInputError, RegExplainError
 from regexplain.progress import Progress
 
 TESTING = Path(null_work.__file__).parent
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +80,15 @@ def test_a_worker_of_another_version_or_without_the_model_is_refused(client):
         check_workers(client, replace(Installation.here("none"), weights="x"), "nobody")
     with pytest.raises(RegExplainError, match="other weights"):
         check_workers(client, replace(Installation.here("none"), weights="x"), "none")
+
+
+def test_a_worker_without_this_regexplain_is_refused(client):
+    class NotThere:
+        def check(self, model):
+            raise ModuleNotFoundError("No module named 'regexplain.cohort'")
+
+    with pytest.raises(RegExplainError, match="A worker cannot run this RegExplain"):
+        check_workers(client, NotThere(), "none")
 
 
 def test_a_late_worker_of_another_version_says_so_of_its_pair(tmp_path):

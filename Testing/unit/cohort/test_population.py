@@ -23,9 +23,10 @@ from regexplain.results.folder import ResultFolder
 from regexplain.transforms.itk import grid_points
 from regexplain.volumes.geometry import Grid
 
-GRID = Grid((20, 24, 18), (2.0, 2.0, 2.5), (0.0, 0.0, 0.0), (1, 0, 0, 0, 1, 0, 0, 0, 1))
-PAIRS = 16
+GRID = Grid((14, 18, 13), (2.8, 2.7, 3.4), (0.0, 0.0, 0.0), (1, 0, 0, 0, 1, 0, 0, 0, 1))
+PAIRS = 14
 TURN_DEG = 8.0  # of the second half, about +S
+pytestmark = pytest.mark.slow
 
 
 def smooth(random: np.random.Generator) -> np.ndarray:
@@ -78,17 +79,17 @@ def row(found, column, component=1):
 
 
 def test_the_planted_turn_is_the_first_component_and_has_its_size(found):
-    motion = found.motions[0].motion
+    sign = np.sign(row(found, "group")["value"])  # of a component: either is as good
     planted = TURN_DEG / 2  # half of all turn: the SD of 0 and 1 is a half, with n - 1 a little more
-    assert motion.rotation_vector_deg[2] == pytest.approx(planted, rel=0.1)
-    assert found.motions[0].name.startswith("turns anterior towards left by 4.")
+    assert sign * found.motions[0].motion.rotation_vector_deg[2] == pytest.approx(planted, rel=0.1)
+    assert found.motions[0].name.startswith(f"turns anterior towards {'left' if sign > 0 else 'right'} by 4.")
     assert found.motions[0].explained_variance > 0.5
 
 
 def test_it_goes_with_the_planted_group_and_not_with_a_shuffled_one(found):
-    assert row(found, "group")["p_corrected"] < 0.01 and row(found, "group")["value"] > 1.5
+    assert row(found, "group")["p_corrected"] < 0.01 and abs(row(found, "group")["value"]) > 1.5
     assert all(row(found, "shuffled", k)["p_corrected"] > 0.05 for k in (1, 2, 3))
-    assert row(found, "age")["statistic"] == "correlation" and row(found, "age")["value"] > 0.9
+    assert row(found, "age")["statistic"] == "correlation" and abs(row(found, "age")["value"]) > 0.9
     assert "name" not in {told["column"] for told in found.associations}
 
 
