@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 RETRIES = 1  # of a pair whose worker died
 AT_ONCE = 500  # pairs a message to the scheduler
-DASHBOARD = "127.0.0.1:8787"
+DASHBOARD = "127.0.0.1:0"  # any free port; the run says which
 CONFIGURATION = {
     "distributed.scheduler.allowed-failures": RETRIES,
     "distributed.scheduler.worker-saturation": 1.0,  # a dying worker takes its own pair with it, not the next one too

@@ -19,7 +19,7 @@ ALLOWED = {
     ),
     "cohort": (
         {"cohort", "front", "plain", "numpy", "SimpleITK"},
-        {"torch half", "dask", "distributed", "locket", "vl_convert", "pyarrow", "scipy", "nilearn", "sklearn"},
+        {"torch half", "dask", "distributed", "locket", "vl_convert", "pyarrow", "scipy", "nilearn", "nibabel"},
     ),
     "cli": (
         {"cli", "front", "plain", "click"},
