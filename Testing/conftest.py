@@ -11,6 +11,8 @@ DATA = Path(__file__).parent / "data"
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")  # before any Qt: no test needs a screen
+# The models that a developer imported are none of the tests' business.
+os.environ["REGEXPLAIN_HOME"] = str(Path(__file__).parent / "no-home-of-a-user")
 # Before any torch: networks as small as the tests' lose most of their time to threads that wait for one another.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 

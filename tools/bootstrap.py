@@ -24,6 +24,7 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 STAMP = VENV / "bootstrap.stamp"
 TORCH = "torch==2.13.0"
+ICON = "icon-registration>=1.1.9,<1.2"  # the tests ask its networks, which need torch alone; the rest of it needs ITK
 TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 CUDA_PACKAGES = ("nvidia-", "cuda-", "triton")
 QUIETLY = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
@@ -62,7 +63,8 @@ def main():
     create_environment()
     install_torch()
     say("Installing RegExplain and what its demo and tests need.")
-    pip("install", "--editable", f"{ROOT}[torch,attribution,train,study,cohort,scene,test]")
+    pip("install", "--editable", f"{ROOT}[torch,attribution,train,study,cohort,scene,external,test]")
+    pip("install", "--no-deps", ICON)
     install_system_libraries()
     STAMP.write_text(fingerprint())
     say("Set-up finished: .venv is ready.")

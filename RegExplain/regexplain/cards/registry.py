@@ -7,16 +7,22 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import suppress
 from dataclasses import dataclass
+from importlib.metadata import entry_points
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from ..errors import BadInputError
 from ..volumes.geometry import Grid, as_closest_lps
+from .external import is_external
+from .settings import own_models
 from .stages import SYNTHESISED, stages_of
 
 FOLDER = Path(__file__).parents[1] / "models"
 WEIGHTS, COMPONENTS, CARD = "weights.safetensors", "components.safetensors", "card.json"
+PLUG_INS = "regexplain.models"  # the group of entry points
 AXES = ("left-right", "front-back", "up-down")
 
 
@@ -50,6 +56,12 @@ class ModelCard:
         return self.values["canvas"].get("fits") == "pair"
 
     @property
+    def canvas_fits_image(self) -> bool:
+        """Whether the canvas spans the fixed image, whatever its size: such a network has the moving one stretched to
+        it too."""
+        return self.values["canvas"].get("fits") == "image"
+
+    @property
     def canvas_centred_on(self) -> str:
         """What the canvas' middle lies on: the "image"'s middle, or that of the "tissue" in it."""
         return self.values["canvas"].get("about", "image")
@@ -57,6 +69,8 @@ class ModelCard:
     @property
     def coarsest_cell(self) -> int:
         """Canvas voxels that a cell of the network's coarsest level measures; a canvas is made of whole ones."""
+        if is_external(self.values["network"]):
+            return self.values["canvas"].get("multiple", 1)
         return 2 ** len(self.values["network"]["widths"])
 
     @property
@@ -78,6 +92,11 @@ class ModelCard:
     def structures(self) -> dict[int, str]:
         """Names of the labels that the network's own read-out tells, in its order from 1; empty where it has none."""
         return {int(number): name for number, name in self.values.get("segments", {}).items()}
+
+    @property
+    def memory_bytes(self) -> float | None:
+        """What asking its network takes, measured as it was imported; None for ours, which follow from the canvas."""
+        return self.values.get("memory_bytes")
 
     @property
     def intensities(self) -> str:
@@ -133,6 +152,28 @@ def installed_cards() -> list[ModelCard]:
     return sorted(cards, key=lambda known: known.canvas_fits_pair)
 
 
+def own_cards() -> list[ModelCard]:
+    """The cards of the user's own models by name: imported ones, and those of packages that bring some."""
+    found = []
+    for path in [*sorted(own_models().glob(f"*/{CARD}")), *plug_in_cards()]:
+        with suppress(BadInputError):  # one that cannot be read is refused where it is named
+            found.append(read_card(path))
+    return found
+
+
+def plug_in_cards() -> list[Path]:
+    """The cards of installed packages: what their entry points of the group `regexplain.models` name is a package whose
+    folder holds models, a folder each. Nothing of it is imported for that."""
+    found = []
+    for entry in entry_points(group=PLUG_INS):
+        top, _, below = entry.value.partition(".")
+        with suppress(ImportError, ValueError):
+            place = find_spec(top)
+            for folder in place.submodule_search_locations or [] if place else []:
+                found += sorted(Path(folder, *filter(None, below.split("."))).glob(f"*/{CARD}"))
+    return found
+
+
 def read_card(path: Path) -> ModelCard:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
@@ -146,16 +187,16 @@ def read_card(path: Path) -> ModelCard:
 
 
 def find_card(model: str | Path) -> ModelCard:
-    """The card of an installed model by name, or of a model folder or one of its files by path."""
-    for known in installed_cards():
+    """The card of an installed model or one of the user's own by name, or of a model folder or its file by path."""
+    for known in [*installed_cards(), *own_cards()]:
         if known.name == str(model):
             return known
     path = Path(model)
     if path.is_dir() or path.is_file():
         return read_card((path if path.is_dir() else path.parent) / CARD)
-    names = ", ".join(known.name for known in installed_cards())
+    names = ", ".join(known.name for known in [*installed_cards(), *own_cards()])
     raise BadInputError(f"There is no model {str(model)!r}; installed: {names or 'none'} (or give a model's file).")
 
 
 def card_by_checksum(digest: str) -> ModelCard | None:
-    return next((known for known in installed_cards() if known.weights_sha256 == digest), None)
+    return next((known for known in [*installed_cards(), *own_cards()] if known.weights_sha256 == digest), None)

@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from .external import is_external
+
 STAGES = {  # type of a network, as on its card → its stages, in the order of the way through it
     "latent": ("encoder-fixed", "encoder-moving", "decoder"),
     "fire": (
@@ -42,7 +44,10 @@ STAGE_PLACES = {
 
 
 def stages_of(network: Mapping[str, Any]) -> tuple[str, ...]:
-    """Those of a network with these values on its card: without modalities it synthesises none and has no landmarks."""
+    """Those of a network with these values on its card: without modalities it synthesises none and has no landmarks;
+    one of another framework has those that its card names."""
+    if is_external(network):
+        return tuple(network.get("stages", ()))
     every = STAGES[network["type"]]
     if network.get("modalities", True):
         return every

@@ -11,6 +11,7 @@ from .decompose import decompose
 from .evaluate import evaluate
 from .explain import explain
 from .explain_transform import explain_transform
+from .import_model import import_model
 from .landmarks import landmarks
 from .models import models
 from .population import population
@@ -28,7 +29,7 @@ def main() -> None:
     """Register two volumes and see why the network moved what it moved."""
 
 
-for verb in (register, explain, components, decompose, trust, landmarks, explain_transform, scene, models):
+for verb in (register, explain, components, decompose, trust, landmarks, explain_transform, scene):
     main.add_command(verb)
-for verb in (cohort, population, train, evaluate, reproduce, study):
+for verb in (models, import_model, cohort, population, train, evaluate, reproduce, study):
     main.add_command(verb)

@@ -16,8 +16,8 @@ def models(name: str | None, progress: Progress) -> None:
     from ..cards import registry
 
     if name is None:
-        for card in registry.installed_cards():
-            print(f"{card.name:16} {card.values['title']} ({card.values['licence']})")
+        for card in [*registry.installed_cards(), *registry.own_cards()]:
+            print(f"{card.name:16} {card.values.get('title', '')} ({card.values.get('licence', 'licence unknown')})")
         return
     card = registry.find_card(name)
     print(json.dumps(card.values, indent=2, ensure_ascii=False))

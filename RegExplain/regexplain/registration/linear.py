@@ -49,6 +49,8 @@ def align(
     kind = "affine" if model is None else model.card.values["alignment"]
     if kind == "centre":
         return LinearPart(alignment.align_centres(*pair.masked), kind)
+    if kind == "stretched":
+        return LinearPart(alignment.align_boxes(*pair.masked), kind)
     if kind == "network" and model is not None:
         network = _of_network(pair, compared.similarity(), model, named, log)
         if network is not None:

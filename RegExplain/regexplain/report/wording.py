@@ -10,6 +10,7 @@ from ..cards.stages import component_of, default_scalar, describe_stage
 
 ALIGNMENTS = {
     "centre": "the images' centres aligned",
+    "stretched": "the images' boxes aligned, each side stretched",
     "headers": "as the scans' headers say",
     "masses": "the images' centres of mass aligned",
     "axes": "the images' principal axes aligned",

@@ -25,6 +25,13 @@ def align_centres(fixed: sitk.Image, moving: sitk.Image) -> sitk.AffineTransform
     )
 
 
+def align_boxes(fixed: sitk.Image, moving: sitk.Image) -> sitk.AffineTransform:
+    """Stretches the fixed image's box to the moving one's, by their own axes in the nearest LPS order: as networks want
+    it to which every image is resized by itself."""
+    here, there = as_closest_lps(Grid.of(fixed)), as_closest_lps(Grid.of(moving))
+    return local_to_world(np.diag([*(there.extent / here.extent), 1.0]), here, there)
+
+
 def check_overlap(fixed: sitk.Image, moving: sitk.Image) -> None:
     """Raises BadInputError where the two boxes have no point in common in the world."""
     boxes = [Grid.of(image).corners for image in (fixed, moving)]

@@ -190,6 +190,12 @@ def centred_grid(centre, size, spacing, direction) -> Grid:
     return Grid(tuple(size), tuple(spacing), tuple(np.asarray(centre) - offset), tuple(direction))
 
 
+def resized(grid: Grid, size) -> Grid:
+    """Other voxels (x, y, z) in the same box, edge to edge."""
+    spacing = grid.extent / np.array(size)
+    return centred_grid(grid.centre, tuple(map(int, size)), tuple(spacing.tolist()), grid.direction)
+
+
 def canvas_around(image: sitk.Image, size, spacing, centre=None) -> Grid:
     """A model's canvas of even size about `centre` (LPS mm), its axes the image's in the nearest LPS order.
 

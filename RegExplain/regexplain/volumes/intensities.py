@@ -112,7 +112,33 @@ def without_padding(image: sitk.Image) -> sitk.Image:
     return Grid.of(image).image(np.clip(array, min(low, array[filled].min()) if filled.any() else low, high))
 
 
-SCALINGS: dict[str, Callable[[np.ndarray], np.ndarray]] = {"normalised": normalise, "robust": robust_rescale}
+def min_max(array: np.ndarray) -> np.ndarray:
+    """The darkest voxel to 0, the brightest to 1; float32. What most networks of others were trained on."""
+    return _between(array, float(array.min()), float(array.max()))
+
+
+def upper_percentile(array: np.ndarray) -> np.ndarray:
+    """The darkest voxel to 0, the 99th percentile to 1, clipped; float32: uniGradICON's MR images."""
+    return _between(array, float(array.min()), float(np.percentile(array, 99)))
+
+
+def hounsfield(array: np.ndarray) -> np.ndarray:
+    """−1000 HU to 0, 1000 HU to 1, clipped; float32: uniGradICON's CT images."""
+    return _between(array, -1000.0, 1000.0)
+
+
+def _between(array: np.ndarray, low: float, high: float) -> np.ndarray:
+    high = high if high > low else low + 1
+    return ((np.clip(array.astype(np.float64), low, high) - low) / (high - low)).astype(np.float32)
+
+
+SCALINGS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "normalised": normalise,
+    "robust": robust_rescale,
+    "min-max": min_max,
+    "upper-percentile": upper_percentile,
+    "hounsfield": hounsfield,
+}
 
 
 def tissue_mask(image: sitk.Image) -> np.ndarray:

@@ -26,6 +26,7 @@ MEMORY_COSTS = {
     "affine": Cost(40, 20, 0.4e9),
     "latent": Cost(104, 62, 0.6e9),
     "fire": Cost(150, 85, 0.9e9),
+    "external": Cost(150, 85, 0.9e9),  # without the network, whose memory its card says
     "explain-transform": Cost(50, 30, 0.5e9),
 }
 

@@ -66,7 +66,7 @@ def activations_and_gradients(
 
     Volumes with gradients may share a forward pass with other targets; a module is recorded in a pass of its own.
     """
-    with torch.enable_grad(), record_outputs(target.network, paths.values()) as calls:
+    with torch.enable_grad(), record_outputs(target.network.root, paths.values()) as calls:
         volumes = (target.fixed, target.moving)
         value, named = target.forward(*(v if v.requires_grad and not paths else _leaf(v) for v in volumes))
         activations = {s: recorded_activations(paths[s], calls) if s in paths else [named[s]] for s in stages}

@@ -63,7 +63,8 @@ def assign_stages(placed: Sequence[PlacedTarget], stages: Sequence[str]) -> list
     plan = [one.stages_within(stages or every) for one in placed]
     for stage in stages:
         if not any(one.stages_within([stage]) for one in placed):
-            raise unknown_stage(stage, every)
+            network = placed[0].network
+            raise unknown_stage(stage, every, network.parts if network.module_paths else ())
     return plan
 
 

@@ -30,7 +30,7 @@ def find_module(stage: str, network: RegistrationNetwork, grids: Mapping[str, st
     holds. Raises BadInputError."""
     if stage in grids:
         return network.module_paths.get(stage)
-    known = dict(network.named_modules())
+    known = dict(network.root.named_modules())
     for path in (stage, stage.partition("-")[0]):
         of_it = network.stages_of_module(path, grids) if path in known else {}
         if of_it and stage in (path, *of_it):
@@ -38,8 +38,8 @@ def find_module(stage: str, network: RegistrationNetwork, grids: Mapping[str, st
     raise unknown_stage(stage, grids)
 
 
-def unknown_stage(stage: str, stages: Iterable[str]) -> BadInputError:
-    inside = " and ".join(dict.fromkeys(name.partition("-")[0] for name in stages))
+def unknown_stage(stage: str, stages: Iterable[str], parts: Iterable[str] = ()) -> BadInputError:
+    inside = " and ".join(parts or dict.fromkeys(name.partition("-")[0] for name in stages))
     return BadInputError(
         f"There is no stage {stage!r}; the network has {', '.join(stages)}, and the paths of the modules in its "
         f"{inside}."

@@ -14,6 +14,7 @@ import SimpleITK as sitk
 import torch
 from torch import Tensor, nn
 
+from ...cards.external import is_external
 from ...cards.registry import COMPONENTS, WEIGHTS, ModelCard
 from ...errors import BadInputError, RegExplainError
 from ...latent.components import LatentComponents
@@ -25,9 +26,11 @@ from ...volumes.geometry import (
     common_field_of_view,
     fit_canvas,
     resample_blurred_to_canvas,
+    resized,
 )
 from ...volumes.intensities import SCALINGS, rescale_image, tissue_box
 from ...volumes.memory import physical_memory
+from ..external.network import ExternalNetwork
 from ..networks.fire import FireNetwork, current_options
 from ..networks.latent import LatentNetwork
 from ..networks.weights import load_weights
@@ -75,6 +78,9 @@ class Model:
             torch.set_num_threads(threads)
         chosen = select_device(device)
         path = card.verified_file(WEIGHTS)
+        if is_external(card.values["network"]):
+            foreign = ExternalNetwork.load(card, path)
+            return cls(card, foreign.eval().requires_grad_(False).to(chosen), chosen)
         options = current_options(card.values["network"])
         try:
             network = NETWORKS[options.pop("type")](**options)
@@ -105,8 +111,8 @@ class Model:
         self, fixed: sitk.Image, moving: sitk.Image | None = None, alignment: sitk.Transform | None = None
     ) -> Grid:
         """About the fixed image. Where the card says that it fits the pair, the other two are needed."""
-        voxels = float(np.prod(self.card.canvas_size))
-        if voxels * BYTES_PER_CANVAS_VOXEL > physical_memory():
+        needed = self.card.memory_bytes or float(np.prod(self.card.canvas_size)) * BYTES_PER_CANVAS_VOXEL
+        if needed > physical_memory():
             raise RegExplainError(
                 f"The canvas of {self.card.name} needs more memory than this computer has; use a "
                 "smaller model or a larger computer."
@@ -114,6 +120,8 @@ class Model:
         if self.card.canvas_fits_pair:
             assert moving is not None and alignment is not None
             return self._fitting_canvas(fixed, moving, alignment)
+        if self.card.canvas_fits_image:
+            return resized(as_closest_lps(Grid.of(fixed)), self.card.canvas_size)
         centre = self.centre(fixed)
         size = self._size_for(fixed, centre) if self.card.canvas_centred_on == "tissue" else self.card.canvas_size
         return canvas_around(fixed, size, self.card.canvas_spacing, centre)

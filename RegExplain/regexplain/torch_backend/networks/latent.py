@@ -197,6 +197,11 @@ class RegistrationNetwork(nn.Module):
         raise NotImplementedError
 
     @property
+    def root(self) -> nn.Module:
+        """The module in which the paths of modules begin."""
+        return self
+
+    @property
     def parts(self) -> list[str]:
         """The paths of those modules inside which every module can be explained."""
         return list(dict.fromkeys(stage.partition("-")[0] for stage in self.stages))

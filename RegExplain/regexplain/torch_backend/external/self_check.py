@@ -1,0 +1,121 @@
+"""Which convention a network's answers fit: it registers an image to its own copy, shifted by a known vector.
+
+Where the card is right, the mean displacement of the tissue is that vector, or a good part of it. Where it is wrong,
+the same answers read in another way are: the images in the other order, the components reversed, other units,
+coordinates in place of displacements. An orientation (`axes`) cannot be told so: it moves the image and its copy alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import product
+
+import torch
+from torch import Tensor
+
+from ...cards.external import CHOICES
+from ...volumes.intensities import TISSUE_THRESHOLD
+from ..spatial.warp import warp
+from .convention import Convention
+from .network import ExternalNetwork
+
+SHIFT = (2.0, 2.5, -2.0)  # voxels (x, y, z) of a canvas of 64: reversed or negated it is far from itself
+CANVAS = 64
+FITS = 0.65  # of the shift's length: an answer that is further off is none
+AS_GOOD = 0.1  # … closer than the card's own: another convention has to be better than by chance
+WORDS = {
+    "order": "it takes the {} image first",
+    "gives": "it gives {}",
+    "units": "in units of {}",
+    "components": "its components are in {} order",
+}
+
+
+@dataclass(frozen=True)
+class SelfCheck:
+    """shift_mm, answer_mm: (x, y, z) of the canvas, the answer as the best fitting convention reads it. error: their
+    distance as a share of the shift; own_error: the same as the card reads it. changes: what the card should say."""
+
+    shift_mm: tuple[float, ...]
+    answer_mm: tuple[float, ...]
+    error: float
+    own_error: float
+    changes: dict[str, str]
+
+    @property
+    def fits(self) -> bool:
+        return self.own_error <= FITS and not self.changes
+
+    @property
+    def words(self) -> str:
+        """One sentence."""
+        shift, answer = (" ".join(f"{v:+.1f}" for v in vector) for vector in (self.shift_mm, self.answer_mm))
+        asked = f"its own copy shifted by ({shift}) mm"
+        if self.fits:
+            return f"The convention on the card fits: of {asked} the answer is ({answer}) mm."
+        if self.changes:
+            said = ", ".join(f'"{key}": "{value}"' for key, value in self.changes.items())
+            return (
+                f"The convention on the card does not fit this network, but another one does ({self._reading()}): of "
+                f"{asked} the answer is then ({answer}) mm; put {said} on the card, or give it with --set."
+            )
+        return (
+            f"No convention fits this network: of {asked} the nearest answer is ({answer}) mm; try an image of the "
+            "kind that it was made for (--image), and check its weights, intensities and canvas."
+        )
+
+    def _reading(self) -> str:
+        return ", ".join(WORDS[key].format(value.partition("-")[0]) for key, value in self.changes.items())
+
+
+@torch.no_grad()
+def self_check(network: ExternalNetwork, volume: Tensor, spacing) -> SelfCheck:
+    """volume: (1, 1, D, H, W), as the network is given images; spacing: of its voxels, mm (x, y, z)."""
+    shape = volume.shape[2:]
+    shift = volume.new_tensor([s * n / CANVAS for s, n in zip(SHIFT, reversed(shape), strict=True)])
+    moving = warp(volume, -shift.view(1, 3, 1, 1, 1).expand(1, 3, *shape), padding="zeros")
+    inside = (volume[0, 0] > TISSUE_THRESHOLD) & (moving[0, 0] > TISSUE_THRESHOLD)
+    own, found = network.convention, {}
+    for order, readings in groups(replace(own, spacing=tuple(spacing))):
+        network.convention = replace(own, order=order)
+        try:
+            field = network.field(volume, moving)
+        finally:
+            network.convention = own
+        for reading in readings:
+            found[reading] = reading.displacement(field)[0][:, inside].mean(1)
+    errors = {reading: float((answer - shift).norm() / shift.norm()) for reading, answer in found.items()}
+    mine = replace(own, spacing=tuple(spacing))
+    best = min(errors, key=lambda reading: errors[reading])
+    if errors[mine] <= errors[best] + AS_GOOD or errors[best] > FITS:
+        changes, told = {}, mine if errors[mine] <= errors[best] + AS_GOOD else best
+    else:
+        changes = {key: getattr(best, key) for key in CHOICES if getattr(best, key) != getattr(own, key)}
+        told = best
+    scale = shift.new_tensor(spacing)
+    asked, answer = (tuple((vector * scale).tolist()) for vector in (shift, found[told]))
+    return SelfCheck(asked, answer, errors[told], errors[mine], changes)
+
+
+def groups(own: Convention) -> Iterator[tuple[str, list[Convention]]]:
+    """All readings of an answer, by the order in which the images have to be given for it; a velocity has no others."""
+    free = {key: values if own.call != "velocity" else (getattr(own, key),) for key, values in CHOICES.items()}
+    rest = list(product(free["gives"], free["units"], free["components"]))
+    for order in CHOICES["order"]:
+        yield order, [replace(own, order=order, gives=g, units=u, components=c) for g, u, c in rest]
+
+
+def made_volume(shape, seed: int = 0) -> Tensor:
+    """(1, 1, D, H, W): bright blobs of many sizes in a dim ellipsoid, for a network of no known image."""
+    generator = torch.Generator().manual_seed(seed)
+    axes = [torch.linspace(-1, 1, n) for n in shape]
+    places = torch.stack(torch.meshgrid(*axes, indexing="ij"))
+    volume = 0.3 * torch.sigmoid(20 * (0.75 - places.norm(dim=0)))
+    for _ in range(40):
+        centre = (torch.rand(3, generator=generator) * 2 - 1) * 0.45
+        width = 0.06 + 0.12 * float(torch.rand(1, generator=generator))
+        bright = 0.2 + 0.5 * float(torch.rand(1, generator=generator))
+        distance = (places - centre.view(3, 1, 1, 1)).square().sum(0)
+        volume = volume + bright * torch.exp(-distance / (2 * width**2))
+    return (volume / volume.max())[None, None]

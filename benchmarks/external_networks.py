@@ -1,0 +1,152 @@
+"""Small networks of other frameworks, trained for minutes, imported, checked, and used on the sample pair.
+
+    python benchmarks/external_networks.py train FOLDER [--steps 500] [--only voxelmorph …]
+    python benchmarks/external_networks.py use FOLDER
+
+`train` writes the weights as their frameworks save them (.pth) and a card without files beside each; the networks learn
+to find smooth known motions of either sample scan. `use` imports each with its self-check into FOLDER/home, registers
+and explains the sample pair, and prints the table of docs/external-networks.md; the results lie in FOLDER/results.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+import torch
+from torch import Tensor
+
+import regexplain
+from regexplain.cards import external
+from regexplain.torch_backend.external.construction import construct
+from regexplain.torch_backend.external.convention import Convention
+from regexplain.torch_backend.external.drafts import draft, icon_steps
+from regexplain.torch_backend.external.importing import import_model
+from regexplain.torch_backend.external.network import ExternalNetwork
+from regexplain.torch_backend.spatial.transformation import exponentiate_velocity
+from regexplain.torch_backend.spatial.warp import resize, warp
+from regexplain.volumes.geometry import canvas_around
+from regexplain.volumes.intensities import min_max, network_input
+
+SAMPLES = Path(__file__).resolve().parents[1] / "RegExplain" / "Resources" / "SampleData"
+SIZE, SPACING = [32, 32, 32], [1.5, 1.5, 1.5]
+RATE, SHIFT, BEND = 1e-3, 2.0, 1.0  # of Adam; of the motions, in voxels
+LOCALNET = {
+    "spatial_dims": 3,
+    "in_channels": 2,
+    "num_channel_initial": 8,
+    "extract_levels": [0, 1, 2],
+    "out_channels": 3,
+}
+BACKBONE = {
+    "class": "monai.networks.nets.VoxelMorphUNet",
+    "options": {
+        "spatial_dims": 3,
+        "in_channels": 2,
+        "unet_out_channels": 16,
+        "channels": [8, 16, 16, 16],
+        "final_conv_channels": [8],
+    },
+}
+NETWORKS = {
+    "voxelmorph": {
+        "class": "voxelmorph.nn.models.VxmPairwise",
+        "options": {"ndim": 3, "source_channels": 1, "target_channels": 1, "nb_features": [8, 16, 16, 16]},
+    },
+    "monai-localnet": {"class": "monai.networks.nets.LocalNet", "options": LOCALNET, "call": "concatenated"},
+    "monai-voxelmorph": {"class": "monai.networks.nets.VoxelMorph", "options": {"backbone": BACKBONE}},
+    "icon": icon_steps([[2, 8, 16, 16], [8, 8, 16]]) | {"call": "icon", "gives": "coordinates", "units": "unit"},
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("what", choices=["train", "use"])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--steps", type=int, default=500)
+    parser.add_argument("--only", nargs="*", choices=list(NETWORKS), default=list(NETWORKS))
+    arguments = parser.parse_args()
+    arguments.folder.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(1)
+    for name in arguments.only:
+        if arguments.what == "train":
+            train(name, arguments.folder, arguments.steps)
+        else:
+            print(used(name, arguments.folder))
+
+
+def train(name: str, folder: Path, steps: int) -> None:
+    """By the mean squared error of the displacement, brighter tissue counting for more."""
+    torch.manual_seed(0)
+    foreign = construct(NETWORKS[name])
+    network = ExternalNetwork(foreign, Convention.of(external.convention(NETWORKS[name])), {}, name).train()
+    optimiser = torch.optim.Adam(foreign.parameters(), RATE)
+    volumes, began = [sample(role) for role in ("fixed", "moving")], time.perf_counter()
+    for step in range(steps):
+        fixed = volumes[step % 2]
+        there, back = motion()
+        moving = warp(fixed, back, padding="zeros")
+        error = (network.displacement(fixed, moving) - there).square().sum(1, keepdim=True)
+        loss = (error * (fixed + 0.1)).mean() / (fixed + 0.1).mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        if step % 50 == 0 or step == steps - 1:
+            print(f"{name} {step} {float(loss.detach()):.3f} {time.perf_counter() - began:.0f} s", flush=True)
+    torch.save(foreign.state_dict(), folder / f"{name}.pth")
+    card = {
+        "name": name,
+        "title": f"A small network of {name.partition('-')[0]}",
+        "intended_use": "Showing what RegExplain does with a network of another framework; it registers nothing well.",
+        "network": NETWORKS[name],
+        "canvas": {"size": SIZE, "spacing_mm": SPACING},
+        "alignment": "centre",
+        "weights": f"{name}.pth",
+    }
+    (folder / f"{name}.json").write_text(json.dumps(card, indent=2))
+
+
+def motion() -> tuple[Tensor, Tensor]:
+    """A smooth motion and its inverse, (1, 3, D, H, W) voxels."""
+    shift = (torch.rand(1, 3, 1, 1, 1) * 2 - 1) * SHIFT
+    velocity = shift + resize(torch.randn(1, 3, 4, 4, 4) * BEND, SIZE[::-1])
+    return exponentiate_velocity(velocity)
+
+
+def sample(role: str) -> Tensor:
+    image = sitk.ReadImage(str(SAMPLES / f"{role}.nii.gz"))
+    return torch.from_numpy(network_input(image, canvas_around(image, SIZE, SPACING), scaling=min_max))[None, None]
+
+
+def used(name: str, folder: Path) -> str:
+    """One row: what the check found, Dice before and after, inverse consistency, seconds."""
+    os.environ["REGEXPLAIN_HOME"] = str(folder / "home")
+    pair = {role: sitk.ReadImage(str(SAMPLES / f"{role}.nii.gz")) for role in ("fixed", "moving")}
+    labels = {f"{r}_segmentation": sitk.ReadImage(str(SAMPLES / f"{r}_segmentation.nii.gz")) for r in pair}
+    card, found = import_model(draft("card", folder / f"{name}.json"), True, pair["fixed"], "cpu", replace=True)
+    began = time.perf_counter()
+    result = regexplain.register(*pair.values(), card.name, **labels, device="cpu", threads=1)
+    seconds = time.perf_counter() - began
+    result.save(folder / "results" / name, overwrite=True)
+    assert found is not None
+    share = 1 - found.own_error
+    record = result.record
+    dice = {when: np.mean(list(values.values())) for when, values in _dice(record).items()}
+    consistency = record["inverse_consistency_mm"]["mean"]
+    return (
+        f"| {name} | {100 * share:.0f} % | {dice['before']:.3f} → {dice['after']:.3f} | "
+        f"{record['displacement_mm']['mean']:.2f} | {consistency:.2f} | {seconds:.1f} |"
+    )
+
+
+def _dice(record: dict) -> dict[str, dict[str, float]]:
+    return {when: record["dice"][when] for when in ("aligned", "after")}
+
+
+if __name__ == "__main__":
+    main()
