@@ -1,6 +1,6 @@
 """Small networks of other frameworks, trained for minutes, imported, checked, and used on the sample pair.
 
-    python benchmarks/external_networks.py train FOLDER [--steps 500] [--only voxelmorph …]
+    python benchmarks/external_networks.py train FOLDER [--steps 600] [--only voxelmorph …]
     python benchmarks/external_networks.py use FOLDER
 
 `train` writes the weights as their frameworks save them (.pth) and a card without files beside each; the networks learn
@@ -34,12 +34,12 @@ from regexplain.volumes.geometry import canvas_around
 from regexplain.volumes.intensities import min_max, network_input
 
 SAMPLES = Path(__file__).resolve().parents[1] / "RegExplain" / "Resources" / "SampleData"
-SIZE, SPACING = [32, 32, 32], [1.5, 1.5, 1.5]
-RATE, SHIFT, BEND = 1e-3, 2.0, 1.0  # of Adam; of the motions, in voxels
+SIZE, SPACING = [16, 16, 16], [3.0, 3.0, 3.0]
+RATE, SHIFT, BEND = 3e-3, 1.5, 0.3  # of Adam, going to 0; of the motions, in voxels
 LOCALNET = {
     "spatial_dims": 3,
     "in_channels": 2,
-    "num_channel_initial": 8,
+    "num_channel_initial": 4,
     "extract_levels": [0, 1, 2],
     "out_channels": 3,
 }
@@ -56,11 +56,11 @@ BACKBONE = {
 NETWORKS = {
     "voxelmorph": {
         "class": "voxelmorph.nn.models.VxmPairwise",
-        "options": {"ndim": 3, "source_channels": 1, "target_channels": 1, "nb_features": [8, 16, 16, 16]},
+        "options": {"ndim": 3, "source_channels": 1, "target_channels": 1, "nb_features": [8, 16, 16]},
     },
     "monai-localnet": {"class": "monai.networks.nets.LocalNet", "options": LOCALNET, "call": "concatenated"},
     "monai-voxelmorph": {"class": "monai.networks.nets.VoxelMorph", "options": {"backbone": BACKBONE}},
-    "icon": icon_steps([[2, 8, 16, 16], [8, 8, 16]]) | {"call": "icon", "gives": "coordinates", "units": "unit"},
+    "icon": icon_steps([[2, 8, 16], [8, 8]]) | {"call": "icon", "gives": "coordinates", "units": "unit"},
 }
 
 
@@ -68,7 +68,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("what", choices=["train", "use"])
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--steps", type=int, default=500)
+    parser.add_argument("--steps", type=int, default=600)
     parser.add_argument("--only", nargs="*", choices=list(NETWORKS), default=list(NETWORKS))
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
@@ -86,6 +86,7 @@ def train(name: str, folder: Path, steps: int) -> None:
     foreign = construct(NETWORKS[name])
     network = ExternalNetwork(foreign, Convention.of(external.convention(NETWORKS[name])), {}, name).train()
     optimiser = torch.optim.Adam(foreign.parameters(), RATE)
+    schedule = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.05, steps)
     volumes, began = [sample(role) for role in ("fixed", "moving")], time.perf_counter()
     for step in range(steps):
         fixed = volumes[step % 2]
@@ -96,6 +97,7 @@ def train(name: str, folder: Path, steps: int) -> None:
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
+        schedule.step()
         if step % 50 == 0 or step == steps - 1:
             print(f"{name} {step} {float(loss.detach()):.3f} {time.perf_counter() - began:.0f} s", flush=True)
     torch.save(foreign.state_dict(), folder / f"{name}.pth")

@@ -40,6 +40,8 @@ def make(templates, verb, arguments, kind="deformable"):
         if verb == "explain-transform":
             addToRecord(output, {"model": None, "transform": {"words": "Tissue moves 5.0 mm towards left."}})
         return output
+    if verb == "import-model":
+        return importModel(arguments)
     output = Path(arguments[0])
     full = json.loads((templates / "full" / "result.json").read_text(encoding="utf-8"))
     if verb == "decompose":
@@ -54,6 +56,25 @@ def make(templates, verb, arguments, kind="deformable"):
         copyPart(templates, output, part)
         addToRecord(output, {part: full[part]})
     return output
+
+
+def importModel(arguments):
+    """A card that says with what it was imported."""
+    folder = Path(os.environ["REGEXPLAIN_HOME"], "models", "mine")
+    folder.mkdir(parents=True, exist_ok=True)
+    card = {
+        "name": "mine",
+        "title": "a shift finder",
+        "network": {"type": "external", "stages": {"main": {"module": "deep.down"}}},
+        "canvas": {},
+        "alignment": "centre",
+        "domain": {},
+        "files": {"weights.safetensors": "0"},
+        "self_check": {"words": "The convention on the card fits."},
+        "arguments": arguments,
+    }
+    (folder / "card.json").write_text(json.dumps(card), encoding="utf-8")
+    return "mine"
 
 
 def copyPart(templates, output, part):

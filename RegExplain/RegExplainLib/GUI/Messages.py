@@ -29,6 +29,10 @@ class Messages:
         """The file to write that the user chooses, "" where none. kinds: as "Videos (*.gif *.mp4)"."""
         return qt.QFileDialog.getSaveFileName(slicer.util.mainWindow(), title, name, kinds)
 
+    def askExistingFile(self, title, kinds):
+        """The file to read that the user chooses, "" where none. kinds: as "Networks (*.json)"."""
+        return qt.QFileDialog.getOpenFileName(slicer.util.mainWindow(), title, "", kinds)
+
     @contextmanager
     def guard(self):
         """Around what the user started: an error within is shown in one sentence, its traceback goes to the log."""

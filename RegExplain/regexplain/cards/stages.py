@@ -85,6 +85,18 @@ def describe_stage(stage: str) -> str:
     return STAGE_NAMES.get(stage) or (f"{part} {STAGE_PLACES[place]}" if place in STAGE_PLACES else stage)
 
 
+def module_titles(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """What people choose a module by, by its path: its place in the tree, its channels and its size (x, y, z).
+
+    rows: "modules" on the card of a network of another framework."""
+    found = {}
+    for row in rows:
+        *above, name = row["module"].split(".")
+        size = " × ".join(map(str, row["size"]))
+        found[row["module"]] = f"{'   ' * len(above)}{name}: {row['channels']} × ({size})"
+    return found
+
+
 def stage_title(stage: str) -> str:
     """The same, where a line begins with it."""
     words = describe_stage(stage)

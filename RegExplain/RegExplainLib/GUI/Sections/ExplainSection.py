@@ -1,7 +1,7 @@
 from slicer.i18n import tr as _
 
 from regexplain.cards.heatmap_names import DEFAULT_METHOD, METHODS, SCALARS, heatmap_name
-from regexplain.cards.stages import STAGES, component_of, explained_together, stage_title
+from regexplain.cards.stages import STAGES, component_of, explained_together, module_titles, stage_title
 from regexplain.report import wording
 
 from ...MRML.Layers import HeatmapLayer
@@ -51,9 +51,12 @@ class ExplainSection:
         return {heatmap_name(entry): entry for entry in result.record["heatmaps"]} if result is not None else {}
 
     def _titlesOfStages(self):
-        """Those that the model's card names, and those that were computed."""
+        """Those that the model's card names, the modules of a network of another framework, and those that were
+        computed."""
         computed = {name: titleOf(entry) for name, entry in self._heatmapEntries().items()}
-        return {stage: _(stage_title(stage)) for stage in self._ownStages()} | computed
+        card = self._session.selection.card
+        modules = module_titles(card.values.get("modules", ())) if card is not None else {}
+        return {stage: _(stage_title(stage)) for stage in self._ownStages()} | modules | computed
 
     def _ownStages(self):
         card = self._session.selection.card

@@ -5,6 +5,7 @@ from regexplain.cards import registry
 from ...MRML.VolumeGrid import gridOf
 from ..ModelCard import cardHtml
 from .Choices import Choices
+from .ModelImport import ModelImport
 
 AFFINE_ONLY = {"none": _("Affine only")}
 
@@ -15,14 +16,16 @@ class InputsSection:
     def __init__(self, ui, session):
         self._ui, self._session = ui, session
         self._models = Choices(ui.modelSelector, self._onModelPicked)
-        self._cards = []
+        self._cards, self._own = [], []
         with session.messages.guard():
-            self._cards = registry.installed_cards()
+            self._cards, self._own = registry.installed_cards(), registry.own_cards()
+        self._import = ModelImport(ui, session, self._onImported)
         ui.modelCardText.openExternalLinks = True
         ui.modelCardButton.connect("toggled(bool)", lambda shown: self.update())
         session.changed.connect(self.update)
 
     def update(self):
+        self._import.update()
         parameters = self._session.parameterNode
         if parameters is None:
             return
@@ -36,13 +39,14 @@ class InputsSection:
     def _titles(self, reasons):
         """Title by value; what fits comes first. reasons: why not, by name; None before two scans are chosen."""
         names = [card.name for card in self._cards]
+        last = {card.name: _("Yours: {name}").format(name=card.name) for card in self._own} | AFFINE_ONLY
         if reasons is None:
-            return {"auto": _("Automatic")} | {name: name for name in names} | AFFINE_ONLY
+            return {"auto": _("Automatic")} | {name: name for name in names} | last
         best = next((name for name in names if not reasons[name]), _("none fits"))
         marks = {name: _("does not fit") if reasons[name] else _("fits") for name in names}
         ordered = sorted(names, key=lambda name: bool(reasons[name]))
         own = {name: _("{name} ({mark})").format(name=name, mark=marks[name]) for name in ordered}
-        return {"auto": _("Automatic: {name}").format(name=best)} | own | AFFINE_ONLY
+        return {"auto": _("Automatic: {name}").format(name=best)} | own | last
 
     def _fitText(self, reasons):
         """Whether the chosen model fits, and why not; "" before two scans are chosen."""
@@ -52,6 +56,10 @@ class InputsSection:
         if card is None:
             text = _("No installed model was made for scans like these, so they would only be aligned. {reasons}.")
             return text.format(reasons="; ".join(f"{name}: {found[0]}" for name, found in reasons.items()))
+        if card in self._own:
+            return _("{name} is a network of your own: {title}.").format(
+                name=card.name, title=card.values.get("title", card.name)
+            )
         if reasons[card.name]:
             text = _("{name} was not made for these scans: {reasons}.")
             return text.format(name=card.name, reasons="; ".join(reasons[card.name]))
@@ -65,7 +73,7 @@ class InputsSection:
         if chosen == "auto":
             fitting = [card for card in self._cards if reasons is not None and not reasons[card.name]]
             return fitting[0] if fitting else None
-        return next((card for card in self._cards if card.name == chosen), None)
+        return next((card for card in [*self._cards, *self._own] if card.name == chosen), None)
 
     def _showFit(self, words):
         self._ui.modelFitLabel.text = words
@@ -77,6 +85,18 @@ class InputsSection:
         self._ui.modelCardText.visible = shown
         if shown:
             self._ui.modelCardText.setHtml(cardHtml(card))
+
+    def _onImported(self, name):
+        self._own = registry.own_cards()
+        self._session.parameterNode.model = name
+        self._session.statusMessage.emit(
+            _("{name} was imported. {finding}").format(name=name, finding=self._finding(name)), []
+        )
+
+    def _finding(self, name):
+        """What the self-check found, a sentence."""
+        card = next((card for card in self._own if card.name == name), None)
+        return card.values.get("self_check", {}).get("words", "") if card is not None else ""
 
     def _onModelPicked(self, model):
         self._session.parameterNode.model = model

@@ -76,7 +76,12 @@ def import_model(
         found = self_check(network, volume, spacing)
         if not found.fits:
             raise BadInputError(found.words)
-        values["self_check"] = {"shift_mm": found.shift_mm, "answer_mm": found.answer_mm, "error": found.error}
+        values["self_check"] = {
+            "words": found.words,
+            "shift_mm": found.shift_mm,
+            "answer_mm": found.answer_mm,
+            "error": found.error,
+        }
     values["memory_bytes"] = _peak_bytes()
     _write(folder, values, weights)
     progress.report(STEPS[3], len(STEPS), len(STEPS))
