@@ -17,11 +17,11 @@ from ..transforms.itk import RegistrationTransform, compose_inverse
 from ..transforms.similarity import ComparedPair
 from ..volumes.memory import check_memory_for
 from ..volumes.threads import use_threads
-from .deformation import deform
+from .deformation import DEFORMATION_REJECTED, GENERAL_ASKED, deform
 from .landmark_use import check_use
 from .linear import align
 from .log import Log
-from .model_choice import choose, load_model
+from .model_choice import choose, choose_general, load_model
 from .pair import ImagePair, check_initial_transform
 from .record import model_record, registration_record
 
@@ -44,9 +44,9 @@ def register(
 ) -> RegistrationResult:
     """Register `moving` to `fixed`, two 3-D scalar images of any grid.
 
-    model: "auto" takes the first installed model that was made for what both images show; where there is none, or where
-    its answer makes the images no more alike, the result is affine only, as with "none". Otherwise a model's name or
-    file, used on any image, with a warning outside its domain.
+    model: "auto" takes the first installed model that was made for what both images show, a general one last; where
+    its answer makes the images no more alike, a general one is asked, and where that does not either, the result is
+    affine only, as with "none". Otherwise a model's name or file, used on any image, with a warning outside its domain.
     fixed_mask, moving_mask: what is 0 in them does not count in the alignment, in the refinement and in what judges an
     answer, and is dark to the network.
     initial_transform: linear, maps fixed-space to moving-space points (LPS mm) and replaces the alignment.
@@ -78,6 +78,14 @@ def register(
     with log.timed("align"):
         linear = align(pair, compared, initial, network, named, log)
     deformation = deform(pair, compared, linear.transform, network, refine, named, log, landmarks)
+    if card is not None and deformation.displacement is None:
+        other, general = choose_general(pair, load, without=card)
+        if other is not None:
+            log.warn(GENERAL_ASKED.format(name=card.name, other=other.name))
+            card, network = other, general
+            deformation = deform(pair, compared, linear.transform, network, refine, named, log, landmarks)
+        if deformation.displacement is None:
+            log.warn(DEFORMATION_REJECTED.format(name=card.name))
     del compared  # copies of both scans
 
     log.progress.report("Measuring", 3, 4)
@@ -96,7 +104,7 @@ def register(
         "device": "cpu" if network is None else str(network.device),
         "threads": threads,
         "seed": SEED,
-        "refine": refine if used else 0,
+        "refine": refine if deformation.refined else 0,
     }
     result.record = registration_record(result, initial, linear, deformation, model_values, settings, log)
     if landmarks is not None:

@@ -33,19 +33,29 @@ DEFORMATION_REJECTED = (
     "After the model {name} the images were less alike than after the alignment alone, so the result is the alignment "
     "only."
 )
+GENERAL_ASKED = (
+    "After the model {name} the images were less alike than after the alignment alone, so the general model {other} "
+    "was asked."
+)
+NOT_REFINED = (
+    "After refining the images were less alike than before it, so the result is the answer of the model {name} without "
+    "it."
+)
 
 
 class Deformation(NamedTuple):
     """displacement: on the fixed grid. inverse: what undoes it, on the canvas. Both LPS mm, None for affine only.
 
-    better: whether the images are no less alike after it. regions: the network's label map of the fixed image, on the
-    canvas, and the labels' names. population: where both images stand among those of the training, as in the record.
+    better: whether the images are no less alike after it. refined: whether what refining found was kept. regions: the
+    network's label map of the fixed image, on the canvas, and the labels' names. population: where both images stand
+    among those of the training, as in the record.
     left_out: (N,) mm, of landmarks that were used, how far off each is where it was not.
     """
 
     displacement: sitk.Image | None = None
     inverse: sitk.Image | None = None
     better: bool | None = None
+    refined: bool = False
     regions: tuple[sitk.Image, dict[int, str]] | None = None
     population: dict[str, Any] | None = None
     left_out: np.ndarray | None = None
@@ -64,7 +74,8 @@ def deform(
     """linear: the alignment. refine: steps of instance optimisation. named: by the user, not by "auto".
     landmarks: that refining is to use.
 
-    Affine only without a model, and where one that was not named makes the images less alike.
+    Affine only without a model, and where one that was not named makes the images less alike; saying so is left to the
+    caller, who may ask another one.
     """
     log.progress.report("Registering", 1, 4)
     with log.timed("register"):
@@ -73,11 +84,16 @@ def deform(
         with device_errors():
             prediction = _predicted(pair, linear, model, refine, log, landmarks)
         population = _population(model, prediction.encodings, log)
-    displacement = resample_displacement(prediction.displacement, pair.grids["fixed"])
     with log.timed("judge"):
+        refined = prediction.unrefined is not None
+        if refined and landmarks is None and _worse_by_refining(compared, linear, model, prediction):
+            refined = False
+            log.warn(NOT_REFINED.format(name=model.card.name))
+            prediction = prediction.without_refining
+        displacement = resample_displacement(prediction.displacement, pair.grids["fixed"])
         better = _more_alike(compared, linear, displacement)
-        if not better:
-            log.warn((DEFORMATION_DOUBTFUL if named else DEFORMATION_REJECTED).format(name=model.card.name))
+        if named and not better:
+            log.warn(DEFORMATION_DOUBTFUL.format(name=model.card.name))
     if not (better or named):
         return Deformation()
     regions = None if prediction.regions is None else (prediction.regions, model.card.structures)
@@ -87,7 +103,7 @@ def deform(
             left_out = left_out_distances(
                 lambda some: _predicted(pair, linear, model, refine, log, some).displacement, linear, landmarks
             )
-    return Deformation(displacement, prediction.inverse, better, regions, population, left_out)
+    return Deformation(displacement, prediction.inverse, better, refined, regions, population, left_out)
 
 
 def _predicted(
@@ -109,6 +125,23 @@ def _more_alike(compared: ComparedPair, linear: sitk.AffineTransform, displaceme
     whole = RegistrationTransform(linear, displacement).itk()
     difference = compared.similarity(FINE_CELLS).difference(whole, linear)
     return difference is None or bool(difference.values.min() >= -ROUNDING)
+
+
+def _worse_by_refining(
+    compared: ComparedPair, linear: sitk.AffineTransform, model: Model, prediction: Prediction
+) -> bool:
+    """Whether the images are less alike than before it. Asked of a general model alone: others may lay structures on
+    each other that they know."""
+    assert prediction.unrefined is not None
+    if not model.card.canvas_fits_pair:
+        return False
+    similarity = compared.similarity(FINE_CELLS)
+    new, old = (
+        RegistrationTransform(linear, resample_displacement(field, similarity.grid)).itk()
+        for field in (prediction.displacement, prediction.unrefined[0])
+    )
+    difference = similarity.difference(new, old)
+    return difference is not None and bool(difference.values.min() < -ROUNDING)
 
 
 def _population(model: Model, encodings: dict[str, np.ndarray], log: Log) -> dict[str, Any] | None:

@@ -36,7 +36,10 @@ def choose(name: str, pair: ImagePair, load: Callable[[ModelCard], Model], log: 
         return Choice()
     if name == "auto":
         with log.timed("choose"):
-            return _first_fitting_card(pair, load, log)
+            choice, refusals = _first_fitting(registry.installed_cards(), pair, load)
+        if choice.card is None:
+            log.warn(AFFINE_ONLY.format(reasons="; ".join(refusals) or "none is installed"))
+        return choice
     card = registry.find_card(name)
     reasons = card.domain_violations(pair.grids)
     if reasons:
@@ -51,20 +54,28 @@ def load_model(card: ModelCard, device: str, threads: int | None) -> Model:
         return load_cached(card, device, threads)
 
 
-def _first_fitting_card(pair: ImagePair, load: Callable[[ModelCard], Model], log: Log) -> Choice:
-    """The first installed model that was made for images like these, by their size and by what they show."""
+def choose_general(pair: ImagePair, load: Callable[[ModelCard], Model], without: ModelCard) -> Choice:
+    """The first installed model for any pair that fits the images, but for the one `without`."""
+    general = [card for card in registry.installed_cards() if card.canvas_fits_pair and card != without]
+    return _first_fitting(general, pair, load)[0]
+
+
+def _first_fitting(
+    cards: list[ModelCard], pair: ImagePair, load: Callable[[ModelCard], Model]
+) -> tuple[Choice, list[str]]:
+    """The first card that was made for images like these, by their size and by what they show, and why those before it
+    were not."""
     refusals = []
-    for card in registry.installed_cards():
+    for card in cards:
         outside = card.domain_violations(pair.grids)
         reason = outside[0] if outside else _not_made_for(card, pair) or _too_large_for(card, pair)
         if reason is None:
             model = load(card)
             reason = _unlike(model, pair)
             if reason is None:
-                return Choice(card, model)
+                return Choice(card, model), refusals
         refusals.append(f"{card.name}: {reason}")
-    log.warn(AFFINE_ONLY.format(reasons="; ".join(refusals) or "none is installed"))
-    return Choice()
+    return Choice(), refusals
 
 
 def _not_made_for(card: ModelCard, pair: ImagePair) -> str | None:

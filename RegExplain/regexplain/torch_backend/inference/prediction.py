@@ -8,33 +8,37 @@ from typing import NamedTuple
 import numpy as np
 import SimpleITK as sitk
 import torch
-from torch import Tensor
 
 from ...landmarks.pairs import LandmarkPairs
 from ...latent.components import LatentComponents
 from ...motions.anatomy import Anatomy
 from ...progress import Progress
 from ...results.explanations import ComponentMotion
-from ...volumes.geometry import Grid
-from ..losses.landmarks import LandmarkLoss
+from .masks import Masks
 from .model import Model, displacement_image
-from .refinement import refine_pair
 from .regions import regions
-
-Masks = tuple[sitk.Image | None, sitk.Image | None]
+from .resolutions import refine_coarse_to_fine
 
 
 class Prediction(NamedTuple):
     """The displacement of fixed → moving and the one that undoes it: fixed space, on the canvas, LPS mm, float64.
 
     encodings: of the "fixed" and the "moving" volume, (n,) float64. regions: the network's
-    segmentation of the fixed image, a label map on the canvas; None where it predicts none.
+    segmentation of the fixed image, a label map on the canvas; None where it predicts none. unrefined: the two
+    displacements before refining, if there was any.
     """
 
     displacement: sitk.Image
     inverse: sitk.Image
     encodings: dict[str, np.ndarray]
     regions: sitk.Image | None
+    unrefined: tuple[sitk.Image, sitk.Image] | None = None
+
+    @property
+    def without_refining(self) -> Prediction:
+        """What the network alone predicted."""
+        there, back = self.unrefined or (self.displacement, self.inverse)
+        return self._replace(displacement=there, inverse=back, unrefined=None)
 
 
 @torch.inference_mode()
@@ -56,19 +60,13 @@ def predict(
     """
     encoded = model.encode(fixed, moving, alignment)
     canvas, network, volume = encoded.canvas, model.network, model.volume(moving, encoded.canvas, alignment)
+    output = network.register(encoded.stack_with(network.encoder(volume)), volume.shape[2:])
+    unrefined = None
     if refine:
-        mask = masks_on(canvas, masks, alignment)
-        output = refine_pair(
-            network,
-            encoded.volume,
-            volume,
-            refine,
-            progress=progress,
-            mask=None if mask is None else mask.to(volume.device),
-            landmarks=None if landmarks is None else LandmarkLoss.on_canvas(landmarks, alignment, canvas),
+        unrefined = displacement_image(output.displacement, canvas), displacement_image(output.inverse, canvas)
+        output, canvas = refine_coarse_to_fine(
+            model, (fixed, moving), alignment, encoded, volume, output, refine, masks, progress, landmarks
         )
-    else:
-        output = network.register(encoded.stack_with(network.encoder(volume)), volume.shape[2:])
     encodings = {
         stage.removeprefix("encoder-"): activation.flatten().double().cpu().numpy()
         for stage, activation in output.stages.items()
@@ -79,21 +77,8 @@ def predict(
         displacement_image(output.inverse, canvas),
         encodings,
         regions(model, encoded),
+        unrefined,
     )
-
-
-def masks_on(canvas: Grid, masks: Masks, alignment: sitk.Transform) -> Tensor | None:
-    """(2, 1, D, H, W): 1 within the masks of fixed and of moving; None without any."""
-    if masks == (None, None):
-        return None
-    sides = []
-    for mask, transform in zip(masks, (None, alignment), strict=True):
-        if mask is None:
-            sides.append(torch.ones(canvas.size[::-1]))
-        else:
-            inside = canvas.resample(sitk.Cast(mask > 0, sitk.sitkFloat32), transform, nearest=True)
-            sides.append(torch.from_numpy(sitk.GetArrayFromImage(inside)))
-    return torch.stack(sides)[:, None]
 
 
 @torch.inference_mode()

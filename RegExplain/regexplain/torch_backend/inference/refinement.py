@@ -61,20 +61,23 @@ def refine_pair(
     progress: Progress | None = None,
     mask: Tensor | None = None,
     landmarks: LandmarkLoss | None = None,
+    start: RegistrationOutput | None = None,
 ) -> RegistrationOutput:
     """The network's output for fixed and moving (1, 1, D, H, W) after `steps` of optimisation of its `raw`.
 
     mask: (2, 1, D, H, W) in [0, 1], where fixed and where moving is compared; everywhere by default.
     landmarks: on the same canvas, that it is to lay on each other too.
+    start: what to go on from in place of the network's output, also from a velocity of another resolution.
     """
     settings = settings or SETTINGS.get(type(network), ANY_CONTRAST)
     with torch.inference_mode(False), torch.enable_grad():
         volumes, shape = torch.cat([fixed, moving]), fixed.shape[2:]
         with torch.no_grad():
-            features = network.encoder(volumes)
-            output = network.register(features, shape)
+            features = network.encoder(volumes) if start is None or settings.overlap else []
+            output = start or network.register(features, shape)
             objective = RefinementLoss.of(network, volumes, features, settings, mask)
-        raw = output.raw.clone().requires_grad_()
+            raw = on_half_grid(output.raw, shape)
+        raw = raw.clone().requires_grad_()
         optimiser = torch.optim.Adam([raw], lr=settings.rate)
         for step in range(steps):
             if progress is not None:
@@ -89,6 +92,12 @@ def refine_pair(
             optimiser.step()
         with torch.no_grad():
             return network.refined(output, raw.detach(), shape)
+
+
+def on_half_grid(raw: Tensor, shape) -> Tensor:
+    """What a network's decoder gives, as of a canvas of `shape` (D, H, W) over the same box."""
+    half = [n // 2 for n in shape]
+    return raw if list(raw.shape[2:]) == half else resize_displacement(raw, half)
 
 
 class RefinementLoss(NamedTuple):
@@ -120,7 +129,7 @@ class RefinementLoss(NamedTuple):
             logits = network.segmentation_logits(features)
             maps = None if logits is None else logits.sigmoid()
         if settings.self_similarity:
-            descriptors = F.avg_pool3d(mind_ssc(volumes), 2)
+            descriptors = pooled_descriptors(volumes)
         if settings.mutual_information:
             tissue = F.max_pool3d((volumes > AIR).float(), 3, 1, 1) > 0
         if mask is None:
@@ -149,3 +158,8 @@ class RefinementLoss(NamedTuple):
             moved = resize_displacement(displacement, self.maps.shape[2:])
             loss = loss + settings.overlap * soft_dice_loss(warp(self.maps.flip(0), moved), self.maps)
         return loss
+
+
+def pooled_descriptors(volumes: Tensor) -> Tensor:
+    """MIND at half the resolution of the volumes (B, 1, D, H, W): (B, 12, D // 2, H // 2, W // 2)."""
+    return torch.cat([F.avg_pool3d(mind_ssc(volume[None]), 2) for volume in volumes])  # one at a time, for memory

@@ -164,3 +164,32 @@ def test_auto_takes_it_for_what_no_model_was_made_for_but_not_for_masks(tmp_path
     assert choice(as_ct(scans[0]), scans[1]) == "tiny-any-contrast"
     assert choice(scans[0], scans[1] > 60) is None
     assert chosen == ["tiny-t1-flair", "tiny-any-contrast"]
+
+
+@pytest.mark.parametrize("helps", [True, False])
+def test_auto_asks_the_general_model_where_the_special_one_makes_it_worse(
+    helps, tmp_path, monkeypatch, fire_model, scans
+):
+    from regexplain.torch_backend.inference import prediction
+
+    write_any_contrast_model(tmp_path / "a")
+    shutil.copytree(fire_model, tmp_path / "b")
+    monkeypatch.setattr(registry, "FOLDER", tmp_path)
+    real = prediction.predict
+
+    def predicted(model, *rest):
+        found = real(model, *rest)
+        vectors = 0 * sitk.GetArrayFromImage(found.displacement)
+        if not (helps and model.card.canvas_fits_pair):
+            vectors[..., 0] = np.linspace(-12, 12, vectors.shape[0])[:, None, None]
+        field = Grid.of(found.displacement).image(vectors, vector=True)
+        return found._replace(displacement=field, inverse=field)
+
+    monkeypatch.setattr(prediction, "predict", predicted)
+    record = register(*scans, threads=1).record
+    asked, rejected = (
+        any(words in text for text in record["warnings"])
+        for words in ("the general model tiny-any-contrast was asked", "so the result is the alignment only")
+    )
+    assert asked and rejected is not helps
+    assert (record["model"] or {}).get("name") == ("tiny-any-contrast" if helps else None)
