@@ -62,6 +62,10 @@ def device_error(error: BaseException) -> RegExplainError | None:
     return None
 
 
+def damaged_file(path: Path) -> BadInputError:
+    return BadInputError(f"{path.name} is truncated or damaged; copy it again from its source.")
+
+
 @contextmanager
 def disk_errors(path: Path) -> Iterator[None]:
     """An OSError of writing a result to `path`, in one sentence."""

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import sys
 import time
 import traceback
@@ -211,6 +212,18 @@ def press(panel, button, seconds=TIMEOUT_S):
     assert button.enabled, button.toolTip
     button.click()
     waitUntil(lambda: not panel.session.job, seconds)
+
+
+def keepCommands(panel, monkeypatch):
+    """A list that gets the arguments of each job in place of its worker."""
+    commands = []
+
+    def start(arguments, scratch):
+        commands.append(arguments)
+        shutil.rmtree(scratch)
+
+    monkeypatch.setattr(panel.session.runner, "start", start)
+    return commands
 
 
 def jobFolders():

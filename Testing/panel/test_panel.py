@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from panel.fixtures import addSegmentation, addVolume, jobFolders, press, waitUntil
+from panel.fixtures import addSegmentation, addVolume, jobFolders, keepCommands, press, waitUntil
 
 # Choosing ------------------------------------------------------------------------------------------------------------
 
@@ -185,13 +185,7 @@ def test_a_components_map_is_listed_shown_and_asked_for_again_by_its_component(p
     panel.ui.stageSelector.currentIndex = len(texts) - 1
     assert HeatmapLayer(registered, "component-03-fixed").visible
     assert "Component 3 in the fixed image: warm where" in panel.ui.statusLabel.text
-    commands = []
-
-    def start(arguments, scratch):
-        commands.append(arguments)
-        shutil.rmtree(scratch)
-
-    monkeypatch.setattr(panel.session.runner, "start", start)
+    commands = keepCommands(panel, monkeypatch)
     panel.ui.regionSelector.currentIndex = 1
     panel.ui.explainButton.click()
     assert commands[0][0] == "explain" and commands[0][2:] == ["--component", "3"]
@@ -210,13 +204,7 @@ def test_a_map_by_another_method_is_listed_by_it_and_asked_for_again_in_the_same
     panel.ui.stageSelector.currentIndex = len(texts) - 1
     assert HeatmapLayer(registered, "encoder-fixed.hirescam.left").visible
     assert "move it towards left" in panel.ui.statusLabel.text
-    commands = []
-
-    def start(arguments, scratch):
-        commands.append(arguments)
-        shutil.rmtree(scratch)
-
-    monkeypatch.setattr(panel.session.runner, "start", start)
+    commands = keepCommands(panel, monkeypatch)
     panel.ui.explainButton.click()
     together = [word for stage in ("encoder-fixed", "encoder-moving", "decoder") for word in ("--stage", stage)]
     assert commands[0][2:] == [*together, "--method", "hirescam", "--scalar", "left"]
@@ -262,13 +250,7 @@ def test_a_stage_with_a_number_of_its_own_says_which_and_is_asked_for_again_with
     assert texts.count("Synthesis of the fixed image") == 1
     panel.ui.stageSelector.currentIndex = texts.index("Synthesis of the fixed image")
     assert "synthetic image like the real one" in panel.ui.statusLabel.text
-    commands = []
-
-    def start(arguments, scratch):
-        commands.append(arguments)
-        shutil.rmtree(scratch)
-
-    monkeypatch.setattr(panel.session.runner, "start", start)
+    commands = keepCommands(panel, monkeypatch)
     panel.ui.explainButton.click()
     assert commands[0][2:] == ["--stage", "synthesis-fixed", "--method", "grad-cam"]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from panel.fixtures import addSegmentation, addVolume, press, waitUntil
+from panel.fixtures import addSegmentation, addVolume, keepCommands, press, waitUntil
 
 
 def setRecord(panel, **values):
@@ -599,21 +599,13 @@ def test_a_click_that_is_given_up_at_once_picks_nothing(module, panel, registere
 
 
 def test_another_method_is_asked_for_by_name(panel, registered, monkeypatch):
-    import shutil
-
-    commands = []
-
-    def start(arguments, scratch):
-        commands.append(arguments[2:])
-        shutil.rmtree(scratch)
-
-    monkeypatch.setattr(panel.session.runner, "start", start)
+    commands = keepCommands(panel, monkeypatch)
     panel.ui.methodSelector.currentIndex = 1
     panel.ui.explainButton.click()
     panel.ui.methodSelector.currentIndex = 3
     panel.ui.explainButton.click()
     together = [word for stage in ("encoder-fixed", "encoder-moving", "decoder") for word in ("--stage", stage)]
-    assert commands == [[*together, "--method", "hirescam"], ["--method", "occlusion"]]
+    assert [command[2:] for command in commands] == [[*together, "--method", "hirescam"], ["--method", "occlusion"]]
 
 
 def test_warm_colours_only(panel, registered):

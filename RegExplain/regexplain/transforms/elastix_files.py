@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 
-from ..errors import BadInputError
+from ..errors import BadInputError, damaged_file
 from ..volumes.geometry import Grid
 from .itk import affine_matrix, affine_transform, as_affine, displacement_transform, to_displacement_field
 
@@ -60,7 +60,7 @@ def _values(path: Path) -> Values:
 def _check(values: Values, path: Path) -> None:
     """Refuses what would be another map than the file means."""
     if not values.get("Transform"):
-        raise _damaged(path)
+        raise damaged_file(path)
     if values.get("FixedImageDimension", ["3"])[0] != "3" or values.get("MovingImageDimension", ["3"])[0] != "3":
         raise BadInputError(f"{path.name} is a transform of elastix of other than 3 dimensions; a 3-D one is needed.")
     binary = values.get("UseBinaryFormatForTransformationParameters", ["false"])[0] == "true"
@@ -82,13 +82,13 @@ def _own_transform(values: Values, path: Path) -> sitk.Transform:
     try:
         numbers = [float(number) for number in values["TransformParameters"]]
         if len(numbers) != int(values["NumberOfParameters"][0]):
-            raise _damaged(path)
+            raise damaged_file(path)
         transform = maker(values)
         if len(numbers) != len(transform.GetParameters()):
-            raise _damaged(path)
+            raise damaged_file(path)
         transform.SetParameters(numbers)
     except (KeyError, IndexError, ValueError) as error:
-        raise _damaged(path) from error
+        raise damaged_file(path) from error
     return transform
 
 
@@ -151,7 +151,7 @@ def _add(initial: sitk.Transform, own: sitk.Transform, values: Values, path: Pat
         x, y, z = (int(n) for n in _numbers(values, "Size"))
         (a, b, c), (o, p, q) = _numbers(values, "Spacing"), _numbers(values, "Origin")
     except (KeyError, ValueError) as error:
-        raise _damaged(path) from error
+        raise damaged_file(path) from error
     grid = Grid((x, y, z), (a, b, c), (o, p, q), tuple(direction.ravel().tolist()))
     return displacement_transform(to_displacement_field(initial, grid) + to_displacement_field(own, grid))
 
@@ -166,10 +166,6 @@ def _find_named_file(path: Path, name: str) -> Path:
         if found.is_file():
             return found
     raise BadInputError(f"{path.name} comes after {short}, which is not there; put the two into one folder.")
-
-
-def _damaged(path: Path) -> BadInputError:
-    return BadInputError(f"{path.name} is truncated or damaged; copy it again from its source.")
 
 
 def _needs_field(path: Path, why: str) -> BadInputError:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import SimpleITK as sitk
 
-from ..errors import BadInputError
+from ..errors import BadInputError, damaged_file
 from ..volumes.stderr_capture import capture_stderr
 
 TEXT, HDF5 = b"#Insight Transform File", b"\x89HDF\r\n\x1a\n"
@@ -92,7 +92,7 @@ def _names_in_text(path: Path) -> list[str]:
         gridded = name.startswith(GRIDDED) and "_3_3" in name
         cut = numbers is None or (gridded and len(numbers) != GRID_NUMBERS)
         if cut and not name.startswith("CompositeTransform"):
-            raise _damaged(path)
+            raise damaged_file(path)
     return names
 
 
@@ -102,13 +102,13 @@ def _names_in_mat(path: Path, content: bytes) -> list[str]:
     while place < len(content):
         header = content[place : place + 20]
         if len(header) < 20:
-            raise _damaged(path)
+            raise damaged_file(path)
         kind, rows, columns, _, name_bytes = struct.unpack("<5i", header)
         if not 0 <= kind <= 51:
             return []  # no such file, or of another byte order: ITK says
         end = place + 20 + name_bytes + rows * columns * MAT_BYTES[kind // 10 % 10]
         if end > len(content):
-            raise _damaged(path)
+            raise damaged_file(path)
         names.append(content[place + 20 : place + 20 + name_bytes].rstrip(b"\0").decode(errors="replace"))
         place = end
     return [name for name in names if name != "fixed"]
@@ -121,12 +121,8 @@ def _unreadable(path: Path, start: bytes, message: str) -> BadInputError:
             "program that wrote it."
         )
     if start.startswith(HDF5) and (GROUP in start or "truncated" in message):
-        return _damaged(path)
+        return damaged_file(path)
     return BadInputError(f"{path.name} is not a transform that ITK reads; save it as .h5 or .tfm.")
-
-
-def _damaged(path: Path) -> BadInputError:
-    return BadInputError(f"{path.name} is truncated or damaged; copy it again from its source.")
 
 
 def _several(path: Path, count: str) -> BadInputError:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from ..errors import BadInputError
+from ..errors import BadInputError, damaged_file
 from .itk import affine_transform
 
 XFM, LTA = "MNI Transform File", re.compile(r"^type\s*=\s*(\d+).*?^nxforms\s*=\s*(\d+)", re.MULTILINE | re.DOTALL)
@@ -30,7 +30,7 @@ def read_matrix(path: Path, text: str) -> sitk.AffineTransform | None:
         _refuse_bare(path, text)
         return None
     if forward is None or abs(np.linalg.det(forward[:3, :3])) < 1e-12:
-        raise BadInputError(f"{path.name} is truncated or damaged; copy it again from its source.")
+        raise damaged_file(path)
     back = FLIP @ np.linalg.inv(forward) @ FLIP
     return affine_transform(back[:3, :3], back[:3, 3])
 
