@@ -194,8 +194,8 @@ def test_the_page_needs_no_network_no_script_and_no_other_file(result, tmp_path)
 def test_the_page_tells_no_path(result, tmp_path):
     html = render_report(with_pictures(result, tmp_path, "heatmap-decoder"))
     assert "synthetic" in html  # the model's name, which it does tell
-    for folder in (result.path, tmp_path, tmp_path.parent, Path.home(), registry.FOLDER):
-        assert str(folder) not in html
+    for folder in {result.path, tmp_path, tmp_path.parent, Path.home(), registry.FOLDER} - {Path("/")}:
+        assert str(folder) not in html  # "/" is the home of a user without one, in a container
 
 
 def test_the_views_stand_under_their_own_heading_with_what_they_show(result, tmp_path):

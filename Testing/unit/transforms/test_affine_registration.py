@@ -53,6 +53,7 @@ def error_mm(found: sitk.AffineTransform, matrix, shift) -> float:
     return float(np.linalg.norm(apply_affine(found, points) - (points @ np.asarray(matrix).T + shift), axis=1).mean())
 
 
+@pytest.mark.slow
 @settings(max_examples=4)
 @given(
     st.sampled_from([-3024, -2000, -1500, 0, 2000]),
@@ -66,6 +67,7 @@ def test_what_a_scanner_filled_in_is_not_aligned(padding, shift, scale):
     assert error_mm(found.transform, np.eye(3) * scale, shift) < 1.5  # a quarter of a voxel
 
 
+@pytest.mark.slow
 @settings(max_examples=5)
 @given(
     st.floats(-20, 20),
@@ -80,6 +82,7 @@ def test_a_turned_and_scaled_body_is_found_and_never_mirrored(degrees, axis, sca
     assert error_mm(found, matrix, shift) < 3.0  # half a voxel
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1])
 def test_of_images_that_have_nothing_in_common_only_the_middles_are_laid_on_each_other(seed):
     random = np.random.default_rng(seed)
@@ -89,12 +92,14 @@ def test_of_images_that_have_nothing_in_common_only_the_middles_are_laid_on_each
     assert found.warning == "Only the image centres were aligned: nothing better was found."
 
 
+@pytest.mark.slow
 def test_headers_that_are_right_are_found_where_middles_are_not():
     fixed = body()
     moving = body(seed=1)[:, :, 12:]
     assert error_mm(register_affine(fixed, moving).transform, np.eye(3), (0, 0, 0)) < 1.0
 
 
+@pytest.mark.slow
 def test_only_what_is_in_the_masks_counts():
     fixed, moving = body(), body(shift=(12, 0, 0), seed=1)
     for image in (fixed, moving):  # a table that stays where it is
@@ -142,6 +147,7 @@ def test_tissue_at_the_border_is_no_filling():
     assert padding_values(array) == []
 
 
+@pytest.mark.slow
 def test_an_affine_is_recorded_with_its_steps():
     found = register_affine(body(), body(shift=(10, 0, 5), seed=1))
     assert found.kind == "affine" and "rigid" in found.steps and found.warning is None

@@ -30,6 +30,7 @@ def moved(image: sitk.Image, matrix: np.ndarray, shift) -> tuple[sitk.Image, sit
     return sitk.Resample(image, image, truth.GetInverse()), truth
 
 
+@pytest.mark.slow
 def test_a_known_rotation_and_shift_are_recovered():
     fixed = head()
     moving, truth = moved(fixed, rotation((0.2, 0.3, 1.0), 15), np.array([12.0, -8.0, 10.0]))
@@ -44,6 +45,7 @@ def test_a_known_rotation_and_shift_are_recovered():
     assert after.mean() < 1.0  # a third of a voxel in the plane
 
 
+@pytest.mark.slow
 def test_storage_order_and_oblique_headers_change_no_affine_answer():
     fixed = head()
     moving, _ = moved(fixed, rotation(degrees=8), np.array([6.0, 4.0, -5.0]))

@@ -176,6 +176,7 @@ def transforms(draw, kinds=(*LINEAR, *BENDING), depth=2) -> sitk.Transform:
     return transform
 
 
+@pytest.mark.slow
 @given(transform=transforms(), end=st.sampled_from(["h5", "tfm", "txt", "mat"]))
 @settings(max_examples=60)
 def test_whatever_simpleitk_writes_is_read_and_explained_as_the_same_map(tmp_path_factory, transform, end):

@@ -153,6 +153,7 @@ def test_the_shipped_model_calls_a_shift_towards_a_direction_positive(axis):
     assert 1 < values[3] < 4 and -4 < values[-3] < -1
 
 
+@pytest.mark.slow
 def test_a_long_method_tells_how_far_it_is(real, monkeypatch):
     monkeypatch.setattr(integrated_gradients, "METHOD", integrated_gradients.IntegratedGradients(steps=3))
 

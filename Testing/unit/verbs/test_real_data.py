@@ -17,6 +17,7 @@ from regexplain.volumes.images import read_volume
 pytestmark = pytest.mark.real_data
 
 
+@pytest.mark.slow
 def test_the_hippocampus_model_reaches_its_figure_on_the_validation_cases(shared_data, tmp_path):
     config = EvaluationConfig(
         ["hippocampus"], "images", "labels", 311, 999, str(tmp_path / "rows.csv"), folder=shared_data / "hippocampus"

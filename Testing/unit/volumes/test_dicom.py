@@ -334,6 +334,7 @@ def test_the_chosen_series_and_its_warnings_reach_the_result(tmp_path):
     assert Grid.of(sitk.ReadImage(str(tmp_path / "r" / "fixed.nii.gz"))).size == (*grid.size[:2], grid.size[2] - 2)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:The value length")  # of what is written here
 def test_nothing_but_the_sentence_reaches_the_terminal(tmp_path):
     """GDCM and pydicom write past and around the project's own words."""
