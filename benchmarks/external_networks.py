@@ -1,11 +1,13 @@
 """Small networks of other frameworks, trained for minutes, imported, checked, and used on the sample pair.
 
-    python benchmarks/external_networks.py train FOLDER [--steps 600] [--only voxelmorph …]
+    python benchmarks/external_networks.py train FOLDER [--steps 400] [--only voxelmorph …]
     python benchmarks/external_networks.py use FOLDER
+    python benchmarks/external_networks.py unigradicon FOLDER
 
 `train` writes the weights as their frameworks save them (.pth) and a card without files beside each; the networks learn
 to find smooth known motions of either sample scan. `use` imports each with its self-check into FOLDER/home, registers
 and explains the sample pair, and prints the table of docs/external-networks.md; the results lie in FOLDER/results.
+`unigradicon` asks uniGradICON's network, with random weights, once at its own canvas: seconds and the peak of memory.
 """
 
 from __future__ import annotations
@@ -26,8 +28,9 @@ from regexplain.cards import external
 from regexplain.torch_backend.external.construction import construct
 from regexplain.torch_backend.external.convention import Convention
 from regexplain.torch_backend.external.drafts import draft, icon_steps
-from regexplain.torch_backend.external.importing import import_model
+from regexplain.torch_backend.external.importing import import_model, peak_bytes
 from regexplain.torch_backend.external.network import ExternalNetwork
+from regexplain.torch_backend.external.self_check import made_volume
 from regexplain.torch_backend.spatial.transformation import exponentiate_velocity
 from regexplain.torch_backend.spatial.warp import resize, warp
 from regexplain.volumes.geometry import canvas_around
@@ -35,7 +38,7 @@ from regexplain.volumes.intensities import min_max, network_input
 
 SAMPLES = Path(__file__).resolve().parents[1] / "RegExplain" / "Resources" / "SampleData"
 SIZE, SPACING = [16, 16, 16], [3.0, 3.0, 3.0]
-RATE, SHIFT, BEND = 3e-3, 1.5, 0.3  # of Adam, going to 0; of the motions, in voxels
+BATCH, RATE, SHIFT, BEND = 8, 3e-3, 1.5, 0.3  # of Adam, going to 0; of the motions, in voxels
 LOCALNET = {
     "spatial_dims": 3,
     "in_channels": 2,
@@ -66,18 +69,39 @@ NETWORKS = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=["train", "use"])
+    parser.add_argument("what", choices=["train", "use", "unigradicon"])
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--steps", type=int, default=400)
     parser.add_argument("--only", nargs="*", choices=list(NETWORKS), default=list(NETWORKS))
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
+    if arguments.what == "unigradicon":
+        print(asked_once())
+        return
     for name in arguments.only:
         if arguments.what == "train":
             train(name, arguments.folder, arguments.steps)
         else:
             print(used(name, arguments.folder))
+
+
+def asked_once() -> str:
+    """Of uniGradICON's network, asked for one direction."""
+    card = draft("unigradicon", Path(__file__)).values  # its weights are not read
+    network = construct(card["network"]).eval().requires_grad_(False)
+    asked = ExternalNetwork(network, Convention.of(external.convention(card["network"])), {}, "unigradicon")
+    size = card["canvas"]["size"]
+    volumes = [made_volume(size, seed) for seed in (0, 1)]
+    before, began, used = peak_bytes(), time.perf_counter(), time.process_time()
+    with torch.inference_mode():
+        asked.displacement(*volumes)
+    parameters = sum(parameter.numel() for parameter in network.parameters())
+    return (
+        f"{parameters / 1e6:.1f} million parameters, {time.process_time() - used:.0f} s of processor time, "
+        f"{time.perf_counter() - began:.0f} s by the clock, {(peak_bytes() or 0) / 1e9:.1f} GB at most "
+        f"({(before or 0) / 1e9:.1f} GB before)"
+    )
 
 
 def train(name: str, folder: Path, steps: int) -> None:
@@ -89,7 +113,7 @@ def train(name: str, folder: Path, steps: int) -> None:
     schedule = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.05, steps)
     volumes, began = [sample(role) for role in ("fixed", "moving")], time.perf_counter()
     for step in range(steps):
-        fixed = volumes[step % 2]
+        fixed = volumes[step % 2].expand(BATCH, -1, -1, -1, -1)
         there, back = motion()
         moving = warp(fixed, back, padding="zeros")
         error = (network.displacement(fixed, moving) - there).square().sum(1, keepdim=True)
@@ -114,9 +138,9 @@ def train(name: str, folder: Path, steps: int) -> None:
 
 
 def motion() -> tuple[Tensor, Tensor]:
-    """A smooth motion and its inverse, (1, 3, D, H, W) voxels."""
-    shift = (torch.rand(1, 3, 1, 1, 1) * 2 - 1) * SHIFT
-    velocity = shift + resize(torch.randn(1, 3, 4, 4, 4) * BEND, SIZE[::-1])
+    """Smooth motions and their inverses, (BATCH, 3, D, H, W) voxels."""
+    shift = (torch.rand(BATCH, 3, 1, 1, 1) * 2 - 1) * SHIFT
+    velocity = shift + resize(torch.randn(BATCH, 3, 4, 4, 4) * BEND, SIZE[::-1])
     return exponentiate_velocity(velocity)
 
 

@@ -82,7 +82,7 @@ def import_model(
             "answer_mm": found.answer_mm,
             "error": found.error,
         }
-    values["memory_bytes"] = _peak_bytes()
+    values["memory_bytes"] = peak_bytes()
     _write(folder, values, weights)
     progress.report(STEPS[3], len(STEPS), len(STEPS))
     return read_card(folder / CARD), found
@@ -174,7 +174,7 @@ def _write(folder: Path, values: dict[str, Any], weights: dict[str, Tensor]) -> 
         shutil.rmtree(aside, ignore_errors=True)
 
 
-def _peak_bytes() -> int | None:
+def peak_bytes() -> int | None:
     """Of this process so far; None where the system does not tell."""
     try:
         import resource

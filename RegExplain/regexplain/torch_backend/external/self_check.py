@@ -1,7 +1,7 @@
 """Which convention a network's answers fit: it registers an image to its own copy, shifted by a known vector.
 
-Where the card is right, the mean displacement of the tissue is that vector, or a good part of it. Where it is wrong,
-the same answers read in another way are: the images in the other order, the components reversed, other units,
+Where the card is right, the displacement of the tissue is everywhere that vector, or a good part of it. Where it is
+wrong, the same answers read in another way are: the images in the other order, the components reversed, other units,
 coordinates in place of displacements. An orientation (`axes`) cannot be told so: it moves the image and its copy alike.
 """
 
@@ -22,7 +22,7 @@ from .network import ExternalNetwork
 
 SHIFT = (2.0, 2.5, -2.0)  # voxels (x, y, z) of a canvas of 64: reversed or negated it is far from itself
 CANVAS = 64
-FITS = 0.65  # of the shift's length: an answer that is further off is none
+FITS = 0.75  # of the shift's length: an answer that is further off, as root mean square, is none
 AS_GOOD = 0.1  # … closer than the card's own: another convention has to be better than by chance
 WORDS = {
     "order": "it takes the {} image first",
@@ -34,8 +34,9 @@ WORDS = {
 
 @dataclass(frozen=True)
 class SelfCheck:
-    """shift_mm, answer_mm: (x, y, z) of the canvas, the answer as the best fitting convention reads it. error: their
-    distance as a share of the shift; own_error: the same as the card reads it. changes: what the card should say."""
+    """shift_mm, answer_mm: (x, y, z) of the canvas, the mean answer as the best fitting convention reads it. error: how
+    far it is from the shift as a share of that, root mean square over the tissue; own_error: the same as the card reads it.
+    changes: what the card should say."""
 
     shift_mm: tuple[float, ...]
     answer_mm: tuple[float, ...]
@@ -76,7 +77,7 @@ def self_check(network: ExternalNetwork, volume: Tensor, spacing) -> SelfCheck:
     shift = volume.new_tensor([s * n / CANVAS for s, n in zip(SHIFT, reversed(shape), strict=True)])
     moving = warp(volume, -shift.view(1, 3, 1, 1, 1).expand(1, 3, *shape), padding="zeros")
     inside = (volume[0, 0] > TISSUE_THRESHOLD) & (moving[0, 0] > TISSUE_THRESHOLD)
-    own, found = network.convention, {}
+    own, found, errors = network.convention, {}, {}
     for order, readings in groups(replace(own, spacing=tuple(spacing))):
         network.convention = replace(own, order=order)
         try:
@@ -84,8 +85,9 @@ def self_check(network: ExternalNetwork, volume: Tensor, spacing) -> SelfCheck:
         finally:
             network.convention = own
         for reading in readings:
-            found[reading] = reading.displacement(field)[0][:, inside].mean(1)
-    errors = {reading: float((answer - shift).norm() / shift.norm()) for reading, answer in found.items()}
+            answer = reading.displacement(field)[0][:, inside]
+            found[reading] = answer.mean(1)
+            errors[reading] = float((answer - shift[:, None]).square().sum(0).mean().sqrt() / shift.norm())
     mine = replace(own, spacing=tuple(spacing))
     best = min(errors, key=lambda reading: errors[reading])
     if errors[mine] <= errors[best] + AS_GOOD or errors[best] > FITS:

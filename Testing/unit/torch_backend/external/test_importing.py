@@ -61,8 +61,13 @@ def test_a_wrong_convention_is_noticed_and_the_right_one_is_named(wrong, words, 
     assert card.values["self_check"]["error"] < 0.1
 
 
-def test_a_network_that_finds_no_shift_fits_no_convention(tmp_path):
-    refused(write_draft(tmp_path, own_class("Flow"), canvas=CUBE), "No convention fits this network", check=True)
+@pytest.mark.parametrize("answer", [[2.0, -1.5, 1.0], [0.0, 0.0, 0.0]])
+@pytest.mark.parametrize("size", [[32, 32, 32], [16, 24, 32]])
+def test_a_network_that_finds_no_shift_fits_no_convention(answer, size, tmp_path):
+    """Not even that of coordinates, whose mean over tissue beside the middle is a shift too."""
+    canvas = {"size": size, "spacing_mm": [2.0, 2.0, 2.0]}
+    file = write_draft(tmp_path, own_class("Flow"), {"share": torch.tensor(answer) / 2}, canvas=canvas)
+    refused(file, "No convention fits this network", check=True)
 
 
 def test_a_network_that_finds_half_of_a_shift_still_tells_its_convention(tmp_path):
