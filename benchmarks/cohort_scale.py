@@ -123,9 +123,7 @@ def costs(studies: list[Path]) -> None:
             files.append(len(own))
             sizes.append(sum(path.stat().st_size for path in own) / 1e6)
         medians = [statistics.median(values) for values in (seconds, files, sizes)]
-        print(
-            f"{study.name}: {len(seconds)} pairs; median {medians[0]:.1f} s, {medians[1]:.0f} files, {medians[2]:.1f} MB"
-        )
+        print(f"{study.name}: {len(seconds)} pairs; median {medians[0]:.1f} s, {medians[1]} files, {medians[2]:.1f} MB")
 
 
 def main() -> None:

@@ -90,7 +90,7 @@ def grouped(values: list[str]) -> list[str]:
     except ValueError:
         return []
     low, high = np.nanpercentile(numbers, (100 / 3, 200 / 3))
-    names = [f"up to {low:.4g}", f"to {high:.4g}", f"above {high:.4g}", "n/a"]
+    names = [f"lower third, to {low:.4g}", f"middle third, to {high:.4g}", "upper third", "n/a"]
     return [names[3 if np.isnan(number) else int(number > low) + int(number > high)] for number in numbers]
 
 
@@ -135,6 +135,7 @@ def specification(points: list[dict[str, Any]], plots: dict[str, str], groups: l
         ],
         "concat": strips,
         "columns": 2,
+        "autosize": {"type": "pad", "resize": True},  # rows come and go
         "background": "transparent",
         "config": {"view": {"stroke": "#8884"}, "font": "system-ui, sans-serif"},
     }
