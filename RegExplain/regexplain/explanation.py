@@ -27,6 +27,7 @@ from .volumes.segmentations import labels_of
 from .volumes.threads import device_errors, use_threads
 
 if TYPE_CHECKING:
+    from .results.equivariance import Equivariance
     from .results.trust import Trust
     from .torch_backend.inference.model import Model
 
@@ -162,6 +163,25 @@ def trust(
 
     with device_errors():
         return measure_trust(load_cached(card, device, threads), result.masked())
+
+
+def equivariance(
+    result: RegistrationResult,
+    copies: int = 4,
+    *,
+    model: str | os.PathLike[str] | None = None,
+    device: str = "auto",
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> Equivariance:
+    """How far the answers to moved copies of the pair, moved back, lie from the answer: a map in mm, of any model."""
+    if copies < 1:
+        raise BadInputError("Give at least one moved copy.")
+    ready = _model_of(result, model, device, use_threads(threads))
+    from .torch_backend.inference.equivariance import measure_equivariance
+
+    with device_errors():
+        return measure_equivariance(ready, result.masked(), copies, progress)
 
 
 def _with_air_shares(maps: list[Heatmap], result: RegistrationResult) -> list[Heatmap]:

@@ -6,9 +6,10 @@ import SimpleITK as sitk
 
 from mrml.checks import LPS, check_place
 from regexplain.results import ResultFolder
+from regexplain.results.equivariance import Equivariance
 from regexplain.results.trust import Indicator, Modality, Trust, TrustMap
 from regexplain.volumes.geometry import Grid
-from RegExplainLib.MRML.Layers import TrustLayer
+from RegExplainLib.MRML.Layers import EquivarianceLayer, TrustLayer
 from RegExplainLib.MRML.ResultNodes import ResultNodes
 from synthetic_result import write_synthetic_result
 
@@ -45,3 +46,17 @@ def test_a_map_lies_over_its_scan_where_it_was_measured(scene, folder, name):
 
 def test_a_result_without_indicators_has_no_such_layers(result):
     assert not [layer for layer in result.layers() if isinstance(layer, TrustLayer)]
+
+
+def test_the_map_of_equivariance_lies_over_the_fixed_scan(scene, tmp_path):
+    folder = ResultFolder.open(write_synthetic_result(tmp_path / "r", grid="oblique").folder)
+    fixed = sitk.ReadImage(str(folder.require("fixed.nii.gz")))
+    spread = sitk.Cast(fixed * 0, sitk.sitkFloat32)
+    spread[INDEX] = 2.5
+    folder.add(Equivariance(spread, 4, fixed))
+    result = ResultNodes.load(folder.path)
+    layer = next(layer for layer in result.layers() if isinstance(layer, EquivarianceLayer))
+    layer.add()
+    check_place(layer.volume, sitk.ReadImage(str(folder.require("equivariance.nii.gz"))))
+    assert np.allclose(layer.hottestPoint(), Grid.of(fixed).world(np.array(INDEX)) * LPS, atol=1e-3)
+    assert layer.range == (0.0, 2.5) and layer.unit == "mm"

@@ -10,14 +10,30 @@ from .verb import add_to_result, model_options, result_model_option, verb
 
 @click.command()
 @click.argument("result", type=click.Path(path_type=Path))
+@click.option(
+    "--equivariance",
+    "copies",
+    type=int,
+    metavar="COPIES",
+    help="Instead, of any model: how far its answers to so many moved copies of the pair, moved back, lie from its "
+    "answer; a map in mm (try 4).",
+)
 @result_model_option
 @model_options
 @verb
-def trust(result: Path, model: str | None, device: str, threads: int | None, progress: Progress) -> str:
+def trust(
+    result: Path, copies: int | None, model: str | None, device: str, threads: int | None, progress: Progress
+) -> str:
     """Three indicators of a finished registration of two contrasts, and what they warn of."""
+    from ..explanation import equivariance
     from ..explanation import trust as run
     from ..results.registration_result import RegistrationResult
 
+    if copies is not None:
+        loaded = RegistrationResult.load(result)
+        spread = equivariance(loaded, copies, model=model, device=device, threads=threads, progress=progress)
+        add_to_result(result, spread)
+        return str(result)
     progress.report("Measuring", 0, 2)
     found = run(RegistrationResult.load(result), model=model, device=device, threads=threads)
     progress.report("Measuring", 1, 2)

@@ -4,6 +4,7 @@ from regexplain.cards.heatmap_names import heatmap_name
 
 from .AnimationLayer import AnimationLayer
 from .DisplacementLayer import DisplacementLayer
+from .EquivarianceLayer import EquivarianceLayer
 from .GlyphLayer import GlyphLayer
 from .HeatmapLayer import HeatmapLayer
 from .InverseConsistencyLayer import InverseConsistencyLayer
@@ -19,6 +20,7 @@ from .WarpLayer import WarpLayer
 __all__ = [
     "AnimationLayer",
     "DisplacementLayer",
+    "EquivarianceLayer",
     "GlyphLayer",
     "HeatmapLayer",
     "InverseConsistencyLayer",
@@ -44,6 +46,8 @@ def availableLayers(resultNodes):
             layers.append(InverseConsistencyLayer(resultNodes))
     layers += [HeatmapLayer(resultNodes, heatmap_name(heatmap)) for heatmap in record["heatmaps"]]
     layers += [TrustLayer(resultNodes, found["name"]) for found in (record.get("trust") or {"maps": []})["maps"]]
+    if record.get("equivariance"):
+        layers.append(EquivarianceLayer(resultNodes))
     if record.get("landmarks"):
         layers += [LandmarkLayer(resultNodes, space) for space in ("fixed", "moving")]
     return layers + (_animations(resultNodes) if resultNodes.fixedSegmentation else [])

@@ -35,8 +35,8 @@ WORDS = {
 @dataclass(frozen=True)
 class SelfCheck:
     """shift_mm, answer_mm: (x, y, z) of the canvas, the mean answer as the best fitting convention reads it. error: how
-    far it is from the shift as a share of that, root mean square over the tissue; own_error: the same as the card reads it.
-    changes: what the card should say."""
+    far that is from the shift, as a share of it, root mean square over the tissue; own_error: the same as the card
+    reads it. changes: what the card should say."""
 
     shift_mm: tuple[float, ...]
     answer_mm: tuple[float, ...]
