@@ -75,7 +75,8 @@ def crops(panel):
 def test_the_models_that_fit_come_first_and_the_others_say_why_not(panel, crops):
     ui = panel.ui
     listed = texts(ui.modelSelector)
-    assert listed[0] == "Automatic: hippocampus" and listed[1] == "hippocampus (fits)"
+    assert listed[0] == "Automatic: hippocampus" and listed[1] == "hippocampus (fits these scans)"
+    assert listed[3] == "any-contrast (general)"
     assert listed[-2].endswith("(does not fit)") and listed[-1] == "Affine only"
     assert "hippocampus was made for scans of this size" in ui.modelFitLabel.text
     ui.modelSelector.currentIndex = ui.modelSelector.count - 2
@@ -97,8 +98,15 @@ def test_a_volume_moved_by_a_linear_transform_is_measured_where_it_appears(panel
     node.SetMatrixTransformToParent(matrix)
     crops[0].SetAndObserveTransformNodeID(node.GetID())
     panel.session.changed.emit()
+    assert texts(panel.ui.modelSelector)[0] == "Automatic: any-contrast"
+    assert "any-contrast is for any pair of scans" in panel.ui.modelFitLabel.text
+
+
+def test_scans_too_small_for_every_model_are_said_to_be_aligned_only(panel, volumes):
+    parameters = panel.session.parameterNode
+    parameters.fixed, parameters.moving = volumes
     assert texts(panel.ui.modelSelector)[0] == "Automatic: none fits"
-    assert "would only be aligned" in panel.ui.modelFitLabel.text
+    assert "would only be aligned" in panel.ui.modelFitLabel.text and "voxels" in panel.ui.modelFitLabel.text
 
 
 def test_the_card_is_a_click_away(panel, crops):

@@ -37,13 +37,15 @@ class InputsSection:
         self._showCard(reasons)
 
     def _titles(self, reasons):
-        """Title by value; what fits comes first. reasons: why not, by name; None before two scans are chosen."""
+        """Title by value; what fits comes first, a general model after the others. reasons: why not, by name; None
+        before two scans are chosen."""
         names = [card.name for card in self._cards]
         last = {card.name: _("Yours: {name}").format(name=card.name) for card in self._own} | AFFINE_ONLY
         if reasons is None:
             return {"auto": _("Automatic")} | {name: name for name in names} | last
         best = next((name for name in names if not reasons[name]), _("none fits"))
-        marks = {name: _("does not fit") if reasons[name] else _("fits") for name in names}
+        fitting = {card.name: _("general") if card.canvas_fits_pair else _("fits these scans") for card in self._cards}
+        marks = {name: _("does not fit") if reasons[name] else fitting[name] for name in names}
         ordered = sorted(names, key=lambda name: bool(reasons[name]))
         own = {name: _("{name} ({mark})").format(name=name, mark=marks[name]) for name in ordered}
         return {"auto": _("Automatic: {name}").format(name=best)} | own | last
@@ -63,9 +65,12 @@ class InputsSection:
         if reasons[card.name]:
             text = _("{name} was not made for these scans: {reasons}.")
             return text.format(name=card.name, reasons="; ".join(reasons[card.name]))
-        return _("{name} was made for scans of this size: {title}.").format(
-            name=card.name, title=card.values.get("title", card.name)
-        )
+        title = card.values.get("title", card.name)
+        if card.canvas_fits_pair:
+            text = _("{name} is for any pair of scans that no other model was made for.")
+        else:
+            text = _("{name} was made for scans of this size: {title}.")
+        return text.format(name=card.name, title=title)
 
     def _card(self, reasons):
         """The card of the model that would be used, None where there is none."""
