@@ -85,9 +85,9 @@ def self_check(network: ExternalNetwork, volume: Tensor, spacing) -> SelfCheck:
         finally:
             network.convention = own
         for reading in readings:
-            answer = reading.displacement(field)[0][:, inside]
-            found[reading] = answer.mean(1)
-            errors[reading] = float((answer - shift[:, None]).square().sum(0).mean().sqrt() / shift.norm())
+            moved = reading.displacement(field)[0][:, inside]
+            found[reading] = moved.mean(1)
+            errors[reading] = float((moved - shift[:, None]).square().sum(0).mean().sqrt() / shift.norm())
     mine = replace(own, spacing=tuple(spacing))
     best = min(errors, key=lambda reading: errors[reading])
     if errors[mine] <= errors[best] + AS_GOOD or errors[best] > FITS:
