@@ -7,6 +7,7 @@ The names below work on SimpleITK images; torch is imported only when a model ru
     motions = regexplain.components(result)
     parts = regexplain.decompose(result)
     trust = regexplain.trust(result)
+    changed = regexplain.detect_changes(result)
     distances = regexplain.measure_landmarks(result, pairs)
     result = regexplain.explain_transform(transform, fixed, moving)
 """
@@ -21,6 +22,7 @@ __all__ = [
     "__version__",
     "components",
     "decompose",
+    "detect_changes",
     "explain",
     "explain_transform",
     "measure_landmarks",
@@ -36,6 +38,7 @@ _HOME = {
     "decompose": "explanation",
     "trust": "explanation",
     "explain_transform": "transform_explanation",
+    "detect_changes": "changes",
     "measure_landmarks": "results.landmarks",
     "RegistrationResult": "results.registration_result",
     "BadInputError": "errors",

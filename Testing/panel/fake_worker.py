@@ -49,6 +49,10 @@ def make(templates, verb, arguments, kind="deformable"):
         addToRecord(output, {"decomposition": decomposition(full["components"]["items"])})
     elif verb == "trust":
         addToRecord(output, {"trust": TRUST})
+    elif verb == "changes":
+        addToRecord(output, {"changes": CHANGES})
+        (output / "changes").mkdir(exist_ok=True)
+        shutil.copy(output / "fixed.nii.gz", output / "changes" / "difference.nii.gz")
     elif verb == "landmarks":
         addToRecord(output, {"landmarks": landmarks(arguments)})
     else:
@@ -124,6 +128,16 @@ def landmarks(arguments):
     return {"pairs": pairs, "distance_mm": steps, "warnings": ["Landmarks that lie outside the fixed image: tip."]}
 
 
+CHANGES = {
+    "file": "changes/difference.nii.gz",
+    "noise": 12.0,
+    "misplacement": 1.0,
+    "places": [
+        {"kind": kind, "volume_ml": ml, "difference_sd": sd, "centre_mm": [ml, 2.0, 3.0], "place": "segment 1"}
+        for kind, ml, sd in (("brighter", 0.4, 3.5), ("darker", 0.1, -2.5))
+    ],
+    "segments": [],
+}
 TRUST = {
     "indicators": [
         {

@@ -10,6 +10,7 @@ from .Messages import Messages
 from .ParameterNode import ParameterNode, isBlank, mark, markedNodes
 from .SamplePair import loadSamplePair
 from .Sections.ApplySection import ApplySection
+from .Sections.ChangesSection import ChangesSection
 from .Sections.CompareSection import CompareSection
 from .Sections.ExplainSection import ExplainSection
 from .Sections.InputsSection import InputsSection
@@ -44,6 +45,7 @@ SECTIONS = (
     PartsSection,
     LayersSection,
     CompareSection,
+    ChangesSection,
     LandmarksSection,
     TrustSection,
     ReportSection,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from .. import __version__
+from .changes import changes
 from .cohort import cohort
 from .components import components
 from .decompose import decompose
@@ -29,7 +30,7 @@ def main() -> None:
     """Register two volumes and see why the network moved what it moved."""
 
 
-for verb in (register, explain, components, decompose, trust, landmarks, explain_transform, scene):
+for verb in (register, explain, components, decompose, trust, landmarks, changes, explain_transform, scene):
     main.add_command(verb)
 for verb in (models, import_model, cohort, population, train, evaluate, reproduce, study):
     main.add_command(verb)

@@ -3,6 +3,7 @@
 from regexplain.cards.heatmap_names import heatmap_name
 
 from .AnimationLayer import AnimationLayer
+from .ChangesLayer import ChangesLayer
 from .DisplacementLayer import DisplacementLayer
 from .EquivarianceLayer import EquivarianceLayer
 from .GlyphLayer import GlyphLayer
@@ -19,6 +20,7 @@ from .WarpLayer import WarpLayer
 
 __all__ = [
     "AnimationLayer",
+    "ChangesLayer",
     "DisplacementLayer",
     "EquivarianceLayer",
     "GlyphLayer",
@@ -48,6 +50,8 @@ def availableLayers(resultNodes):
     layers += [TrustLayer(resultNodes, found["name"]) for found in (record.get("trust") or {"maps": []})["maps"]]
     if record.get("equivariance"):
         layers.append(EquivarianceLayer(resultNodes))
+    if record.get("changes"):
+        layers.append(ChangesLayer(resultNodes))
     if record.get("landmarks"):
         layers += [LandmarkLayer(resultNodes, space) for space in ("fixed", "moving")]
     return layers + (_animations(resultNodes) if resultNodes.fixedSegmentation else [])

@@ -1,0 +1,181 @@
+"""What changed between two scans of one contrast, apart from what moved: the Python API behind `regexplain changes`.
+
+A voxel has changed where the moving image, laid on the fixed one and matched to its intensities, is brighter than all,
+or darker than all, that the fixed image has within as many mm as the registration may be off there. So a border that
+lies a little beside itself is no change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import SimpleITK as sitk
+
+from .errors import BadInputError
+from .results.changes import Change, Changes
+from .results.landmarks import EXPECTED
+from .results.registration_result import RegistrationResult
+from .results.trust import describe_position
+from .volumes.contrasts import same_contrast
+from .volumes.geometry import Grid
+from .volumes.intensities import tissue_mask
+from .volumes.segmentations import labels_of, names_of
+
+ASSUMED_MM = 1.0  # that a registration may be off, without an error map
+MOST_MM = 5  # of an error map: beyond it nothing can be compared
+SKIN_MM = 10.0  # scalp and skull differ between any two visits
+NOISE_SD = 2.0
+LEAST_ML = 0.02
+BIAS_MM = 20.0  # smoothness of what coils and windows do to the brightness
+KEPT_SD = 2.5
+FEWEST = 1000  # voxels
+FITS = 5
+DIFFERENT = (
+    "The two images are of different contrasts, so what differs between them is the contrast, and no change; register "
+    "two scans of one contrast."
+)
+
+
+def detect_changes(result: RegistrationResult, folder: Path | None = None) -> Changes:
+    """What differs beyond motion, noise and what the registration may be off.
+
+    folder: of the finished result, where an error map may be; without one the registration is taken to be off by
+    ASSUMED_MM everywhere. Raises BadInputError for two contrasts, and where too little can be compared.
+    """
+    fixed = sitk.Cast(result.fixed, sitk.sitkFloat32)
+    first, second = (sitk.GetArrayFromImage(image) for image in (fixed, result.warped_moving))
+    if not same_contrast(first, second):
+        raise BadInputError(DIFFERENT)
+    path = None if folder is None else folder / EXPECTED
+    off = _off(path, Grid.of(fixed)) if path is not None and path.is_file() else None
+    inside = _compared(result, fixed) & (True if off is None else off > 0)
+    if inside.sum() < FEWEST:
+        raise BadInputError(
+            "Too little tissue lies in both images, deep enough and placed surely enough, to be compared; check the "
+            "registration first."
+        )
+    matched = _matched(second.astype(np.float32), first, inside, fixed)
+    noise = _spread(matched[inside] - first[inside])
+    beyond = _beyond(matched, fixed, np.full(first.shape, ASSUMED_MM) if off is None else off)
+    beyond = np.where(inside, beyond / max(noise, 1e-6), 0).astype(np.float32)
+    places, marked = _places(beyond, result, inside)
+    return Changes(
+        Grid.of(fixed).image(beyond),
+        noise,
+        ASSUMED_MM if off is None else "error map",
+        sorted(places, key=lambda place: -place.volume_ml),
+        [] if result.fixed_segmentation is None else list(_segments(result.fixed_segmentation, beyond, marked)),
+    )
+
+
+def _off(path: Path, grid: Grid) -> np.ndarray:
+    """(z, y, x) mm of the error map; 0 where it cannot be told, or is more than MOST_MM."""
+    image = sitk.Cast(sitk.ReadImage(str(path)), sitk.sitkFloat32)
+    expected = sitk.GetArrayFromImage(grid.resample(image, nearest=True))
+    return np.where(np.isfinite(expected) & (expected <= MOST_MM), np.maximum(expected, 0), 0)
+
+
+def _compared(result: RegistrationResult, fixed: sitk.Image) -> np.ndarray:
+    """(z, y, x) bool: tissue of both images, below the skin and within the moving image."""
+    mask = tissue_mask(fixed)
+    head = sitk.BinaryFillhole(Grid.of(fixed).image(mask.astype(np.uint8)))
+    depth = sitk.SignedMaurerDistanceMap(head, insideIsPositive=True, squaredDistance=False, useImageSpacing=True)
+    covered = Grid.of(fixed).resample(Grid.of(result.moving).ones(), result.transform.itk(), nearest=True)
+    deep = sitk.GetArrayFromImage(depth) > SKIN_MM
+    return mask & tissue_mask(result.warped_moving) & deep & (sitk.GetArrayFromImage(covered) > 0)
+
+
+def _matched(moving: np.ndarray, fixed: np.ndarray, inside: np.ndarray, like: sitk.Image) -> np.ndarray:
+    """`moving` as bright as `fixed`: a line through what did not change, and a smooth ratio over it."""
+    x, y = moving[inside], fixed[inside]
+    kept = np.ones(len(x), bool)
+    slope, offset = 1.0, 0.0
+    for _ in range(FITS):
+        slope, offset = np.polyfit(x[kept], y[kept], 1)
+        rest = y - slope * x - offset
+        kept = np.abs(rest) <= KEPT_SD * max(_spread(rest), 1e-6)
+    line = slope * moving + offset
+    ratio = _smooth(np.where(inside, fixed, 0), like) / np.maximum(_smooth(np.where(inside, line, 0), like), 1e-3)
+    return np.where(inside, line * ratio, line)
+
+
+def _smooth(values: np.ndarray, like: sitk.Image) -> np.ndarray:
+    image = Grid.of(like).image(values.astype(np.float32))
+    return sitk.GetArrayFromImage(sitk.SmoothingRecursiveGaussian(image, BIAS_MM))
+
+
+def _spread(values: np.ndarray) -> float:
+    """Standard deviation of what did not change, by the median."""
+    return float(1.4826 * np.median(np.abs(values - np.median(values))))
+
+
+def _beyond(matched: np.ndarray, fixed: sitk.Image, off: np.ndarray) -> np.ndarray:
+    """(z, y, x): how far `matched` is above, or (negative) below, all that the fixed image has within `off` mm."""
+    values, found = sitk.GetArrayFromImage(fixed), np.zeros(matched.shape, np.float32)
+    steps = np.clip(np.ceil(off), 1, MOST_MM).astype(int)
+    for mm in np.unique(steps):
+        reach = [mm / side for side in fixed.GetSpacing()[::-1]]
+        high, low = _highest(values, reach), -_highest(-values, reach)
+        here = steps == mm
+        found[here] = (np.maximum(matched - high, 0) - np.maximum(low - matched, 0))[here]
+    return found
+
+
+def _highest(values: np.ndarray, reach: list[float]) -> np.ndarray:
+    """The largest value within (z, y, x) voxels of each, between voxels by linear interpolation, axis by axis."""
+    for axis, voxels in enumerate(reach):
+        offsets = [*range(1, int(voxels) + 1), voxels]
+        around = [_shifted(values, sign * offset, axis) for offset in offsets for sign in (1, -1)]
+        values = np.maximum.reduce([values, *around])
+    return values
+
+
+def _shifted(values: np.ndarray, offset: float, axis: int) -> np.ndarray:
+    """`values` at index + offset along an axis; those of its border beyond it."""
+    count = values.shape[axis]
+    places = np.clip(np.arange(count) + offset, 0, count - 1)
+    lower = np.minimum(places.astype(int), max(count - 2, 0))
+    share = (places - lower).reshape([-1 if n == axis else 1 for n in range(values.ndim)]).astype(values.dtype)
+    upper = np.minimum(lower + 1, count - 1)
+    return (1 - share) * values.take(lower, axis) + share * values.take(upper, axis)
+
+
+def _places(beyond: np.ndarray, result: RegistrationResult, inside: np.ndarray) -> tuple[list[Change], np.ndarray]:
+    """The places that changed, and where (z, y, x) they are."""
+    grid, marked = Grid.of(result.fixed), np.zeros(beyond.shape, bool)
+    voxel_ml = float(np.prod(grid.spacing)) / 1000
+    least = max(1, int(np.ceil(LEAST_ML / voxel_ml)))
+    points = grid.world(np.argwhere(inside)[:, ::-1])
+    middle = points.mean(0)
+    half = np.maximum(np.abs(points - middle).max(0), 1e-6)
+    found = []
+    for kind, hit in (("brighter", beyond > NOISE_SD), ("darker", beyond < -NOISE_SD)):
+        parts = sitk.RelabelComponent(sitk.ConnectedComponent(grid.image(hit.astype(np.uint8))), least)
+        labels = sitk.GetArrayFromImage(parts)
+        for label in range(1, int(labels.max()) + 1):
+            own = labels == label
+            marked |= own
+            centre = grid.world(np.argwhere(own)[:, ::-1].mean(0))
+            place = _segment_at(result, own) or describe_position(((centre - middle) / half).tolist(), "tissue")
+            ml = float(own.sum()) * voxel_ml
+            found.append(Change(kind, ml, float(beyond[own].mean()), tuple(centre.tolist()), place))
+    return found, marked
+
+
+def _segment_at(result: RegistrationResult, own: np.ndarray) -> str:
+    """The name of the segment that most of a place lies in; empty where it lies in none."""
+    if result.fixed_segmentation is None:
+        return ""
+    label = int(np.bincount(sitk.GetArrayViewFromImage(result.fixed_segmentation)[own]).argmax())
+    return names_of(result.fixed_segmentation).get(label, f"segment {label}") if label else ""
+
+
+def _segments(labels: sitk.Image, beyond: np.ndarray, marked: np.ndarray) -> Iterator[dict[str, Any]]:
+    values, voxel_ml = sitk.GetArrayViewFromImage(labels), float(np.prod(labels.GetSpacing())) / 1000
+    for label in labels_of(labels):
+        own = beyond[(values == label) & marked]
+        up, down = (float(count) * voxel_ml for count in ((own > 0).sum(), (own < 0).sum()))
+        yield {"label": label, "brighter_ml": up, "darker_ml": down}
