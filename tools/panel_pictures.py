@@ -91,6 +91,8 @@ def story(panel):
         press(panel, ui.decomposeButton)
 
     def compare():
+        for box in (ui.showHeatmapCheckBox, ui.showArrowsCheckBox):
+            box.checked = False
         ui.compareCollapsibleButton.collapsed = False
         ui.compareModeSelector.currentIndex = ui.compareModeSelector.findText("Checkerboard")
 
@@ -98,6 +100,7 @@ def story(panel):
         ui.compareCollapsibleButton.collapsed = True
         placeLandmarks(panel)
         press(panel, ui.landmarksButton)
+        ui.landmarksTable.cellClicked.emit(0, 0)
 
     def explainTransform():
         ui.transformSelector.setCurrentNode(panel.session.result.deformation)

@@ -73,7 +73,7 @@ def measure_landmarks(
 
     Raises BadInputError where all are so far apart that they cannot be in the same coordinates.
     """
-    transform = result.transform.itk()
+    transform, path = result.transform.itk(), folder and folder / EXPECTED
     carried = mapped(transform, pairs.fixed)
     ends = {"before": pairs.fixed, "aligned": apply_affine(result.transform.alignment, pairs.fixed), "after": carried}
     distances = {step: np.linalg.norm(end - pairs.moving, axis=-1) for step, end in ends.items()}
@@ -87,7 +87,7 @@ def measure_landmarks(
         distances,
         carried,
         mapped(result.inverse_transform.itk(), pairs.moving),
-        None if folder is None else expected_at(folder / EXPECTED, pairs.fixed),
+        None if path is None or not path.is_file() else expected_at(sitk.ReadImage(str(path)), pairs.fixed),
         warnings=[*pairs.warnings, *_misread(transform, pairs, distances["after"]), *_further(distances)],
     )
 
@@ -114,12 +114,18 @@ def mapped(transform: sitk.Transform, points: np.ndarray) -> np.ndarray:
     return np.array([transform.TransformPoint(point.tolist()) for point in points])
 
 
-def expected_at(path: Path, points: np.ndarray) -> np.ndarray | None:
+def enter_expected(record: dict[str, Any], expected: sitk.Image) -> None:
+    """Put what an error map expects beside the landmarks of a record, if any: for a map that is made after them."""
+    rows = (record.get("landmarks") or {"pairs": []})["pairs"]
+    values = expected_at(expected, np.array([row["fixed"] for row in rows]))
+    for row, value in zip(rows, values, strict=True):
+        row["expected_mm"] = None if np.isnan(value) else float(value)
+
+
+def expected_at(expected: sitk.Image, points: np.ndarray) -> np.ndarray:
     """(N,) mm, of the error map at (N, 3) LPS points; NaN outside it and where it is not above 0, which says that it
-    cannot be told (NIfTI as ITK reads it has no NaN). None without a map."""
-    if not path.is_file():
-        return None
-    image = sitk.Cast(sitk.ReadImage(str(path)), sitk.sitkFloat32)
+    cannot be told (NIfTI as ITK reads it has no NaN)."""
+    image = sitk.Cast(expected, sitk.sitkFloat32)
     found = []
     for point in points:
         index = np.rint(image.TransformPhysicalPointToContinuousIndex(point.tolist())).astype(int)

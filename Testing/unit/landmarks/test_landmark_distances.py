@@ -20,6 +20,7 @@ from regexplain.landmarks.pairs import LandmarkPairs, paired
 from regexplain.landmarks.point_files import Points
 from regexplain.report import render_report
 from regexplain.results import ResultFolder
+from regexplain.results.landmarks import enter_expected
 from regexplain.transforms.itk import affine_transform
 from regexplain.volumes.geometry import Grid
 from synthetic_result import rotation, write_synthetic_result
@@ -107,6 +108,15 @@ def test_the_map_of_expected_errors_stands_beside_it(truth, result, copied):
     found = measure_landmarks(result, pairs_of(truth), copied)
     assert found.expected.tolist()[:2] == [0.5, 1.5] and np.isnan(found.expected[2]) and found.expected[3] == 3.5
     assert [row["expected_mm"] for row in found.record["pairs"]] == [0.5, 1.5, None, 3.5]
+
+
+def test_an_error_map_that_is_made_later_stands_beside_them_too(truth, result):
+    record = {"landmarks": measure_landmarks(result, pairs_of(truth)).record}
+    image = sitk.Cast(result.fixed * 0 + 1.25, sitk.sitkFloat32)
+    image[image.TransformPhysicalPointToIndex(pairs_of(truth).fixed[1].tolist())] = 0.0
+    enter_expected(record, image)
+    assert [row["expected_mm"] for row in record["landmarks"]["pairs"]] == [1.25, None, 1.25, 1.25]
+    enter_expected({}, image)
 
 
 # The verbs -----------------------------------------------------------------------------------------------------------
