@@ -127,7 +127,7 @@ def run(study: Study, plan: Plan, client: Any, work: Work, progress: Progress) -
             progress.report("Registering", count, total, {"failed": len(plan.failed), "seconds_left": left})
     except KeyboardInterrupt:
         raise Cancelled(
-            f"Stopped after {count} of {total} pairs; they are whole, and the same command goes on with the rest."
+            f"Stopped after {count} of {total} pairs; those are whole, and the same command goes on with the rest."
         ) from None
     finally:
         study.note_failures(plan.failed)

@@ -127,7 +127,7 @@ def _explained(folder: Path, result: RegistrationResult, settings: Settings) -> 
             try:
                 opened.add(verb())
             except BadInputError as error:
-                notes.append(str(error))
+                notes += [str(error)] if str(error) not in notes else []
     write_report(opened)
     return notes
 
