@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from panel.fixtures import addSegmentation, addVolume, jobFolders, keepCommands, press, waitUntil
@@ -137,6 +138,11 @@ def test_the_worker_gets_every_choice_in_its_place(panel, volumes, worker, monke
     parameters.fixedSegmentation = addSegmentation("F", volumes[0], ["Head"])
     parameters.movingSegmentation = addSegmentation("M", volumes[1], ["Body", "Head"])
     parameters.initialTransform = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "Rough")
+    parameters.fixedMask = addSegmentation("Kept", volumes[0], ["A", "B"])
+    kept = np.zeros((8, 8, 8), np.uint8)
+    kept[5:, :, 2] = 7
+    parameters.movingMask = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "Kept too")
+    slicer.util.updateVolumeFromArray(parameters.movingMask, kept)
     commands = []
     monkeypatch.setattr(panel.session.runner, "start", lambda arguments, scratch: commands.append(arguments))
     panel.ui.registerButton.click()
@@ -149,6 +155,9 @@ def test_the_worker_gets_every_choice_in_its_place(panel, volumes, worker, monke
     labels = [sitk.ReadImage(files[f"--{role}-segmentation"]) for role in ("fixed", "moving")]
     assert [sorted(set(sitk.GetArrayFromImage(image).ravel().tolist())) for image in labels] == [[0, 1], [0, 1, 2]]
     assert sitk.GetArrayFromImage(labels[1])[2, 0, 0] == 1  # the moving scan's second segment is the fixed one's first
+    masks = [sitk.GetArrayFromImage(sitk.ReadImage(files[f"--{role}-mask"])) for role in ("fixed", "moving")]
+    assert (masks[0][1:3] == 1).all() and masks[0].sum() == 128  # both segments' slabs
+    assert (masks[1] == (kept > 0)).all()
     assert sitk.ReadTransform(files["--initial-transform"]).IsLinear()
     assert "Patient" not in " ".join(commands[0])
     shutil.rmtree(Path(fixed).parent)

@@ -19,6 +19,8 @@ Movable = Union[  # noqa: UP007 - the wrapper knows this spelling only, and make
     None,  # else the wrapper cannot write that there is none
 ]
 
+Mask = Union[slicer.vtkMRMLSegmentationNode, slicer.vtkMRMLLabelMapVolumeNode, None]  # noqa: UP007
+
 
 @parameterNodeWrapper
 class ParameterNode:
@@ -31,6 +33,8 @@ class ParameterNode:
     moving: slicer.vtkMRMLScalarVolumeNode
     fixedSegmentation: slicer.vtkMRMLSegmentationNode
     movingSegmentation: slicer.vtkMRMLSegmentationNode
+    fixedMask: Mask
+    movingMask: Mask
     initialTransform: slicer.vtkMRMLTransformNode
     model: str = "auto"
     refine: Annotated[int, WithinRange(0, 500)] = 0  # steps

@@ -39,6 +39,18 @@ def _fillLabels(segments, labels, copy, toWorld):
     return _image(array, _ijkToRas(copy))
 
 
+def maskImage(node, copy):
+    """As `labelImage`: 1 where any segment of a segmentation lies, or where a label map is not 0 (on its own grid)."""
+    if node.IsA("vtkMRMLSegmentationNode"):
+        return labelImage(node, dict.fromkeys(_segmentNames(node), 1), copy)
+    return _maskOfLabelMap(hardenedCopy(node, "mask"))
+
+
+def _maskOfLabelMap(copy):
+    yield
+    return _image((_array(copy.GetImageData()) != 0).astype(np.uint8), _ijkToRas(copy))
+
+
 def writeLandmarks(node, path):
     """The points that were placed, as Slicer's own .mrk.json; returns the path as a text."""
     controls = []

@@ -6,10 +6,11 @@ from ...MRML import NodeExport
 
 @dataclass
 class InputFiles:
-    """The panel's chosen volumes and segmentations, written for the worker; nothing in the scene is changed."""
+    """The panel's chosen volumes, segmentations and masks, written for the worker; nothing in the scene is changed."""
 
     volumes: dict = field(default_factory=dict)  # role → path
     segmentations: dict = field(default_factory=dict)  # role → path, those that were chosen
+    masks: dict = field(default_factory=dict)  # role → path, those that were chosen
     segmentNames: dict = field(default_factory=dict)  # label → name as the user gave it; the fixed one's wins
 
     @classmethod
@@ -31,6 +32,11 @@ class InputFiles:
             for role, segmentation in segmentations.items()
             if segmentation is not None
         }
+        masks = {
+            role: NodeExport.maskImage(mask, copies[role])
+            for role, mask in (("fixed", chosen.fixedMask), ("moving", chosen.movingMask))
+            if mask is not None
+        }
         for role, copy in copies.items():
             yield
             write = partial(NodeExport.writeImage, NodeExport.volumeImage(copy), scratch / f"{role}.nrrd")
@@ -38,9 +44,17 @@ class InputFiles:
         for role, steps in labelled.items():
             write = partial(NodeExport.writeImage, (yield from steps), scratch / f"{role}_segmentation.nrrd")
             files.segmentations[role] = yield write
+        for role, steps in masks.items():
+            write = partial(NodeExport.writeImage, (yield from steps), scratch / f"{role}_mask.nrrd")
+            files.masks[role] = yield write
         return files
 
     @property
     def segmentationOptions(self):
         """The segmentations as options of a verb."""
         return [word for role, path in self.segmentations.items() for word in (f"--{role}-segmentation", path)]
+
+    @property
+    def maskOptions(self):
+        """The masks as options of `register`."""
+        return [word for role, path in self.masks.items() for word in (f"--{role}-mask", path)]

@@ -33,7 +33,8 @@ class RegisterSection:
             options += self._landmarkOptions(chosen, scratch)
         files = yield from InputFiles.write(chosen, scratch)
         self._segmentNames = files.segmentNames
-        return ["register", files.volumes["fixed"], files.volumes["moving"], *options, *files.segmentationOptions]
+        options += files.segmentationOptions + files.maskOptions
+        return ["register", files.volumes["fixed"], files.volumes["moving"], *options]
 
     def _landmarkOptions(self, chosen, scratch):
         """Of landmarks that are to pull on the refinement."""
