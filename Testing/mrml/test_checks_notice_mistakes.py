@@ -9,6 +9,7 @@ from mrml import checks
 from regexplain.transforms.itk import read_transform
 from RegExplainLib.MRML import Conversion
 from RegExplainLib.MRML.ArrowField import arrowField
+from RegExplainLib.MRML.Conversion import gridOf
 from RegExplainLib.MRML.Layers import AnimationLayer, GlyphLayer, HeatmapLayer
 from RegExplainLib.MRML.ResultNodes import ResultNodes
 
@@ -80,7 +81,7 @@ def test_wrong_arrows_are_noticed(scene, copied, truth, spoil):
 
 def test_arrows_of_the_inverse_are_noticed(result, truth):
     layer = GlyphLayer(result).add()
-    layer.node("transform").SetAndObserveTransformFromParent(arrowField(result.deformation, "moving"))
+    layer.node("transform").SetAndObserveTransformFromParent(arrowField(*gridOf(result.deformation)))
     with pytest.raises(AssertionError):
         checks.check_arrows(layer, truth)
 

@@ -98,6 +98,12 @@ def volumes(panel):
     return parameters.fixed, parameters.moving
 
 
+def loadSamplePair(panel):
+    """By the button of the tour, to its end."""
+    panel.ui.samplePairButton.click()
+    settle(panel)
+
+
 @pytest.fixture
 def registered(panel, volumes, worker):
     """A finished registration with a segmentation of two named segments."""
@@ -212,6 +218,17 @@ def press(panel, button, seconds=TIMEOUT_S):
     assert button.enabled, button.toolTip
     button.click()
     waitUntil(lambda: not panel.session.job, seconds)
+    settle(panel)
+
+
+def settle(panel):
+    """Until all that comes into the scene or the views in steps has come."""
+    from RegExplainLib.GUI.Jobs.StepRunner import StepRunner
+
+    owners = (panel.session.selection, panel._tour, *panel._sections)
+    waitUntil(
+        lambda: not any(one.running for owner in owners for one in vars(owner).values() if isinstance(one, StepRunner))
+    )
 
 
 def keepCommands(panel, monkeypatch):

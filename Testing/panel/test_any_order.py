@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from panel.fixtures import addSegmentation, jobFolders, press, waitUntil
+from panel.fixtures import addSegmentation, jobFolders, loadSamplePair, press, settle, waitUntil
 
 CLICKS = 30
 
@@ -23,7 +23,7 @@ def desk(panel, worker, shown, tmp_path, monkeypatch):
     monkeypatch.setattr(messages, "askFolder", lambda title: str(tmp_path))
     monkeypatch.setattr(messages, "askFile", lambda *words: str(tmp_path / "motion.gif"))
     monkeypatch.setattr(qt.QDesktopServices, "openUrl", lambda url: True)
-    panel.ui.samplePairButton.click()
+    loadSamplePair(panel)
     return shown
 
 
@@ -124,6 +124,7 @@ def explained(panel):
     registered(panel)
     press(panel, panel.ui.explainButton)
     panel.ui.showStagesCheckBox.click()
+    settle(panel)
 
 
 def playing(panel):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from panel.fixtures import addSegmentation, press, waitUntil
+from panel.fixtures import addSegmentation, loadSamplePair, press, settle, waitUntil
 
 
 def slicesOf(layout):
@@ -25,7 +25,7 @@ def shares(views):
 
 def test_the_sample_pair_is_seen_at_once(panel, views):
     lookAway(views)
-    panel.ui.samplePairButton.click()
+    loadSamplePair(panel)
     assert min(shares(slicesOf(views))) > 0.1
 
 
@@ -48,6 +48,7 @@ def test_another_registration_is_fitted_once(panel, views, registered, worker):
     press(panel, panel.ui.registerButton)
     lookAway(views)
     panel.session.choose(registered.id)
+    settle(panel)
     assert min(shares(slicesOf(views))) > 0.1
 
 
@@ -67,6 +68,7 @@ def test_a_registration_without_outlines_shows_how_far_as_colours_too(panel, vie
 def test_side_by_side_is_seen_the_first_time_with_its_colour_bars(panel, views, registered):
     press(panel, panel.ui.explainButton)
     panel.ui.showStagesCheckBox.click()
+    settle(panel)
     assert views.lateViews
     late = views.lateViews.values()
     waitUntil(lambda: min(shares(late)) > 0.1)
@@ -74,6 +76,7 @@ def test_side_by_side_is_seen_the_first_time_with_its_colour_bars(panel, views, 
         bar = view.render()[40:230, 478:494].reshape(-1, 3).astype(int)
         assert (np.ptp(bar, axis=1) > 60).sum() > 500
     panel.ui.showStagesCheckBox.click()
+    settle(panel)
 
 
 def test_a_scene_that_was_saved_side_by_side_opens_with_the_ordinary_views(panel, views, registered, tmp_path):
@@ -85,6 +88,7 @@ def test_a_scene_that_was_saved_side_by_side_opens_with_the_ordinary_views(panel
     node = scene.GetFirstNodeByClass("vtkMRMLLayoutNode") or scene.AddNewNodeByClass("vtkMRMLLayoutNode")
     before = node.GetViewArrangement()
     panel.ui.showStagesCheckBox.click()
+    settle(panel)
     assert node.GetViewArrangement() == STAGES
     assert scene.WriteToMRB(str(tmp_path / "scene.mrb"))
     node.SetLayoutDescription(STAGES, "")  # as in the application that opens it later

@@ -2,7 +2,7 @@
 
 import pytest
 
-from panel.fixtures import addVolume, press, waitUntil
+from panel.fixtures import addVolume, press, settle, waitUntil
 
 
 @pytest.fixture
@@ -71,12 +71,14 @@ def test_switching_shows_the_other_sets_registration_in_panel_and_views(panel, r
     first, second = registeredTwice(panel, selector)
     newer = panel.session.result
     pick(selector, first)
+    settle(panel)
     assert panel.session.result.id == registered.id != newer.id
     assert GlyphLayer(registered).visible and not GlyphLayer(newer).visible
     assert registered.warpedSegmentation.GetDisplayVisibility()
     assert {c.GetBackgroundVolumeID() for c in registered.sliceComposites()} == {registered.fixed.GetID()}
     assert panel.ui.resultSelector.currentText.startswith("1:")
     pick(selector, second)
+    settle(panel)
     assert panel.session.result.id == newer.id and panel.ui.resultSelector.currentText.startswith("2:")
     assert not registered.warpedSegmentation.GetDisplayVisibility()
 
@@ -165,6 +167,7 @@ def test_a_result_belongs_to_the_set_that_it_was_started_from(panel, registered,
     assert "belongs to the parameter set RegExplain;" in panel.ui.statusLabel.text
     pick(selector, first)
     assert panel.session.result.id == newest.id and panel.session.result.folder is not None
+    settle(panel)
     assert GlyphLayer(newest).visible
 
 

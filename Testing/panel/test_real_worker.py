@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from panel.fixtures import isAlive, jobFolders, press, waitUntil
+from panel.fixtures import isAlive, jobFolders, loadSamplePair, press, waitUntil
 from sample_pair import FOLDER as SAMPLES
 
 needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
@@ -48,7 +48,7 @@ def test_a_transform_made_elsewhere_is_measured_the_right_way_round(panel, shown
     folder.mkdir()
     monkeypatch.setattr(slicer.app, "temporaryPath", str(folder))
     panel.session._verb._installLogic.ensure = lambda: True
-    panel.ui.samplePairButton.click()
+    loadSamplePair(panel)
     node, toParent = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "Theirs"), vtk.vtkMatrix4x4()
     toParent.SetElement(0, 3, 3.0)  # the moving scan goes 3 mm to the right, to lie on the fixed one
     node.SetMatrixTransformToParent(toParent)
@@ -67,7 +67,7 @@ def workerId(panel):
 
 def registerSamplePair(panel):
     panel.session._verb._installLogic.ensure = lambda: True
-    panel.ui.samplePairButton.click()
+    loadSamplePair(panel)
     panel.session.parameterNode.model = "hippocampus"
     press(panel, panel.ui.registerButton, 120)
     assert panel.session.result is not None
@@ -94,7 +94,7 @@ def test_one_worker_computes_one_verb_after_another_and_imports_torch_once(panel
 @needs_proc
 def test_a_cancelled_verb_ends_its_worker_and_the_next_one_works(panel, shown):
     panel.session._verb._installLogic.ensure = lambda: True
-    panel.ui.samplePairButton.click()
+    loadSamplePair(panel)
     panel.session.parameterNode.model, panel.session.parameterNode.refine = "hippocampus", 500
     panel.ui.registerButton.click()
     worker = workerId(panel)

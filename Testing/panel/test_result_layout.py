@@ -2,7 +2,7 @@
 
 import pytest
 
-from panel.fixtures import press, waitUntil
+from panel.fixtures import press, settle, waitUntil
 
 VIEWS = ("RegExplainFixed", "RegExplainRegistered", "RegExplainMoved")
 
@@ -41,6 +41,7 @@ def test_it_is_offered_once_and_the_views_stay_as_they_are(panel, views, registe
 def test_what_was_chosen_holds_for_the_next_registration(panel, views, registered, worker):
     box = panel.ui.resultLayoutCheckBox
     box.click()
+    settle(panel)
     assert box.checked and not offered(panel)
     assert backgrounds() == [registered.fixed, registered.warpedMoving, registered.fixed]
     press(panel, panel.ui.registerButton)
@@ -58,8 +59,10 @@ def test_it_goes_with_the_registration_on_show_and_not_beyond_the_last(panel, vi
     before = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLLayoutNode")
     before = before.GetViewArrangement() if before is not None else 0
     panel.ui.resultLayoutCheckBox.click()
+    settle(panel)
     press(panel, panel.ui.registerButton)
     panel.session.choose(registered.id)
+    settle(panel)
     assert backgrounds()[1] is registered.warpedMoving and panel.ui.resultLayoutCheckBox.checked
     for result in panel.session.results:
         result.remove()
@@ -69,6 +72,7 @@ def test_it_goes_with_the_registration_on_show_and_not_beyond_the_last(panel, vi
 
 def test_its_new_views_are_fitted_once_they_have_their_size(panel, views, registered):
     panel.ui.resultLayoutCheckBox.click()
+    settle(panel)
     late = [views.lateViews[name] for name in VIEWS if name in views.lateViews]
     waitUntil(lambda: all((view.render().max(axis=2) > 40).mean() > 0.1 for view in late))
 
@@ -77,6 +81,7 @@ def test_closing_the_scene_gives_the_views_back(panel, views, registered):
     import slicer
 
     panel.ui.resultLayoutCheckBox.click()
+    settle(panel)
     number = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLLayoutNode").GetViewArrangement()
     slicer.mrmlScene.Clear(False)
     node = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLLayoutNode")

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from panel.fixtures import addSegmentation, addVolume, keepCommands, press, waitUntil
+from panel.fixtures import addSegmentation, addVolume, keepCommands, loadSamplePair, press, waitUntil
 
 
 def setRecord(panel, **values):
@@ -215,7 +215,7 @@ def test_nothing_is_cut_in_the_width_that_slicer_gives_a_module(module, panel, r
 
 
 def test_the_name_of_the_model_has_room(module, panel):
-    panel.ui.samplePairButton.click()
+    loadSamplePair(panel)
     box = panel.ui.modelSelector
     assert box.currentText == "Automatic: hippocampus"
     with onShow(module, SLICERS_WIDTH):
@@ -271,10 +271,11 @@ def test_without_segments_and_regions_the_table_says_what_the_whole_scan_did(pan
     assert "register with segmentations" in panel.ui.regionsLabel.text
 
 
-def test_an_affine_result_without_segments_has_no_table(panel, volumes, worker):
+def test_an_affine_result_without_segments_has_no_table_but_says_why(panel, volumes, worker):
     worker("affine")
     press(panel, panel.ui.registerButton)
-    assert not panel.ui.segmentTable.isVisibleTo(panel.ui.RegExplain) and panel.ui.regionsLabel.text == ""
+    assert not panel.ui.segmentTable.isVisibleTo(panel.ui.RegExplain)
+    assert "not bent, so there are no figures by region" in panel.ui.regionsLabel.text
 
 
 def test_the_table_can_be_pasted_into_a_spreadsheet(panel, registered):
@@ -814,7 +815,7 @@ def test_the_tour_opens_and_marks_each_section_in_turn(panel):
 
 
 def test_the_sample_pair_is_loaded_and_chosen(panel):
-    panel.ui.samplePairButton.click()
+    loadSamplePair(panel)
     parameters = panel.session.parameterNode
     assert parameters.fixed.GetName() == "RegExplain sample fixed" and parameters.movingSegmentation is not None
     assert panel.ui.registerButton.enabled and "Automatic: hippocampus" in panel.ui.modelSelector.currentText

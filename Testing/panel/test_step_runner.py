@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from panel.fixtures import addSegmentation, jobFolders, press, waitUntil
+from panel.fixtures import addSegmentation, jobFolders, loadSamplePair, press, settle, waitUntil
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ LONG = {  # what takes long of a whole head
     "RegExplainLib.MRML.Conversion": ("voxelsOf", "masksOf", "addVolume", "addSegmentation", "addGridTransform"),
     "RegExplainLib.MRML.ResultNodes": ("fitSlices", "fitCameras"),
     "RegExplainLib.MRML.Layers.GlyphLayer": ("arrowField",),
-    "RegExplainLib.MRML.Layers.DisplacementLayer": ("displacementMm",),
+    "RegExplainLib.MRML.Places": ("tissue_threshold",),
     "RegExplainLib.MRML.Layers.JacobianLayer": ("jacobian_determinant",),
 }
 FILES = ("ReadImage", "WriteImage", "ReadTransform")
@@ -153,7 +153,7 @@ def test_showing_a_registration_without_segments_does_one_long_thing_a_turn(pane
     waitUntil(lambda: not panel.session.job)
     assert shown == [] and panel.ui.showDisplacementCheckBox.checked and panel.ui.showArrowsCheckBox.checked
     total = sum(done, Counter())
-    assert total["fitSlices"] == total["fitCameras"] == total["arrowField"] == 1 and total["addVolume"] == 4
+    assert total["fitSlices"] == total["fitCameras"] == 1 and total["addVolume"] == 4 and total["arrowField"] == 0
     assert [turn for turn in done if turn.total() > 1] == []
 
 
@@ -195,6 +195,85 @@ def test_a_map_is_computed_in_a_thread(panel, registered, turns, shown):
     waitUntil(lambda: layer.added)
     assert layer.visible and panel.ui.showJacobianCheckBox.checked and shown == []
     assert sum(done, Counter()) == {"addVolume": 1} and files == []
+
+
+def test_arrows_are_computed_in_a_thread(panel, registered, turns, shown):
+    done, files = turns
+    layer = next(layer for layer in registered.layers() if layer.key == "glyphs")
+    layer.remove()
+    panel.session.changed.emit()
+    panel.ui.showArrowsCheckBox.click()
+    assert panel.ui.showArrowsCheckBox.checked and not layer.added
+    waitUntil(lambda: layer.added)
+    assert layer.visible and panel.ui.showArrowsCheckBox.checked and shown == []
+    assert sum(done, Counter()).total() == 0 and files == []
+
+
+def test_the_sample_pair_comes_one_node_a_turn_and_its_files_are_read_in_a_thread(panel, turns, shown):
+    done, files = turns
+    loadSamplePair(panel)
+    total = sum(done, Counter())
+    assert panel.session.parameterNode.movingSegmentation is not None and shown == [] and files == []
+    assert total["addVolume"] == total["addSegmentation"] == 2 and total["voxelsOf"] == total["masksOf"] == 0
+    assert [turn for turn in done if turn.total() > 1] == []
+
+
+def test_nothing_of_the_sample_pair_comes_into_a_scene_that_was_closed(panel, shown):
+    import slicer
+
+    panel.ui.samplePairButton.click()
+    slicer.mrmlScene.Clear(False)
+    settle(panel)
+    assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") == 0 and shown == []
+
+
+@pytest.mark.parametrize("chosen", ["resultLayoutCheckBox", "showStagesCheckBox"])
+def test_a_layout_makes_its_layers_in_threads_and_adds_one_a_turn(panel, views, registered, turns, shown, chosen):
+    import slicer
+    from RegExplainLib.GUI.Sections.ResultLayoutSection import CHOICE
+
+    press(panel, panel.ui.explainButton)
+    for layer in registered.layers():
+        layer.remove()
+    panel.session.changed.emit()
+    done, files = turns
+    del done[:-1]
+    done[-1].clear()
+    box = getattr(panel.ui, chosen)
+    box.click()
+    assert box.checked
+    settle(panel)
+    total = sum(done, Counter())
+    assert shown == [] and files == [] and total["addVolume"] >= 1
+    assert box.checked
+    assert total["arrowField"] == total["voxelsOf"] == total["tissue_threshold"] == 0
+    assert [turn for turn in done if turn.total() > 1] == []
+    box.click()
+    slicer.app.userSettings().remove(CHOICE)
+
+
+def test_another_registration_is_chosen_in_steps(panel, views, registered, turns, shown):
+    first = registered.id
+    press(panel, panel.ui.registerButton)
+    done, _files = turns
+    del done[:-1]
+    done[-1].clear()
+    panel.session.choose(first)
+    settle(panel)
+    total = sum(done, Counter())
+    assert total["fitSlices"] == total["fitCameras"] == 1 and shown == [] and panel.session.result.id == first
+    assert [turn for turn in done if turn.total() > 1] == []
+
+
+def test_a_registration_that_is_left_while_it_enters_the_views_comes_back_with_its_layers(panel, registered, shown):
+    first = registered.id
+    press(panel, panel.ui.registerButton)
+    second = panel.session.result.id
+    for chosen in (first, second, first):  # at once
+        panel.session.choose(chosen)
+    settle(panel)
+    visible = {result.id: [layer.key for layer in result.layers() if layer.visible] for result in panel.session.results}
+    assert visible == {first: ["glyphs"], second: []} and panel.ui.showArrowsCheckBox.checked and shown == []
 
 
 @pytest.mark.parametrize("change", ["another click", "another map", "another registration", "a new scene"])

@@ -8,6 +8,7 @@ from regexplain.cards import registry
 from ..MRML.OtherOutlines import showOtherOutlines
 from ..MRML.ResultNodes import ResultNodes
 from ..MRML.Segments import segmentsByLabel
+from .Jobs.StepRunner import StepRunner, stepsWhile
 from .ResultViews import ResultViews
 
 
@@ -18,7 +19,7 @@ class ResultSelection:
         self._parameters, self._folders, self._loading = parameters, folders, loading
         self._messages, self._changed = messages, changed
         self._result = None
-        self._views = ResultViews()
+        self._views, self._entering = ResultViews(), StepRunner()
         self._cards = {}  # by checksum
 
     @property
@@ -80,38 +81,53 @@ class ResultSelection:
         yield
         if before is not None and self.result is not None and before.id == self.result.id:
             return
+        self._entering.cancel()
         if before is not None:
             self._views.leave(before)
         if self.result is not None:
-            self._views.enter(self.result)
+            self._entering.run(self._enteringSteps(self.result), lambda _entered: self._changed.emit(), self._fail)
             self._changed.emit()
+
+    def _enteringSteps(self, result, fitted=True):
+        return stepsWhile(lambda: self._isOnShow(result), self._views.enterInSteps(result, fitted))
+
+    def _fail(self, error):
+        with self._messages.guard():
+            raise error
+
+    def _isOnShow(self, result):
+        return self.result is not None and self.result.id == result.id
 
     def show(self, result):
         """Steps (StepRunner) that show what has just been loaded; they end where it is no longer on show."""
+        self._entering.cancel()
         if self.result is not None:
             self._views.leave(self.result)
         self._result = result
         self._parameters.node.result = result.id
-        for step in result.enterViewsInSteps():
-            yield step
-            if self.result is None or self.result.id != result.id:
-                return
+        yield from stepsWhile(lambda: self._isOnShow(result), result.enterViewsInSteps())
+
+    def shutDown(self):
+        """Show no more of it."""
+        self._entering.cancel()
 
     def replace(self, result):
-        """Use new ResultNodes for the registration where it is the one shown; returns whether it is."""
-        isShown = self.result is not None and self.result.id == result.id
+        """Let new ResultNodes stand for the registration where it is the one on show; whether it is."""
+        isShown = self._isOnShow(result)
         if isShown:
             self._result = result
         return isShown
 
     def hideNew(self, result):
-        """Take what has just been loaded out of the views, for what was on show; False where nothing was."""
+        """Steps (StepRunner) that take what has just been loaded out of the views, for what was on show; give False
+        where nothing was."""
         if self.result is None:
             self.find()
             return False
+        self._entering.cancel()
         self._views.leave(self.result)
         self._views.leave(result)
-        self._views.enter(self.result, fitted=False)
+        yield from self._enteringSteps(self.result, fitted=False)
         return True
 
     def reasonNotExtendable(self):
@@ -120,6 +136,12 @@ class ResultSelection:
             return _("Register two volumes first.")
         if self.result.record.get("transform"):
             return _("This transform was made elsewhere, so there is no network to explain.")
+        if model := self.result.record.get("not_kept"):
+            text = _(
+                "Only the alignment was kept: the scans were less alike after the bending by {model}. To see and "
+                "explain that, choose {model} by its name under Model and register again."
+            )
+            return text.format(model=model)
         if self.result.record["kind"] == "affine":
             return _("No model fitted these scans, so no network moved anything that could be explained.")
         return self.reasonNoFiles()

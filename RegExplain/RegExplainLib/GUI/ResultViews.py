@@ -6,12 +6,15 @@ class ResultViews:
 
     def leave(self, result):
         """Take a registration out of the views, lest it be taken for the one on show."""
-        self._layers[result.id] = [layer for layer in result.layers() if layer.visible]
+        visible = [layer for layer in result.layers() if layer.visible]
+        self._layers.setdefault(result.id, visible)  # there still where it had not wholly entered
         result.leaveViews()
 
-    def enter(self, result, fitted=True):
-        """The same in the other direction."""
-        result.enterViews(fitted)
+    def enterInSteps(self, result, fitted=True):
+        """The same in the other direction, in steps (StepRunner)."""
+        yield from result.enterViewsInSteps(fitted)
+        yield
         for layer in self._layers.pop(result.id, []):
             if layer.added:
                 layer.show()
+                yield

@@ -19,21 +19,35 @@ NAMES = {
 
 
 def loadSamplePair(parameters):
-    """Add the pair with its segmentations to the scene, show it, and choose it in the parameter node."""
-    import SimpleITK as sitk
-
+    """Steps (StepRunner) that add the pair with its segmentations to the scene, show it, and choose it in the parameter
+    node."""
     from ..MRML import Conversion
     from ..MRML.ViewFitting import showVolume
 
-    scene = slicer.mrmlScene
+    files = yield _readSamplePair
+    scene, nodes = slicer.mrmlScene, {}
     for role in ("fixed", "moving"):
-        volume = sitk.ReadImage(str(FOLDER / f"{role}.nii.gz"))
-        labels = sitk.ReadImage(str(FOLDER / f"{role}_segmentation.nii.gz"))
-        segmentationName = scene.GenerateUniqueName(NAMES[f"{role}_segmentation"])
-        setattr(parameters, role, Conversion.addVolume(scene, volume, scene.GenerateUniqueName(NAMES[role])))
-        segmentation = Conversion.addSegmentation(scene, labels, segmentationName, COLOR)
-        setattr(parameters, f"{role}Segmentation", segmentation)
-    showVolume(parameters.fixed)
+        name, ofSegmentation = (scene.GenerateUniqueName(NAMES[what]) for what in (role, f"{role}_segmentation"))
+        nodes[role] = Conversion.addVolume(scene, files[role], name)
+        yield
+        segmentation = Conversion.addSegmentation(scene, files[f"{role}_segmentation"], ofSegmentation, COLOR)
+        nodes[f"{role}Segmentation"] = segmentation
+        yield
+    showVolume(nodes["fixed"])
+    yield
+    for parameter, node in nodes.items():
+        setattr(parameters, parameter, node)
+
+
+def _readSamplePair():
+    """Voxels and masks, by NAMES, ready to go into nodes; touches no scene."""
+    import SimpleITK as sitk
+
+    from ..MRML import Conversion
+
+    images = {name: sitk.ReadImage(str(FOLDER / f"{name}.nii.gz")) for name in NAMES}
+    makers = {name: Conversion.masksOf if "segmentation" in name else Conversion.voxelsOf for name in NAMES}
+    return {name: makers[name](image) for name, image in images.items()}
 
 
 def registerSampleData():

@@ -126,6 +126,7 @@ class Session:
         self._saving.shutDown()
         self.cancel()
         self._verb.shutDown()
+        self.selection.shutDown()
         self._adding.shutDown()
         self.runner.shutDown()
         self._job.name = ""

@@ -13,20 +13,20 @@ NO_ARROW_MM = 1e9  # longer than any: where even a trace of it is mixed in, Slic
 MARGIN_VOXELS = 8  # more than the distance of the vectors that are kept
 
 
-def arrowField(deformation, towards, inside=None):
+def arrowField(vectors, geometry, inside=None, inverse=None):
     """A vtkOrientedGridTransform whose forward side goes from each arrow's base to its tip.
 
-    deformation: a node of `Conversion.addGridTransform`. towards: "moving", from x to x + u(x), or "fixed", back.
+    vectors, geometry: of `Conversion.gridOf`. An arrow goes from x to x + u(x); with the `inverse` of that, a
+    vtkAbstractTransform, back.
     inside: (z, y, x) bool of the fixed scan: where arrows are asked for at their fixed end; those that have it more
     than about a voxel off are too long to be shown.
 
     Only every n-th vector is kept, n the least that leaves no more than VOXEL_LIMIT of those about `inside`.
     """
-    vectors, geometry = Conversion.gridOf(deformation)
     if inside is None or not inside.any():
         step = subsampling_step(vectors.shape[:3], VOXEL_LIMIT)
         grid = Conversion.gridOfVectors(vectors[::step, ::step, ::step], geometry, step)
-        if towards == "fixed":
+        if inverse is not None:
             grid.Inverse()  # which VTK finds where an arrow is, and nowhere else
         return grid
     box, geometry = _boxAbout(inside, vectors, geometry)
@@ -34,8 +34,8 @@ def arrowField(deformation, towards, inside=None):
     step = subsampling_step(vectors.shape[:3], VOXEL_LIMIT)
     points, vectors = _points(vectors.shape[:3], geometry, step), vectors[::step, ::step, ::step]
     fixedPoints = points
-    if towards == "fixed":
-        fixedPoints = _transformed(points, deformation.GetTransformFromParent().GetInverse())
+    if inverse is not None:
+        fixedPoints = _transformed(points, inverse)
         vectors = fixedPoints - points
     shown = _isNearInside(inside, fixedPoints, geometry, step)
     return Conversion.gridOfVectors(np.where(shown[..., None], vectors, NO_ARROW_MM), geometry, step)

@@ -2,6 +2,7 @@
 
 from regexplain.errors import BadInputError
 
+from .Steps import taken
 from .ViewFitting import STAGE_VIEW, sliceLogic
 
 PREVIOUS = "RegExplain.PreviousLayout"
@@ -31,6 +32,20 @@ class CustomLayout:
     @property
     def shown(self):
         return self._layoutNode.GetViewArrangement() == self.number
+
+    def show(self):
+        """Change to the layout, with what it shows."""
+        taken(self.showInSteps())
+
+    def showInSteps(self):
+        """The same in steps (Steps.py)."""
+        raise NotImplementedError
+
+    def _addInSteps(self, layer):
+        """Add it, or show what is there."""
+        made = () if layer.added else ((yield layer.prepare()),)
+        layer.add(*made)
+        yield
 
     def _open(self):
         """Change to the layout. Raises BadInputError where there are no views; the layout is then as it was."""

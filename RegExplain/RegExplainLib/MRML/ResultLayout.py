@@ -21,14 +21,16 @@ class ResultLayout(CustomLayout):
         result = self.resultNodes
         return None not in (result.fixed, result.warpedMoving, result.deformation)
 
-    def show(self):
-        """Add what is missing, change to the layout, and `fit` its views.
+    def showInSteps(self):
+        """As CustomLayout.show: add what is missing, change to the layout, and `fit` its views.
 
         Views that are new get their size from the application a turn of its event loop later: `fit` once more then.
         Raises BadInputError where there are no views, or nothing was bent; the layout is then as it was.
         """
         result = self.resultNodes
-        arrows, colours = GlyphLayer(result).add(), DisplacementLayer(result).add()
+        arrows, colours = GlyphLayer(result), DisplacementLayer(result)
+        for layer in (arrows, colours):
+            yield from self._addInSteps(layer)
         self._open()
         composites = [
             self._show(FIXED, result.fixed),
@@ -42,6 +44,7 @@ class ResultLayout(CustomLayout):
         refreshColorBars([sliceLogic(name) for name in self.labels])
         colours.updateColorBar()
         arrows.show()
+        yield
         self.fit()
 
     def fit(self):
@@ -52,6 +55,10 @@ class ResultLayout(CustomLayout):
     def hide(self):
         """Go back to the layout that was there before, with the layers in it."""
         self._close()
+        self.release()
+
+    def release(self):
+        """Let its layers be seen in all views again."""
         arrows, colours = GlyphLayer(self.resultNodes), DisplacementLayer(self.resultNodes)
         if arrows.added:
             arrows.displayNode.RemoveAllViewNodeIDs()

@@ -15,8 +15,9 @@ from regexplain.transforms.itk import read_transform
 
 from . import Conversion
 from .OtherOutlines import hideOtherOutlines, showOtherOutlines
-from .Places import anatomyBounds, anatomyCentre, largestDisplacement
+from .Places import Scan, anatomyBounds, anatomyCentre, largestDisplacement
 from .Segments import FIXED_COLOR, MOVING_COLOR, WARPED_COLOR
+from .Steps import taken
 from .Tags import RESULT, hasTags, removeNodes, tag, taggedNodes
 from .ViewFitting import STAGE_VIEW, fitCameras, fitSlices, sliceLogics
 
@@ -146,15 +147,14 @@ class ResultNodes:
 
         fitted: False to leave zoom, place and camera, which are the user's once a result has been fitted.
         """
-        for _step in self.enterViewsInSteps(fitted):
-            pass
+        taken(self.enterViewsInSteps(fitted))
 
     def enterViewsInSteps(self, fitted=True):
-        """The same in steps that each take a while of a whole head."""
+        """The same in steps (Steps.py) that each take a while of a whole head."""
         self.showSpace("fixed")
         hideOtherOutlines(self.scene)
         if fitted and self.fixed is not None:
-            yield
+            yield Scan(self.fixed).tissue  # whose level takes longest, and is kept
             place = largestDisplacement(self) if self.deformation else anatomyCentre(self)
             yield
             fitSlices(sliceLogics(), place)

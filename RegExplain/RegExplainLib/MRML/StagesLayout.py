@@ -19,14 +19,15 @@ class StagesLayout(CustomLayout):
         self.layers = {viewName(number): HeatmapLayer(resultNodes, stage) for number, stage in enumerate(stages, 1)}
         self.labels = {name: number for number, name in enumerate(self.layers, 1)}
 
-    def show(self):
-        """Add what is missing, change to the layout, and `fit` its views.
+    def showInSteps(self):
+        """As CustomLayout.show: add what is missing, change to the layout, and `fit` its views.
 
         Views that are new get their size from the application a turn of its event loop later: `fit` once more then.
         Raises BadInputError where a heatmap or the views are not to be had; the layout is then as it was.
         """
         for layer in self.layers.values():
-            layer.add().hide()
+            yield from self._addInSteps(layer)
+            layer.hide()
         self._open()
         for node in filter(None, map(self.resultNodes.node, SEGMENTATIONS)):
             node.SetDisplayVisibility(False)  # each lies on one of the two scans alone

@@ -96,7 +96,8 @@ class LayoutManager:
         """The scene has one layout node, which comes with the first layout that a module asks for."""
         node = self._headless.scene.GetFirstNodeByClass("vtkMRMLLayoutNode")
         if node is not None and not node.HasObserver("ModifiedEvent"):
-            node.AddObserver("ModifiedEvent", lambda *_: self._makeViews(node))
+            # Not of `node` itself: VTK then takes the two for garbage where nothing else in Python holds the node.
+            node.AddObserver("ModifiedEvent", lambda caller, event: self._makeViews(caller))
 
     def _makeViews(self, node):
         if not node.IsLayoutDescription(node.GetViewArrangement()):

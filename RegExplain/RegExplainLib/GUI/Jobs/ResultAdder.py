@@ -64,7 +64,7 @@ class ResultAdder:
         yield from stepsWhile(isThere, whenAdded(result))
         yield
         if isThere() and not self._job.startedFromShown:
-            self._hideNew(result)
+            yield from self._hideNew(result)
 
     def _end(self, result, error=None):
         with self._messages.guard():
@@ -77,7 +77,7 @@ class ResultAdder:
     def _hideNew(self, result):
         started = self._job.startedFrom
         started.result = result.id
-        if self._selection.hideNew(result):
+        if (yield from self._selection.hideNew(result)):
             text = _("Finished. The result belongs to the parameter set {name}; choose that to see it.")
             self._job.showStatus(text.format(name=started.parameterNode.GetName()))
 

@@ -6,6 +6,7 @@ from regexplain.cards.heatmap_names import heatmap_name
 from ...MRML.Layers import DisplacementLayer, GlyphLayer, InverseConsistencyLayer, JacobianLayer, MapLayer
 from ...MRML.StagesLayout import StagesLayout
 from ..Jobs.BackgroundTask import BackgroundTask
+from ..Jobs.StepRunner import StepRunner, stepsWhile
 from .Choices import Choices
 from .LayerVisibility import setLayerVisible, signalsBlocked, updateCheckBox
 from .SectionBody import SectionBody
@@ -33,7 +34,8 @@ class LayersSection:
             ui.showJacobianCheckBox: lambda: self._map(JacobianLayer),
             ui.showInverseConsistencyCheckBox: lambda: self._map(InverseConsistencyLayer),
         }
-        self._preparing = BackgroundTask()
+        self._preparing = {isMap: BackgroundTask() for isMap in (True, False)}
+        self._comparing = StepRunner()
         for box, layer in self._boxes.items():
             box.connect("toggled(bool)", self._visibilitySetter(layer))
         ui.showStagesCheckBox.connect("toggled(bool)", self._toggleStagesLayout)
@@ -41,7 +43,9 @@ class LayersSection:
 
     def update(self):
         if self._session.result is None:
-            self._preparing.forget()
+            for making in self._preparing.values():
+                making.forget()
+            self._comparing.cancel()
         self._page.show(self._disabledReason())
         self._updateStagesCheckBox()
         for box, layer in self._boxes.items():
@@ -103,14 +107,27 @@ class LayersSection:
         box, layout = self._ui.showStagesCheckBox, self._stagesLayout()
         with signalsBlocked(box):
             box.enabled = layout is not None
-            box.checked = layout is not None and layout.shown
+            box.checked = layout is not None and (layout.shown or self._comparing.running)
 
     def _toggleStagesLayout(self, shown):
-        with self._session.messages.guard():
-            layout = self._stagesLayout()
-            layout.show() if shown else layout.hide()
-            qt.QTimer.singleShot(0, layout.fit)  # views that are new have no size before
+        layout = self._stagesLayout()
+        self._comparing.cancel()
+        if shown:
+            steps = stepsWhile(lambda: self._isOnShow(layout), layout.showInSteps())
+            self._comparing.run(steps, lambda _made: self._fit(layout), self._fail)
+        else:
+            with self._session.messages.guard():
+                layout.hide()
         self._session.changed.emit()
+
+    def _fit(self, layout):
+        qt.QTimer.singleShot(0, layout.fit)  # views that are new have no size before
+        self._session.changed.emit()
+
+    def _isOnShow(self, what):
+        """Whether a layer, or a layout, is of the registration on show."""
+        result = self._session.result
+        return result is not None and result.id == what.resultNodes.id
 
     def _set(self, setter, value):
         layer = self._arrows()
@@ -126,20 +143,19 @@ class LayersSection:
         return lambda shown: self._setVisible(layer(), shown)
 
     def _setVisible(self, layer, shown):
-        """A map that is not there yet is made in a thread first, unless another one is asked for meanwhile, or none."""
-        if isinstance(layer, MapLayer):
-            self._preparing.forget()
-        if not shown or not isinstance(layer, MapLayer) or layer.added:
+        """What is not there yet is made in a thread first, unless another map is asked for meanwhile, or none."""
+        making = self._preparing[isinstance(layer, MapLayer)]
+        making.forget()
+        if not shown or layer.added:
             setLayerVisible(self._session, layer, shown)
             return
         with self._session.messages.guard():
-            self._preparing.run(layer.prepare(), lambda made: self._show(layer, made), self._fail)
+            making.run(layer.prepare(), lambda made: self._show(layer, made), self._fail)
             return
         self._session.changed.emit()
 
     def _show(self, layer, made):
-        result = self._session.result
-        if result is not None and result.id == layer.resultNodes.id:
+        if self._isOnShow(layer):
             with self._session.messages.guard():
                 layer.add(made)
         self._session.changed.emit()

@@ -64,16 +64,23 @@ def reasonNoInputs(parameters):
 def showDisplacement(result):
     """Steps (StepRunner): as arrows; without outlines that tell where to look, as colours too."""
     if result.deformation is not None:
-        GlyphLayer(result).add()
-        yield
-        if result.fixedSegmentation is None:
-            layer = DisplacementLayer(result)
-            layer.add((yield layer.prepare()))
+        layers = [GlyphLayer(result)] + [DisplacementLayer(result)] * (result.fixedSegmentation is None)
+        for layer in layers:
+            made = yield layer.prepare()
+            layer.add(made)
+            yield
 
 
 def registrationSummary(record):
     """A registration in a few plain sentences."""
-    if record["kind"] == "affine":
+    if record.get("not_kept"):
+        text = _(
+            "Aligned in {seconds:.1f} s. The model {model} bent the moving scan too, but the scans were less alike "
+            "after that, so only the alignment was kept. To see the bending nevertheless, choose {model} by its name "
+            "under Model and register again."
+        )
+        sentences = [text.format(seconds=record["seconds"]["total"], model=record["not_kept"])]
+    elif record["kind"] == "affine":
         text = _(
             "Aligned in {seconds:.1f} s by an affine transform only, as no installed model fits these scans: there "
             "are no displacement arrows, and there is nothing to explain."

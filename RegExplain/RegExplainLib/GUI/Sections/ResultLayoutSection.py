@@ -4,6 +4,7 @@ import slicer
 
 from ...MRML.ResultLayout import ResultLayout
 from ...MRML.ResultNodes import ResultNodes
+from ..Jobs.StepRunner import StepRunner, stepsWhile
 from .LayerVisibility import signalsBlocked
 
 CHOICE = "RegExplain/resultLayout"  # in the user's settings; absent until offered
@@ -19,6 +20,7 @@ class ResultLayoutSection:
     def __init__(self, ui, session):
         self._ui, self._session = ui, session
         self._resultId = ""  # whose layout is on show
+        self._showing, self._wanted = StepRunner(), ""
         self._fitting = qt.QTimer(ui.resultLayoutCheckBox)
         self._fitting.setSingleShot(True)
         self._fitting.connect("timeout()", self._fit)
@@ -27,11 +29,13 @@ class ResultLayoutSection:
         session.changed.connect(self.update)
 
     def update(self):
+        if self._session.result is None:
+            self._showing.cancel()
         self._follow()
         layout, box = self._layout, self._ui.resultLayoutCheckBox
         with signalsBlocked(box):
             box.enabled = layout is not None
-            box.checked = layout is not None and layout.shown
+            box.checked = layout is not None and (layout.shown or self._showing.running)
         offered = layout is not None and not slicer.app.userSettings().contains(CHOICE)
         self._ui.resultLayoutLabel.visible = offered
 
@@ -46,12 +50,19 @@ class ResultLayoutSection:
         """Let the layout go with the registration on show, and not outlive the last one."""
         if not self._resultId or (self._layout is not None and self._session.result.id == self._resultId):
             return
-        before = ResultLayout(ResultNodes(slicer.mrmlScene, self._resultId))
-        self._resultId = ""
+        if self._layout is not None and self._before.shown:
+            self._show(self._layout)
+            return
+        before, self._resultId = self._before, ""
         if before.shown:
             before.hide()
-            if self._layout is not None:
-                self._show(self._layout)
+        else:
+            before.release()
+
+    @property
+    def _before(self):
+        """The layout that was shown last."""
+        return ResultLayout(ResultNodes(slicer.mrmlScene, self._resultId))
 
     def _onAdded(self):
         settings = slicer.app.userSettings()
@@ -68,6 +79,7 @@ class ResultLayoutSection:
         if shown:
             self._show(self._layout)
         else:
+            self._showing.cancel()
             self._layout.hide()
         self._session.changed.emit()
 
@@ -75,10 +87,30 @@ class ResultLayoutSection:
         slicer.app.userSettings().setValue(CHOICE, choice)
 
     def _show(self, layout):
-        with self._session.messages.guard():
-            layout.show()
-            self._resultId = self._session.result.id
+        def isOnShow():
+            return self._session.result is not None and self._session.result.id == layout.resultNodes.id
+
+        if self._showing.running and self._wanted == layout.resultNodes.id:
+            return
+        self._showing.cancel()
+        self._wanted = layout.resultNodes.id
+        self._showing.run(stepsWhile(isOnShow, layout.showInSteps()), lambda _made: self._end(layout), self._fail)
+
+    def _end(self, layout):
+        if layout.shown and layout.resultNodes.id == self._wanted:
+            if self._resultId not in ("", self._wanted):
+                self._before.release()
+            self._resultId = layout.resultNodes.id
             self._fitting.start(0)  # views that are new have no size before
+        self._session.changed.emit()
+
+    def _fail(self, error):
+        if self._resultId:
+            self._before.hide()
+            self._resultId = ""
+        with self._session.messages.guard():
+            raise error
+        self._session.changed.emit()
 
     def _fit(self):
         if self._layout is not None:

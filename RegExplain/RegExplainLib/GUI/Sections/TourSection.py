@@ -1,5 +1,7 @@
 from slicer.i18n import tr as _
 
+from ..Jobs.StepRunner import StepRunner, stepsWhile
+
 MARK = "→ "
 
 
@@ -14,7 +16,7 @@ class TourSection:
         ui.tourBackButton.connect("clicked()", lambda: self._go(-1))
         ui.samplePairButton.connect("clicked()", self._loadSamplePair)
         ui.tourCollapsibleButton.connect("contentsCollapsed(bool)", lambda collapsed: self._show())
-        self._load = loadSamplePair
+        self._load, self._loading = loadSamplePair, StepRunner()
         self._show()
 
     def _go(self, by):
@@ -71,6 +73,20 @@ class TourSection:
         ]
 
     def _loadSamplePair(self):
+        parameters = self._session.parameterNode
+        if parameters is not None and not self._loading.running:
+            self._loading.run(
+                stepsWhile(lambda: self._isThere(parameters), self._load(parameters)), self._end, self._fail
+            )
+
+    def _isThere(self, parameters):
+        """Else the scene was closed, or the module."""
+        return self._session.parameterNode is not None and parameters.parameterNode.GetScene() is not None
+
+    def _end(self, _loaded):
+        if self._session.parameterNode is not None:
+            self._session.statusMessage.emit(_("The sample pair is loaded and chosen; press Register."), [])
+
+    def _fail(self, error):
         with self._session.messages.guard():
-            self._load(self._session.parameterNode)
-        self._session.statusMessage.emit(_("The sample pair is loaded and chosen; press Register."), [])
+            raise error

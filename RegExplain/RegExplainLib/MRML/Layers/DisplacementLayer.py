@@ -6,7 +6,7 @@ import SimpleITK as sitk
 from regexplain.volumes.geometry import subsampling_step
 
 from ..Conversion import LPS_TO_RAS
-from ..Places import displacementMm
+from ..Places import Movement
 from .GlyphLayer import niceCeiling
 from .Layer import noDeformationError
 from .MapLayer import MapLayer, interpolateColors
@@ -29,9 +29,10 @@ class DisplacementLayer(MapLayer):
         if self.resultNodes.deformation is None:
             raise noDeformationError(self.resultNodes.record, "there is no displacement to show")
         size = self.resultNodes.fixed.GetImageData().GetDimensions()
-        return displacementMm(self.resultNodes, subsampling_step(size, VOXEL_LIMIT))
+        return Movement(self.resultNodes), subsampling_step(size, VOXEL_LIMIT)
 
-    def _image(self, lengths, place):
+    def _image(self, movement, step):
+        lengths, place = movement.mm(step)
         image, toLps = sitk.GetImageFromArray(lengths.astype(np.float32)), LPS_TO_RAS @ place
         spacing = np.linalg.norm(toLps[:3, :3], axis=0)
         image.SetSpacing(spacing.tolist())

@@ -9,8 +9,9 @@ from slicer.util import NodeModify
 from regexplain.errors import BadInputError
 
 from ..ArrowField import arrowField
+from ..Conversion import gridOf
 from ..NodeExport import segmentMask
-from ..Places import anatomyBounds, displacementMm, tissueOf
+from ..Places import Movement, segmentedBounds, tissueOf
 from .ColorBar import addColorBar, setTitle, showColorBar
 from .Layer import Layer, noDeformationError
 
@@ -161,12 +162,21 @@ class GlyphLayer(Layer):
         if self.displayNode3D is not self.displayNode:
             self.displayNode3D.SetGlyphDisplayRangeMinMm(max(shortest, self._shortestIn3D()))
 
-    def _build(self):
-        result = self.resultNodes
-        if result.deformation is None:
-            raise noDeformationError(result.record, "there are no arrows")
+    def prepare(self):
+        """Of the arrows' lengths and of their field."""
+        if self.resultNodes.deformation is None:
+            raise noDeformationError(self.resultNodes.record, "there are no arrows")
+        movement, bounds = Movement(self.resultNodes), segmentedBounds(self.resultNodes)
+
+        def make():
+            field = arrowField(movement.vectors, movement.geometry, movement.scan.tissue())
+            return *lengthsAbout(movement, bounds), field
+
+        return make
+
+    def _build(self, made=None):
+        lengths, volume, field = made or self.prepare()()
         node = self._addNode("vtkMRMLTransformNode", "Displacement arrows (display only)", "transform")
-        lengths, volume = self._lengths()
         node.SetAttribute(LENGTHS, json.dumps({"percentiles": lengths, "volume": volume}))
         maxMm = niceCeiling(lengths[-1])
         colors = self._addColors(maxMm)
@@ -178,7 +188,7 @@ class GlyphLayer(Layer):
         self.setSpacing(spacing)
         self.setScale(next((n for n in SCALES if n * lengths[95] >= VISIBLE_SHARE * spacing), 1))
         self.setThreshold(HIDDEN_SHARE * maxMm)
-        self._setField("moving", None)
+        self._takeField(field, "moving", None)
 
     def _addDisplay(self, colors, maxMm, inSlices):
         display = self.scene.AddNewNodeByClass("vtkMRMLTransformDisplayNode")
@@ -193,16 +203,6 @@ class GlyphLayer(Layer):
         display.SetVisualizationMode(list(FORMS).index("arrows"))
         self.node("transform").AddAndObserveDisplayNodeID(display.GetID())
 
-    def _lengths(self):
-        """(percentiles 0 to 100 of the displacement in mm, mm³) of the tissue about the anatomy."""
-        lengths, place = displacementMm(self.resultNodes)
-        low, high = indexBox(anatomyBounds(self.resultNodes), place, lengths.shape)
-        near = lengths[tuple(slice(a, b) for a, b in zip(low, high, strict=True))]
-        moved = near[near > 0]
-        if moved.size == 0:
-            return [0.0] * 101, 0.0
-        return np.percentile(moved, range(101)).tolist(), float(moved.size * abs(np.linalg.det(place[:3, :3])))
-
     def _shortestIn3D(self):
         """How long an arrow must be to be among the ARROWS_IN_3D longest; of one segment all are wanted."""
         if self.segment is not None:
@@ -212,11 +212,16 @@ class GlyphLayer(Layer):
         return known["percentiles"][int(100 * max(0, 1 - ARROWS_IN_3D / arrows))] if arrows else 0
 
     def _setField(self, towards, segment):
-        node = self.node("transform")
         inside = self._segmentMask(segment) if self.form == "arrows" else None
+        deformation = self.resultNodes.deformation
+        inverse = deformation.GetTransformFromParent().GetInverse() if towards == "fixed" else None
+        self._takeField(arrowField(*gridOf(deformation), inside, inverse), towards, segment)
+
+    def _takeField(self, field, towards, segment):
+        node = self.node("transform")
         node.SetAttribute(TOWARDS, towards)
         node.SetAttribute(SEGMENT, None if segment is None else str(segment))
-        node.SetAndObserveTransformToParent(arrowField(self.resultNodes.deformation, towards, inside))
+        node.SetAndObserveTransformToParent(field)
 
     def _segmentMask(self, label):
         """(z, y, x) bool, on the fixed scan's grid; all tissue for None."""
@@ -250,6 +255,17 @@ class GlyphLayer(Layer):
         for display in self._displays:
             display.SetVisibility(visible)
             showColorBar(display, visible)
+
+
+def lengthsAbout(movement, bounds):
+    """(percentiles 0 to 100 of the displacement in mm, mm³) of the tissue within (3, 2) RAS mm; of all for None."""
+    lengths, place = movement.mm()
+    low, high = indexBox(movement.scan.bounds() if bounds is None else bounds, place, lengths.shape)
+    near = lengths[tuple(slice(a, b) for a, b in zip(low, high, strict=True))]
+    moved = near[near > 0]
+    if moved.size == 0:
+        return [0.0] * 101, 0.0
+    return np.percentile(moved, range(101)).tolist(), float(moved.size * abs(np.linalg.det(place[:3, :3])))
 
 
 def indexBox(bounds, place, shape):

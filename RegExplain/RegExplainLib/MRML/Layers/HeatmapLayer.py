@@ -8,7 +8,7 @@ from regexplain.cards.stages import describe_stage
 from regexplain.errors import BadInputError
 from regexplain.report import wording
 
-from ..Places import tissueOf
+from ..Places import Scan
 from .MapLayer import MapLayer
 from .RecordedImage import readRecordedImage
 
@@ -79,11 +79,11 @@ class HeatmapLayer(MapLayer):
     def _sceneData(self):
         if self._entry is None:
             raise BadInputError(f"This result has no heatmap of the stage '{self.stage}'; run Explain first.")
-        return (tissueOf(self.resultNodes.node(self.space)),)
+        return (Scan(self.resultNodes.node(self.space)),)
 
-    def _image(self, inside):
+    def _image(self, scan):
         image = readRecordedImage(self.resultNodes, self._entry, "heatmap", "Explain")
-        masked = sitk.GetImageFromArray(np.where(inside, sitk.GetArrayViewFromImage(image), np.float32(0)))
+        masked = sitk.GetImageFromArray(np.where(scan.tissue(), sitk.GetArrayViewFromImage(image), np.float32(0)))
         masked.CopyInformation(image)
         return masked
 

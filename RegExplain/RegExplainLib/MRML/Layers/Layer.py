@@ -44,7 +44,7 @@ class Layer:
     def add(self, *made):
         """Make the nodes, unless they are there, and show them; returns the layer.
 
-        made: what was made before for them, where a kind of layer can (MapLayer.prepare).
+        made: what the function of `prepare` gave.
         Raises BadInputError where the result lacks what is needed; the scene is then as it was.
         """
         if not self.added:
@@ -56,6 +56,14 @@ class Layer:
                 raise
         self.show()
         return self
+
+    def prepare(self):
+        """A function that makes what takes long, to be given to `add`; None where nothing does. It touches no scene,
+        so any thread may call it.
+
+        Raises BadInputError where the result lacks what is needed, as the function does.
+        """
+        return None
 
     def show(self):
         """Show the layer on the scan it belongs on; layers on the other scan, and others of its kind, are hidden."""
@@ -102,6 +110,4 @@ def noDeformationError(record, lacking):
     """The error for an affine result, that cannot have `lacking`, a clause."""
     if record.get("transform"):
         return BadInputError(f"This transform is affine, so {lacking}; choose a deformable one.")
-    return BadInputError(
-        f"This registration is affine only, so {lacking}; register with a model that fits the scans."
-    )
+    return BadInputError(f"This registration is affine only, so {lacking}; register with a model that fits the scans.")

@@ -92,10 +92,7 @@ class MapLayer(Layer):
         return np.array(ijkToRas.MultiplyPoint((i, j, k, 1)))[:3]
 
     def prepare(self):
-        """A function that makes what takes long, to be given to `add`. It touches no scene, so any thread may call it.
-
-        Raises BadInputError where the values are not to be had, as the function does.
-        """
+        """Of the values."""
         found = self._sceneData()
 
         def make():
