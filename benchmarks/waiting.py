@@ -313,6 +313,7 @@ def choose_sample_pair(panel: Any) -> None:
 
     slicer.mrmlScene.Clear(False)
     panel.ui.samplePairButton.click()
+    wait_until(lambda: panel.session.parameterNode.movingSegmentation is not None)
     panel.session.parameterNode.model = MODEL
     panel.session.parameterNode.processorOnly = True
 

@@ -75,8 +75,10 @@ def story(panel):
     """(name of the picture, sections open in it, what to do before it)."""
     ui = panel.ui
 
-    def click(button):
-        return lambda: press(panel, button)
+    def loadPair():
+        from panel.fixtures import loadSamplePair
+
+        loadSamplePair(panel)
 
     def explain():
         ui.stageSelector.currentIndex = ui.stageSelector.findText("Decoder")
@@ -109,7 +111,7 @@ def story(panel):
     return [
         ("getting-started", ("tour", "inputs"), lambda: None),
         ("no-model-fits", ("inputs",), lambda: chooseSmallScans(panel)),
-        ("inputs", ("inputs", "register"), click(ui.samplePairButton)),
+        ("inputs", ("inputs", "register"), loadPair),
         ("model-card", ("inputs",), ui.modelCardButton.click),
         ("result", ("register", "result"), lambda: (ui.modelCardButton.click(), press(panel, ui.registerButton))),
         ("explain", ("explain",), explain),

@@ -318,6 +318,22 @@ def test_the_panel_says_plainly_that_no_model_fits(panel, volumes, worker):
     assert not panel.ui.showArrowsCheckBox.enabled
 
 
+def test_the_panel_says_plainly_why_the_bending_was_not_kept_and_what_to_do(panel, volumes, worker):
+    import json
+
+    worker("affine")
+    press(panel, panel.ui.registerButton)
+    record = panel.session.result.record | {"not_kept": "brain-t1-flair"}
+    panel.session.result.node("record").SetText(json.dumps(record))
+    panel.session.changed.emit()
+    from RegExplainLib.GUI.Sections.RegisterSection import registrationSummary
+
+    for words in (panel.ui.explainReasonLabel.text, registrationSummary(record)):
+        assert "less alike after" in words and "choose brain-t1-flair by its name under Model" in words
+    assert "no installed model fits" not in registrationSummary(record)
+    assert "not bent, so there are no figures by region" in panel.ui.regionsLabel.text
+
+
 def test_the_inputs_stay_as_they_were(panel, volumes, worker):
     import slicer
 

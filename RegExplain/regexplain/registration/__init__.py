@@ -99,6 +99,7 @@ def register(
         **pair.masks,
     )
     used = None if deformation.displacement is None else card
+    not_kept = card.name if card is not None and used is None else None
     model_values = None if used is None else model_record(used, deformation.better, named, pair.grids)
     settings = {
         "device": "cpu" if network is None else str(network.device),
@@ -106,7 +107,7 @@ def register(
         "seed": SEED,
         "refine": refine if deformation.refined else 0,
     }
-    result.record = registration_record(result, initial, linear, deformation, model_values, settings, log)
+    result.record = registration_record(result, initial, linear, deformation, model_values, not_kept, settings, log)
     if landmarks is not None:
         enter_landmarks(result, landmarks, log.warn, deformation.left_out)
         if deformation.left_out is None:

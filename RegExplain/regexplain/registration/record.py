@@ -25,10 +25,12 @@ def registration_record(
     linear: LinearPart,
     deformation: Deformation,
     model: dict[str, Any] | None,
+    not_kept: str | None,
     settings: dict[str, Any],
     log: Log,
 ) -> dict[str, Any]:
-    """initial: the transform between the images when nothing is done yet; None is as their headers say."""
+    """initial: the transform between the images when nothing is done yet; None is as their headers say.
+    not_kept: the model whose deformation was left out."""
     record: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "regexplain_version": __version__,
@@ -42,6 +44,8 @@ def registration_record(
         "heatmaps": [],
         "components": None,
     }
+    if not_kept is not None:
+        record["not_kept"] = not_kept
     record |= measure_registration(result, initial, log.warn, deformation.regions)
     log.finish()
     return record | {"seconds": log.seconds, "warnings": log.warnings}

@@ -62,13 +62,31 @@ def displacement_sentences(record: Mapping[str, Any]) -> list[str]:
         return transform_sentences(record)
     if record["kind"] == "affine":
         turn, shift, scale = (record["alignment"][name] for name in ("rotation_deg", "translation_mm", "scale"))
+        if record["alignment"]["kind"] == "headers":
+            return [
+                "The moving image was left where the scans' headers put it, and not deformed.",
+                *rejection_sentences(record),
+            ]
         return [
             "The moving image was aligned as a whole and not deformed.",
+            *rejection_sentences(record),
             f"It was turned by {turn:.1f}°, shifted by {millimetres(shift)} and scaled by {scale:.2f}.",
         ]
     lengths = record["displacement_mm"]
     mean, most = millimetres(lengths["mean"]), millimetres(lengths["max"])
     return [f"Beyond the alignment, the moving image was deformed by {mean} on average and {most} at most."]
+
+
+def rejection_sentences(record: Mapping[str, Any]) -> list[str]:
+    """Why there is no deformation though a model fitted, and what to do; nothing where none was left out."""
+    model = record.get("not_kept")
+    if model is None:
+        return []
+    return [
+        f"The model {model} deformed it too, but the two images were less alike after that than after the alignment "
+        "alone, so only the alignment was kept.",
+        f"To see that deformation nevertheless, register again and choose {model} by its name (--model {model}).",
+    ]
 
 
 def transform_sentences(record: Mapping[str, Any]) -> list[str]:
@@ -217,6 +235,28 @@ def segments_note(record: Mapping[str, Any]) -> str:
     if record["segments"][0].get("jacobian"):
         sentences.append("Volume: of the segment's tissue in the moving image, over that in the fixed one.")
     return " ".join(sentences)
+
+
+def region_rows(record: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Rows of what was moved where no segment was given: the structures that the network itself sees, the most moved
+    first, and the whole image; none where nothing was deformed."""
+    if record["kind"] == "affine" or record["segments"]:
+        return []
+    regions = sorted(record.get("regions", []), key=lambda row: -row["displacement_mm"]["mean"])
+    return [*regions, {"name": "Whole image", "displacement_mm": record["displacement_mm"]}]
+
+
+def regions_reading(record: Mapping[str, Any]) -> str:
+    """Whose the regions are, and what the table shows."""
+    beyond = f"Moved: the length of the displacement, beyond {first_step(record)}"
+    own = "For Dice and figures of your own structures register with segmentations."
+    if not record.get("regions"):
+        return f"{beyond}, the air about the body too. {own}"
+    return (
+        f"Structures as {record['model']['name']} itself sees them in the fixed image, roughly and unchecked, the most "
+        f"moved first. {beyond}; of the whole image the air about the body counts too. Volume: of the region's tissue "
+        f"in the moving image, over that in the fixed one. {own}"
+    )
 
 
 def decomposition_sentences(decomposition: Mapping[str, Any]) -> list[str]:

@@ -75,6 +75,50 @@ def test_the_first_sentence_says_how_far_the_image_was_deformed(result):
     assert text.index("1.23 mm on average") < text.index("Segment by segment")
 
 
+REGIONS = [
+    {
+        "label": label,
+        "name": name,
+        "volume_ml": 7.5,
+        "displacement_mm": {"mean": mean, "p95": 2 * mean, "max": 3 * mean},
+        "jacobian": {"mean": 1.25, "min": 0.5, "share_folded": 0.0},
+    }
+    for label, name, mean in ((1, "left thalamus", 1.5), (2, "brainstem", 2.5))
+]
+
+
+def test_without_segments_what_moved_is_told_by_the_networks_own_regions(result):
+    """The most moved first, marked as its own; then the whole image."""
+    result.record |= {"segments": [], "dice": None, "regions": REGIONS}
+    text = Page(render_report(result)).text
+    assert "Region by region, as the network sees them" in text and "Segment by segment" not in text
+    assert "brainstem 7.5 ml 2.50 mm 5.00 mm 7.50 mm × 1.25 left thalamus 7.5 ml 1.50 mm" in text
+    assert text.index("left thalamus") < text.index("Whole image")
+    assert "Structures as synthetic itself sees them in the fixed image, roughly and unchecked" in text
+
+
+def test_without_segments_and_regions_the_whole_image_is_told(result):
+    result.record |= {"segments": [], "dice": None, "displacement_mm": {"mean": 1.25, "p95": 2.5, "max": 5.0}}
+    text = Page(render_report(result)).text
+    assert "Without segmentations" in text and "Whole image 1.25 mm 2.50 mm 5.00 mm" in text
+    assert "register with segmentations" in text and "Region by region" not in text
+
+
+def test_with_segments_there_is_no_table_of_regions(result):
+    result.record["regions"] = REGIONS
+    assert "brainstem" not in Page(render_report(result)).text
+
+
+@pytest.mark.parametrize("kind", ["affine", "headers"])
+def test_where_the_deformation_was_not_kept_it_is_said_why_and_what_to_do(result, kind):
+    result.record |= {"kind": "affine", "model": None, "not_kept": "brain-t1-flair", "segments": [], "dice": None}
+    result.record["alignment"]["kind"] = kind
+    text = Page(render_report(result)).text
+    assert "less alike after that than after the alignment alone, so only the alignment was kept" in text
+    assert "choose brain-t1-flair by its name (--model brain-t1-flair)" in text
+    assert ("was left where the scans' headers put it" in text) == (kind == "headers")
+
+
 @pytest.mark.parametrize(
     ("after", "sentence"), [(0.784, "rose to 0.78"), (0.2, "fell to 0.20"), (0.301, "stayed at 0.30")]
 )

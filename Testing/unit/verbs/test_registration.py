@@ -210,7 +210,7 @@ def test_fewer_than_no_refining_steps_are_refused():
 @pytest.mark.slow
 def test_none_is_affine_only_and_asks_no_model():
     record = register(fixed, moving, "none", threads=1).record
-    assert record["kind"] == "affine" and record["model"] is None
+    assert record["kind"] == "affine" and record["model"] is None and "not_kept" not in record
     assert not any("No installed model fits" in text for text in record["warnings"])
 
 
@@ -235,8 +235,9 @@ def test_an_answer_that_is_worse_than_the_alignment_is_dropped_by_auto_and_said_
     assert any("less alike than after the alignment alone" in text for text in result.record["warnings"])
     if kind == "affine":
         assert result.record["model"] is None and result.transform.displacement is None
+        assert result.record["not_kept"] == "hippocampus"
     else:
-        assert result.record["model"]["better"] is False
+        assert result.record["model"]["better"] is False and "not_kept" not in result.record
 
 
 def test_the_models_own_answer_is_kept(result):

@@ -32,7 +32,7 @@ class ResultSection:
         rows, bySegment = self._rows(), bool(result is not None and result.record["segments"])
         self._table.show(rows, segmentColumn() if bySegment else regionColumn())
         ui.segmentTable.visible = bool(rows)
-        ui.regionsLabel.text = "" if bySegment or not rows else regionsNote(result.record)
+        ui.regionsLabel.text = "" if bySegment or result is None else regionsNote(result.record)
         ui.regionsLabel.visible = bool(ui.regionsLabel.text)
         for button in (ui.copyTableButton, ui.tableNodeButton):
             button.enabled = bool(self._table.rows)
@@ -118,7 +118,9 @@ def regionRows(record):
 
 
 def regionsNote(record):
-    """Whose the regions are, as the user gave none."""
+    """Whose the regions are, as the user gave none, or why there are none."""
+    if record["kind"] == "affine":
+        return _("The moving scan was moved as a whole and not bent, so there are no figures by region.")
     if record.get("regions"):
         text = _(
             "By region, the most moved first: structures as {model} itself sees them in the fixed scan, roughly and "
