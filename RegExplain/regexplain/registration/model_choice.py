@@ -65,7 +65,7 @@ def _first_fitting(
 ) -> tuple[Choice, list[str]]:
     """The first card that was made for images like these, by their size and by what they show, and why those before it
     were not."""
-    refusals = []
+    refusals: list[str] = []
     for card in cards:
         outside = card.domain_violations(pair.grids)
         reason = outside[0] if outside else _not_made_for(card, pair) or _too_large_for(card, pair)
