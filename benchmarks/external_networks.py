@@ -18,7 +18,6 @@ import os
 import time
 from pathlib import Path
 
-import numpy as np
 import SimpleITK as sitk
 import torch
 from torch import Tensor
@@ -59,7 +58,14 @@ BACKBONE = {
 NETWORKS = {
     "voxelmorph": {
         "class": "voxelmorph.nn.models.VxmPairwise",
-        "options": {"ndim": 3, "source_channels": 1, "target_channels": 1, "nb_features": [8, 16, 16]},
+        "options": {
+            "ndim": 3,
+            "source_channels": 1,
+            "target_channels": 1,
+            "nb_features": [8, 16, 16],
+            "activations": "leaky_relu",
+            "flow_initializer": 0.1,
+        },
     },
     "monai-localnet": {"class": "monai.networks.nets.LocalNet", "options": LOCALNET, "call": "concatenated"},
     "monai-voxelmorph": {"class": "monai.networks.nets.VoxelMorph", "options": {"backbone": BACKBONE}},
@@ -162,16 +168,12 @@ def used(name: str, folder: Path) -> str:
     assert found is not None
     share = 1 - found.own_error
     record = result.record
-    dice = {when: np.mean(list(values.values())) for when, values in _dice(record).items()}
+    dice = record["dice"]
     consistency = record["inverse_consistency_mm"]["mean"]
     return (
-        f"| {name} | {100 * share:.0f} % | {dice['before']:.3f} → {dice['after']:.3f} | "
+        f"| {name} | {100 * share:.0f} % | {dice['aligned']:.3f} → {dice['after']:.3f} | "
         f"{record['displacement_mm']['mean']:.2f} | {consistency:.2f} | {seconds:.1f} |"
     )
-
-
-def _dice(record: dict) -> dict[str, dict[str, float]]:
-    return {when: record["dice"][when] for when in ("aligned", "after")}
 
 
 if __name__ == "__main__":

@@ -25,10 +25,9 @@ from .conversion import read_weights
 from .drafts import Draft
 from .network import ExternalNetwork
 from .self_check import SelfCheck, made_volume, self_check
-from .tree import cells_of, main_stage, modules_of
+from .tree import main_stage, measured_cells, modules_of
 
 STEPS = "Reading the weights", "Making the network", "Trying the network", "Checking the convention"
-SMALL = 64  # voxels: a canvas on which to see how a network's cells lie
 
 
 def import_model(
@@ -67,7 +66,7 @@ def import_model(
                 "gives a volume of features."
             )
     if not stages and (row := main_stage(rows)):
-        place = {"module": row["module"], "image": "fixed", "cells": _cells(network, row["module"], volume)}
+        place = {"module": row["module"], "image": "fixed", "cells": measured_cells(network, row["module"], volume)}
         card.values["network"]["stages"] = {"main": place}
     values |= {"modules": rows, "parameters": sum(p.numel() for p in foreign.parameters())}
     found = None
@@ -135,17 +134,6 @@ def _volume(model: Model, image: sitk.Image | None) -> tuple[Tensor, tuple[float
         return model.volume(image, canvas), canvas.spacing
     volume = made_volume(card.canvas_size[::-1]).to(model.device)
     return volume, tuple(card.values["canvas"].get("spacing_mm", (1.0, 1.0, 1.0)))
-
-
-def _cells(network: ExternalNetwork, path: str, volume: Tensor) -> str:
-    """On a small canvas where the network takes one, as it takes gradients to see."""
-    small = made_volume([min(n, SMALL) for n in volume.shape[2:]]).to(volume.device)
-    for tried in (small, volume):
-        try:
-            return cells_of(network, path, tried, tried)
-        except (BadInputError, RuntimeError):
-            continue
-    return external.CELLS[0]
 
 
 def _free_folder(name: str, replace: bool) -> Path:

@@ -51,7 +51,7 @@ class ExternalNetwork(RegistrationNetwork):
         self.network, self.convention, self.name = network, convention, name
         self.stages = {stage: place["image"] for stage, place in stages.items()}
         self.module_paths = {stage: place["module"] for stage, place in stages.items()}
-        self._corners = {place for s, p in stages.items() if p["cells"] == "corners" for place in (s, p["module"])}
+        self._cells = {place: own["cells"] for stage, own in stages.items() for place in (stage, own["module"])}
 
     @classmethod
     def load(cls, card: ModelCard, weights: Path) -> ExternalNetwork:
@@ -132,7 +132,12 @@ class ExternalNetwork(RegistrationNetwork):
         return {path: next(known, "fixed")}
 
     def on_canvas(self, stage: str, cells: Tensor, shape) -> Tensor:
-        return from_corners(cells, shape) if stage in self._corners else resize(cells, shape)
+        """As the card says where the cells lie; of a module that it does not name, as measured on a made image."""
+        if stage not in self._cells:
+            from .tree import measured_cells
+
+            self._cells[stage] = measured_cells(self, stage, cells.new_zeros(1, 1, *shape))
+        return from_corners(cells, shape) if self._cells[stage] == "corners" else resize(cells, shape)
 
     def refined(self, output: RegistrationOutput, raw: Tensor, shape) -> RegistrationOutput:
         """The answer after the motion of the velocity `raw`; the inverse the other way round."""

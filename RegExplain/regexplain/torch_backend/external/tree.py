@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from ...cards.external import CELLS
+from ...errors import BadInputError
 from ..attribution.modules import record_outputs
 from .network import ExternalNetwork
+from .self_check import made_volume
 
 CORNER = 0.5  # of the way from a cell's first voxel to its middle
 SAMPLES = 8
+FEW = 4  # cells along an axis: with fewer a map says nothing of where
+SMALL = 64  # voxels: a canvas on which to see how a network's cells lie
 
 
 def modules_of(network: ExternalNetwork, fixed: Tensor, moving: Tensor) -> list[dict[str, Any]]:
-    """One row a module whose output is one volume of features: {"module", "channels", "size": [x, y, z], "cells"},
-    in the order in which they are called. One pass of the network.
+    """One row a module whose output is one volume of features: {"module", "channels", "size": [x, y, z]},
+    in the order of the network's tree. One pass of the network.
     """
     paths = [path for path, module in network.root.named_modules() if path]
     with torch.no_grad(), record_outputs(network.root, paths) as calls:
@@ -30,8 +36,22 @@ def modules_of(network: ExternalNetwork, fixed: Tensor, moving: Tensor) -> list[
 
 
 def main_stage(rows: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """The coarsest module of the most channels, the last of them to be called: what the network knows of the whole."""
-    return min(rows, key=lambda row: (row["size"], -row["channels"]), default=None)
+    """The coarsest module, of these the one of the most channels: what the network knows of the whole, but for those of
+    too few cells to say where."""
+    told = [row for row in rows if min(row["size"]) >= FEW] or rows
+    return min(told, key=lambda row: (prod(row["size"]), -row["channels"]), default=None)
+
+
+def measured_cells(network: ExternalNetwork, path: str, volume: Tensor) -> str:
+    """As `cells_of`, on a small canvas where the network takes one, as it takes gradients to see; "centred" where
+    nothing tells. volume: of the canvas' size."""
+    small = made_volume([min(n, SMALL) for n in volume.shape[2:]]).to(volume.device)
+    for tried in (small, volume):
+        try:
+            return cells_of(network, path, tried, tried)
+        except (BadInputError, RuntimeError):
+            continue
+    return CELLS[0]
 
 
 def cells_of(network: ExternalNetwork, path: str, fixed: Tensor, moving: Tensor) -> str:

@@ -115,8 +115,8 @@ def test_a_network_to_which_each_image_is_resized_by_itself_sees_both_whole(tmp_
 
 @pytest.mark.parametrize("corners", [False, True], ids=["pooled", "strided"])
 @pytest.mark.parametrize("method", ["grad-cam", "hirescam"])
-@pytest.mark.parametrize("stage", ["main", "layer"])
-def test_the_heat_of_a_planted_layer_lies_on_its_cause(corners, method, stage, tmp_path):
+@pytest.mark.parametrize("stage", ["main", "layer", "layer by its path alone"])
+def test_the_heat_of_a_planted_layer_lies_on_its_cause(corners, method, stage, tmp_path, monkeypatch):
     """Cells of strided convolutions begin at the first voxel; laid in the middle they would be 1.5 voxels off."""
     size, spacing = [32, 32, 32], [1.0, 1.0, 1.0]
     network = own_class("Planted", corners=corners)
@@ -127,8 +127,11 @@ def test_the_heat_of_a_planted_layer_lies_on_its_cause(corners, method, stage, t
     at = np.array([16.0, 12.0, 20.0]) if corners else np.array([17.5, 13.5, 21.5])  # in the middle of a cell
     fixed, moving = bright_spot(at, blank), bright_spot(np.array([8.0, 8.0, 8.0]), blank)
     result = register(fixed, moving, "mine", initial_transform=IDENTITY, device="cpu")
-    wanted = place["module"] if stage == "layer" else stage
-    [heat] = explain(result, [wanted], method=method, device="cpu")
+    if stage == "layer by its path alone":  # the card says nothing of it, so that its place has to be measured
+        renamed = {"other": {"module": "scale_of_nothing", "cells": "centred"}}
+        monkeypatch.setitem(card.values["network"], "stages", renamed)
+        monkeypatch.setattr(registry, "own_cards", lambda: [card])
+    [heat] = explain(result, ["main" if stage == "main" else place["module"]], method=method, device="cpu")
     assert heat.grid == "fixed"
     assert np.linalg.norm(hottest_point(heat.image) - at) < 0.5
 
