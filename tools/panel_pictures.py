@@ -80,7 +80,12 @@ def story(panel):
 
         loadSamplePair(panel)
 
+    def layOut():
+        ui.resultLayoutCheckBox.checked = True
+        settle(lambda: panel.session.result and ui.resultLayoutCheckBox.checked and ownViews())
+
     def explain():
+        ui.resultLayoutCheckBox.checked = False
         ui.stageSelector.currentIndex = ui.stageSelector.findText("Decoder")
         press(panel, ui.explainButton)
 
@@ -114,6 +119,7 @@ def story(panel):
         ("inputs", ("inputs", "register"), loadPair),
         ("model-card", ("inputs",), ui.modelCardButton.click),
         ("result", ("register", "result"), lambda: (ui.modelCardButton.click(), press(panel, ui.registerButton))),
+        ("result-layout", ("result",), layOut),
         ("explain", ("explain",), explain),
         ("motions", ("motions",), play),
         ("parts", ("motions",), decompose),
@@ -158,19 +164,35 @@ def chooseSmallScans(panel):
 
 def press(panel, button):
     """Click, and wait until the job that this starts has ended."""
-    import slicer
-
     if not button.enabled:
         raise SystemExit(f"{button.text}: {button.toolTip}")
     button.click()
-    deadline = time.monotonic() + TIMEOUT_S
-    while panel.session.job:
+    settle(lambda: not panel.session.job)
+    if errors:
+        raise SystemExit(errors[0])
+
+
+def settle(done):
+    """Let the application run until that is so, and half a second more for what its timers do."""
+    import slicer
+
+    deadline, settled = time.monotonic() + TIMEOUT_S, None
+    while settled is None or time.monotonic() < settled + 0.5:
         if time.monotonic() > deadline:
             raise SystemExit("The worker takes too long.")
         slicer.app.processEvents()
         time.sleep(0.01)
-    if errors:
-        raise SystemExit(errors[0])
+        settled = settled or (time.monotonic() if done() else None)
+
+
+def ownViews():
+    """Names of the views of a layout of the module's own, from left to right, where one is on show."""
+    import slicer
+    from RegExplainLib.MRML.CustomLayout import RESULT
+    from RegExplainLib.MRML.ResultLayout import ResultLayout
+
+    node = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLLayoutNode")
+    return list(ResultLayout.labels) if node is not None and node.GetViewArrangement() == RESULT else []
 
 
 def saveWindow(widget, panel, sections, path):
@@ -201,7 +223,7 @@ def saveWindow(widget, panel, sections, path):
 
 
 def viewsPixmap():
-    """The slice and 3D views as they are now, at their places in Slicer's default layout."""
+    """The views of the module's own layout side by side, else Slicer's slice and 3D views in its default layout."""
     from PySide6.QtCore import QRect, Qt
     from PySide6.QtGui import QColor, QImage, QPainter, QPixmap
 
@@ -210,20 +232,29 @@ def viewsPixmap():
     layout = slicer.app.layoutManager()
     offscreen = {name: layout.sliceWidget(name).sliceView().offscreen for name in layout.sliceViewNames()}
     offscreen["1"] = layout.threeDWidget(0).threeDView().offscreen
-    side = VIEWS_WIDTH // 2
-    whole = QPixmap(2 * side, 2 * (side + BAR_HEIGHT))
+    own = ownViews()
+    views, columns = (dict.fromkeys(own, "#7F7F7F"), len(own)) if own else (VIEWS, 2)
+    side = VIEWS_WIDTH // columns
+    whole = QPixmap(columns * side, len(views) // columns * (side + BAR_HEIGHT))
     whole.fill(Qt.black)
     painter = QPainter(whole)
-    for number, (name, color) in enumerate(VIEWS.items()):
+    for number, (name, color) in enumerate(views.items()):
         picture = offscreen[name].render()
-        rows, columns, channels = picture.shape
-        image = QImage(picture.tobytes(), columns, rows, channels * columns, QImage.Format_RGB888)
-        x, y = number % 2 * side, number // 2 * (side + BAR_HEIGHT)
+        height, width, channels = picture.shape
+        image = QImage(picture.tobytes(), width, height, channels * width, QImage.Format_RGB888)
+        x, y = number % columns * side, number // columns * (side + BAR_HEIGHT)
         painter.fillRect(x, y, side, BAR_HEIGHT, QColor(color))
-        painter.drawText(QRect(x + 6, y, side, BAR_HEIGHT), Qt.AlignVCenter, name)
+        painter.drawText(QRect(x + 6, y, side, BAR_HEIGHT), Qt.AlignVCenter, label(name))
         painter.drawImage(QRect(x + 1, y + BAR_HEIGHT, side - 2, side - 2), image)
     painter.end()
     return whole
+
+
+def label(name):
+    """Of a view, as its bar says it."""
+    from RegExplainLib.MRML.ResultLayout import ResultLayout
+
+    return ResultLayout.labels.get(name, name)
 
 
 def save(widget, ui, sections, theme, path):
