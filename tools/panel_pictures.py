@@ -109,6 +109,11 @@ def story(panel):
         press(panel, ui.landmarksButton)
         ui.landmarksTable.cellClicked.emit(0, 0)
 
+    def uncover():
+        ui.showLandmarksCheckBox.checked = False
+        for box in (ui.showHeatmapCheckBox, ui.showArrowsCheckBox):
+            box.checked = True
+
     def explainTransform():
         ui.transformSelector.setCurrentNode(panel.session.result.deformation)
         press(panel, ui.explainTransformButton)
@@ -126,7 +131,7 @@ def story(panel):
         ("layers", ("layers",), lambda: None),
         ("compare", ("compare",), compare),
         ("landmarks", ("landmarks",), mark),
-        ("trust", ("trust", "report"), lambda: None),
+        ("trust", ("trust", "report"), uncover),
         ("transform", ("transform", "result"), explainTransform),
     ]
 

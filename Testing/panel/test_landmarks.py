@@ -90,6 +90,13 @@ def test_a_new_list_is_placed_by_clicks_on_the_scan_that_it_is_for(panel, regist
     assert interaction.GetCurrentInteractionMode() == interaction.Place and interaction.GetPlaceModePersistence()
 
 
+@pytest.mark.parametrize("name", ["landmarksButton", "changesButton"])
+def test_what_needs_no_network_is_told_of_no_device(panel, placed, name):
+    panel.session.parameterNode.processorOnly = True
+    press(panel, getattr(panel.ui, name))
+    assert "--device" not in panel.ui.logText.toPlainText().rpartition("regexplain ")[2]
+
+
 def test_landmarks_go_with_their_registration(panel, placed):
     press(panel, panel.ui.landmarksButton)
     placed.remove()

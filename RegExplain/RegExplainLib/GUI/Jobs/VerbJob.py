@@ -9,7 +9,7 @@ import slicer
 from ..Disk import diskErrors
 from .StepRunner import StepRunner
 
-WITHOUT_NETWORK = ("explain-transform",)  # verbs that know no device
+WITHOUT_NETWORK = ("explain-transform", "landmarks", "changes")  # verbs that know no device
 
 
 class VerbJob:
