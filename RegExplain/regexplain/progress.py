@@ -60,7 +60,7 @@ class TerminalProgress(Progress):
             self.bar = tqdm(total=total, desc=stage, disable=None, leave=False)
         self.bar.total = total
         if numbers:
-            self.bar.set_postfix({name: f"{value:.3f}" for name, value in numbers.items()}, refresh=False)
+            self.bar.set_postfix({name: f"{value:.4g}" for name, value in numbers.items()}, refresh=False)
         self.bar.update(done - self.bar.n)
 
     def warn(self, message: str) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,6 +64,8 @@ def cohort(
     from ..cohort.run import cohort as run
     from ..cohort.settings import Settings
 
+    if model not in ("auto", "none") and os.sep in model:
+        model = os.path.abspath(model)  # workers may run in another folder
     settings = Settings(model, refine, explain, decompose, trust, device)
     named = pairs_of(pairs, bids)
     if dry_run:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import filecmp
 import json
 import os
 import shutil
@@ -17,7 +18,7 @@ from ..errors import disk_errors
 from .descriptions import described
 from .page import write_page
 from .pairs import Pair
-from .study import Plan, Study
+from .study import FAILED, Plan, Study
 
 OWN = ("id", "kind", "model", "look", "outlier", "warnings", "notes")
 WORSE = {  # where an outlier lies: +1 above the others, -1 below
@@ -57,7 +58,15 @@ def write_group(study: Study, pairs: Sequence[Pair], plan: Plan, parquet: bool =
         write_table(study.path / "group", rows, OWN, carried, parquet)
         write_table(study.path / "segments", segments, ("id", "kind", "label", "name"), (), parquet)
         _describe_dataset(study.path)
-        write_page(study.path, rows, [_column(name) for name in carried], plan.failed)
+        if not _up_to_date(study.path):
+            write_page(study.path, rows, [_column(name) for name in carried], plan.failed)
+
+
+def _up_to_date(folder: Path) -> bool:
+    """Whether the page is younger than all that it tells of: most of a run that has nothing to do is making it."""
+    page, told = folder / "group.html", ("group.tsv", FAILED, "population/report.html")
+    made = page.stat().st_mtime_ns if page.exists() else 0
+    return all((folder / name).stat().st_mtime_ns < made for name in told if (folder / name).exists())
 
 
 def _row(pair: Pair, made: dict[str, Any]) -> dict[str, Any]:
@@ -105,14 +114,18 @@ def write_table(
         writer = csv.DictWriter(stream, columns, restval="n/a", delimiter="\t", lineterminator="\n")
         writer.writeheader()
         writer.writerows({key: "n/a" if value == "" else value for key, value in row.items()} for row in rows)
-    partial.replace(stem.with_suffix(".tsv"))
+    table = stem.with_suffix(".tsv")
+    if table.exists() and filecmp.cmp(partial, table, shallow=False):
+        partial.unlink()
+    else:
+        partial.replace(table)
     _write_json(stem.with_suffix(".json"), described(columns, own))
     if parquet:
         import pyarrow
         from pyarrow import parquet as files
 
-        table = {name: [row.get(name) for row in rows] for name in columns}
-        files.write_table(pyarrow.table(table), stem.with_suffix(".parquet"))
+        values = {name: [row.get(name) for row in rows] for name in columns}
+        files.write_table(pyarrow.table(values), stem.with_suffix(".parquet"))
 
 
 def _describe_dataset(folder: Path) -> None:

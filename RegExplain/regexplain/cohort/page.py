@@ -70,6 +70,7 @@ def write_page(
         shown={name: title for name, title in SHOWN.items() if name in plots},
         thumbnails=_thumbnails(study, rows),
         report_of=_report,
+        population=(study / "population" / "report.html").is_file(),
         percent=percent,
         spec=embedded_json(specification(points, plots, list(groups))),
         vega=javascript_bundle("window.vegaEmbed = vegaEmbed;").replace("</script", "<\\/script"),

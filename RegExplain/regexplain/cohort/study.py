@@ -26,8 +26,8 @@ class Study:
     """A folder with a result folder a pair, in `results`, and their tables."""
 
     def __init__(self, path: Path):
-        self.path = path
-        self.results = path / RESULTS
+        self.path = path.absolute()  # workers may run in another folder
+        self.results = self.path / RESULTS
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -60,6 +60,8 @@ class Study:
             return {}
 
     def note_failures(self, failures: dict[str, tuple[str, str]]) -> None:
+        if failures == self.failures() and (self.path / FAILED).exists():
+            return  # the page of the group is as old as what it tells of
         partial = self.path / f".{FAILED}"
         with disk_errors(self.path):
             with open(partial, "w", newline="", encoding="utf-8") as stream:

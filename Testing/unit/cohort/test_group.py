@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -98,6 +99,15 @@ def test_the_page_is_one_file_that_says_the_answer_and_links_each_report(study):
     assert 'src="http' not in page and "dizzy &lt;/script&gt;" in page
     specification = page.split('id="specification">')[1].split("</script>")[0]
     assert json.loads(specification)["data"]["values"][0]["id"] == "sub-1"
+
+
+def test_a_page_is_made_anew_only_when_what_it_tells_has_changed(study):
+    page, pair = study.path / "group.html", Pair("sub-1", FILES, {"age": "61", "look": "dizzy </script> &"})
+    first, plan = page.stat().st_mtime_ns, Plan(done=[pair], failed=study.failures())
+    write_group(study, [pair], plan)
+    assert page.stat().st_mtime_ns == first
+    write_group(study, [replace(pair, columns=pair.columns | {"age": "62"})], plan)
+    assert page.stat().st_mtime_ns > first and ">62<" in page.read_text(encoding="utf-8")
 
 
 def test_a_figure_far_on_the_worse_side_is_an_outlier_and_one_on_the_better_side_is_not():
