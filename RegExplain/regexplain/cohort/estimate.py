@@ -9,10 +9,10 @@ from ..cards import registry
 from ..volumes.memory import MEMORY_COSTS
 from .settings import Settings
 
-# Of one pair on one thread of an AMD EPYC, and of its folder, by benchmarks/cohort_scale.py costs (docs/scale.md):
+# Of one pair on one thread of an AMD EPYC, and of the folder of one that is deformed (docs/scale.md):
 SECONDS = {"affine": (1.0, 2.5), "latent": (1.0, 3.0), "fire": (8.0, 3.0)}  # and a million voxels of both images
 SECONDS_A_STEP = {"affine": 0.0, "latent": 0.1, "fire": 1.5}  # of --refine
-DISK_BYTES = (3e5, 20.0)  # and a voxel of both images
+DISK_BYTES = (3e5, 24.0)  # and a voxel of both images
 
 
 @dataclass(frozen=True)
