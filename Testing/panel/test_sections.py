@@ -821,7 +821,7 @@ def test_the_sample_pair_is_loaded_and_chosen(panel):
     assert panel.ui.registerButton.enabled and "Automatic: hippocampus" in panel.ui.modelSelector.currentText
 
 
-def test_the_sample_pair_is_offered_in_slicers_sample_data(module, monkeypatch, tmp_path):
+def test_the_sample_pairs_are_offered_in_slicers_sample_data(module, monkeypatch, tmp_path):
     """As Slicer's module takes it: addresses of this computer's files, their names, and their checksums."""
     import hashlib
     import sys
@@ -834,12 +834,14 @@ def test_the_sample_pair_is_offered_in_slicers_sample_data(module, monkeypatch, 
     logic = types.SimpleNamespace(registerCustomSampleDataSource=lambda **source: offered.append(source))
     monkeypatch.setitem(sys.modules, "SampleData", types.SimpleNamespace(SampleDataLogic=logic))
     slicer.app.startupSlots[-1]()
-    [source] = offered
-    lists = [source[name] for name in ("uris", "fileNames", "nodeNames", "loadFileTypes", "checksums")]
-    assert {len(values) for values in lists} == {4} and Path(source["thumbnailFileName"]).is_file()
-    for uri, checksum in zip(source["uris"], source["checksums"], strict=True):
-        path, _ = urllib.request.urlretrieve(uri, tmp_path / "copy")
-        assert checksum == "SHA256:" + hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    assert [source["sampleName"] for source in offered] == ["RegExplain sample pair", "RegExplain chest pair"]
+    assert len({name for source in offered for name in source["fileNames"]}) == 8
+    for source in offered:
+        lists = [source[name] for name in ("uris", "fileNames", "nodeNames", "loadFileTypes", "checksums")]
+        assert {len(values) for values in lists} == {4} and Path(source["thumbnailFileName"]).is_file()
+        for uri, checksum in zip(source["uris"], source["checksums"], strict=True):
+            path, _ = urllib.request.urlretrieve(uri, tmp_path / "copy")
+            assert checksum == "SHA256:" + hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
 # What is kept --------------------------------------------------------------------------------------------------------

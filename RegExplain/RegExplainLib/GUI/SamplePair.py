@@ -51,19 +51,25 @@ def _readSamplePair():
 
 
 def registerSampleData():
-    """Offer the pair in Slicer's module Sample Data: from the files of this module, so without a network."""
+    """Offer both pairs in Slicer's module Sample Data: from the files of this module, so without a network."""
     try:
         import SampleData
     except ImportError:  # a Slicer built without it
         return
-    paths = [FOLDER / f"{name}.nii.gz" for name in NAMES]
+    _registerSource(SampleData, _("RegExplain sample pair"), FOLDER, "RegExplain-", NAMES.values())
+    chest = [name.replace("sample", "chest") for name in NAMES.values()]
+    _registerSource(SampleData, _("RegExplain chest pair"), FOLDER / "chest", "RegExplain-chest-", chest)
+
+
+def _registerSource(SampleData, title, folder, prefix, nodeNames):
+    paths = [folder / f"{name}.nii.gz" for name in NAMES]
     SampleData.SampleDataLogic.registerCustomSampleDataSource(
         category="RegExplain",
-        sampleName=_("RegExplain sample pair"),
+        sampleName=title,
         thumbnailFileName=str(ICON),
         uris=[path.as_uri() for path in paths],
-        fileNames=[f"RegExplain-{path.name}" for path in paths],
-        nodeNames=list(NAMES.values()),
+        fileNames=[f"{prefix}{path.name}" for path in paths],
+        nodeNames=list(nodeNames),
         loadFileTypes=["VolumeFile", "VolumeFile", "SegmentationFile", "SegmentationFile"],
         checksums=[f"SHA256:{hashlib.sha256(path.read_bytes()).hexdigest()}" for path in paths],
     )
