@@ -237,6 +237,7 @@ def viewsPixmap():
     layout = slicer.app.layoutManager()
     offscreen = {name: layout.sliceWidget(name).sliceView().offscreen for name in layout.sliceViewNames()}
     offscreen["1"] = layout.threeDWidget(0).threeDView().offscreen
+    offscreen |= layout.lateViews
     own = ownViews()
     views, columns = (dict.fromkeys(own, "#7F7F7F"), len(own)) if own else (VIEWS, 2)
     side = VIEWS_WIDTH // columns
