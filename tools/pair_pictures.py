@@ -33,7 +33,7 @@ def draw(result, path):
         axis.set_title(title, fontsize=9)
         axis.axis("off")
     if result.transform.displacement is not None:
-        step = max(1, grid.size[0] // ARROWS)
+        step = -(-grid.size[0] // ARROWS)
         rows, columns = np.mgrid[0 : grid.size[2] : max(1, round(step / aspect)), 0 : grid.size[0] : step]
         vectors = sitk.GetArrayViewFromImage(result.transform.displacement)[rows, middle, columns] @ grid.axes
         across, up = (vectors[..., axis] / grid.spacing[axis] for axis in (0, 2))
