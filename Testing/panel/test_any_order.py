@@ -22,6 +22,7 @@ def desk(panel, worker, shown, tmp_path, monkeypatch):
     messages = panel.session.messages
     monkeypatch.setattr(messages, "askFolder", lambda title: str(tmp_path))
     monkeypatch.setattr(messages, "askFile", lambda *words: str(tmp_path / "motion.gif"))
+    monkeypatch.setattr(messages, "askExistingFile", lambda *words: "")
     monkeypatch.setattr(qt.QDesktopServices, "openUrl", lambda url: True)
     loadSamplePair(panel)
     return shown
