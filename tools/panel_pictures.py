@@ -97,23 +97,6 @@ def story(panel):
         press(panel, ui.componentsButton)
         press(panel, ui.decomposeButton)
 
-    def compare():
-        for box in (ui.showHeatmapCheckBox, ui.showArrowsCheckBox):
-            box.checked = False
-        ui.compareCollapsibleButton.collapsed = False
-        ui.compareModeSelector.currentIndex = ui.compareModeSelector.findText("Checkerboard")
-
-    def mark():
-        ui.compareCollapsibleButton.collapsed = True
-        placeLandmarks(panel)
-        press(panel, ui.landmarksButton)
-        ui.landmarksTable.cellClicked.emit(0, 0)
-
-    def uncover():
-        ui.showLandmarksCheckBox.checked = False
-        for box in (ui.showHeatmapCheckBox, ui.showArrowsCheckBox):
-            box.checked = True
-
     def explainTransform():
         ui.transformSelector.setCurrentNode(panel.session.result.deformation)
         press(panel, ui.explainTransformButton)
@@ -129,11 +112,33 @@ def story(panel):
         ("motions", ("motions",), play),
         ("parts", ("motions",), decompose),
         ("layers", ("layers",), lambda: None),
-        ("compare", ("compare",), compare),
-        ("landmarks", ("landmarks",), mark),
-        ("trust", ("trust", "report"), uncover),
+        ("compare", ("compare",), lambda: compare(panel)),
+        ("landmarks", ("landmarks",), lambda: measureLandmarks(panel)),
+        ("trust", ("trust", "report"), lambda: showLayers(panel, True)),
         ("transform", ("transform", "result"), explainTransform),
     ]
+
+
+def showLayers(panel, shown):
+    """The heatmap and the arrows; without them the landmarks stand alone."""
+    if shown:
+        panel.ui.showLandmarksCheckBox.checked = False
+    for box in (panel.ui.showHeatmapCheckBox, panel.ui.showArrowsCheckBox):
+        box.checked = shown
+
+
+def compare(panel):
+    showLayers(panel, False)
+    panel.ui.compareCollapsibleButton.collapsed = False
+    selector = panel.ui.compareModeSelector
+    selector.currentIndex = selector.findText("Checkerboard")
+
+
+def measureLandmarks(panel):
+    panel.ui.compareCollapsibleButton.collapsed = True
+    placeLandmarks(panel)
+    press(panel, panel.ui.landmarksButton)
+    panel.ui.landmarksTable.cellClicked.emit(0, 0)
 
 
 def placeLandmarks(panel):
