@@ -122,8 +122,7 @@ def remote_client(address: str) -> Iterator[Client]:
 
 def check_workers(client: Client, installation: Installation, model: str) -> None:
     """Raises RegExplainError where one of those that are there cannot do this study's pairs."""
-    workers = client.scheduler_info(n_workers=-1)["workers"]
-    if any(worker["nthreads"] > 1 for worker in workers.values()):
+    if any(threads > 1 for threads in client.nthreads().values()):
         raise BadInputError(
             "A worker does several pairs at once, which share one network; start workers with --nthreads 1, and more "
             "of them with --nworkers."

@@ -73,7 +73,7 @@ def cohort(
             with connected(workers, plan, settings) as client:
                 check_workers(client, Installation.here(settings.model), settings.model)
                 progress.note(f"Dask's dashboard: {client.dashboard_link}")
-                if not client.scheduler_info(n_workers=-1)["workers"]:
+                if not client.nthreads():
                     progress.note(NO_WORKERS)
                 run(study, plan, client, work, progress)
         study.note_failures(plan.failed)
