@@ -34,6 +34,7 @@ WORSE = {  # where an outlier lies: +1 above the others, -1 below
 }
 FAR = 3.5  # modified z-score (Iglewicz and Hoaglin 1993)
 TO_SD = 0.6745  # of the median absolute deviation, in standard deviations of a normal distribution
+ROUNDING = 6  # decimals: what lies beyond tells no two pairs apart
 FEWEST = 5  # pairs, from which one can lie apart from the others
 BIDS_FILES = {
     "transform.h5": ("from-{from}_to-{to}_mode-image_xfm", ".h5"),
@@ -91,7 +92,7 @@ def mark_outliers(rows: list[dict[str, Any]]) -> None:
     """Put into `outlier` the figures of `WORSE` that lie more than `FAR` modified z-scores from the median of all, on
     the worse side. Where more than half of all have the same value, none lies apart by this rule."""
     for name, side in WORSE.items():
-        values = np.array([row.get(name, np.nan) for row in rows], float)
+        values = np.array([row.get(name, np.nan) for row in rows], float).round(ROUNDING)
         known = values[np.isfinite(values)]
         if len(known) < FEWEST:
             continue

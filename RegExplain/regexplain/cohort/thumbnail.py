@@ -25,12 +25,14 @@ def write_thumbnail(result: RegistrationResult, path: Path) -> None:
     images = [without_padding(fixed), result.warped_moving]
     segmentations = [result.fixed_segmentation, result.warped_moving_segmentation]
     masks = [labels for labels in segmentations if labels is not None]
-    if len(masks) < 2:
+    outer = len(masks) < 2
+    if outer:
         masks = [Grid.of(fixed).image(tissue_mask(image).astype(np.uint8)) for image in images]
     greys = [_grey(sitk.GetArrayFromImage(grid.resample(image))[0]) for image in images]
     tiles = [np.repeat(grey[..., None], 3, -1) for grey in (*greys, greys[0])]
     for mask, colour in zip(masks, (RED, GOLD), strict=True):
-        tiles[2][_edge(sitk.GetArrayFromImage(grid.resample(mask, nearest=True))[0])] = colour
+        labels = grid.resample(mask, nearest=True)[:, :, 0]
+        tiles[2][_edge(sitk.GetArrayFromImage(_without_gaps(labels) if outer else labels))] = colour
     picture = sitk.GetImageFromArray(np.concatenate(tiles, 1), isVector=True)
     with itk_write_errors(path):
         sitk.WriteImage(picture, str(path), useCompression=True, compressionLevel=75)
@@ -47,6 +49,11 @@ def _slice(result: RegistrationResult) -> Grid:
         centre = centre + own.axes[:, 2] * (own.axes[:, 2] @ (middle - centre))
     side = max(own.extent[:2]) / SIDE
     return centred_grid(centre, (SIDE, SIDE, 1), (side, side, side), own.direction)
+
+
+def _without_gaps(tissue: sitk.Image) -> sitk.Image:
+    """Skull and ventricles are dark in many contrasts: only the outer outline of tissue says how two heads lie."""
+    return sitk.BinaryFillhole(sitk.BinaryMorphologicalClosing(tissue, [3, 3]))
 
 
 def _grey(values: np.ndarray) -> np.ndarray:

@@ -123,6 +123,13 @@ def test_where_most_are_the_same_nothing_is_an_outlier():
     assert not any(row["outlier"] for row in table)
 
 
+def test_what_differs_by_rounding_alone_is_no_outlier():
+    values = [1e-16, 2e-16, 3e-16, 4e-16, 5e-15, 1e-13]
+    table = [{"outlier": "", "inverse_consistency_mm_p95": value} for value in values]
+    mark_outliers(table)
+    assert not any(row["outlier"] for row in table)
+
+
 def test_pairs_are_grouped_by_few_values_or_by_thirds_of_many_numbers():
     assert grouped(["a", "b", "", "a"]) == ["a", "b", "n/a", "a"]
     thirds = grouped([str(age) for age in range(30)])
