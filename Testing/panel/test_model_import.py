@@ -5,6 +5,7 @@ import json
 import pytest
 
 from panel.fixtures import addVolume, press
+from regexplain.cards.registry import ModelCard
 from regexplain.cards.settings import HOME, own_models
 from regexplain.cards.stages import module_titles
 
@@ -89,3 +90,15 @@ def test_modules_are_offered_by_their_place_in_the_tree_and_their_size():
         {"module": "model.down.0", "channels": 16, "size": [8, 12, 16]},
     ]
     assert module_titles(rows) == {"model": "model: 8 × (16 × 24 × 32)", "model.down.0": "      0: 16 × (8 × 12 × 16)"}
+
+
+def test_the_modules_of_the_network_that_made_a_result_are_stages_to_choose(panel, registered, monkeypatch):
+    network = {"type": "external", "stages": {"bottom": {"module": "model.down"}}}
+    rows = [{"module": "model.down", "channels": 16, "size": [8, 12, 16]}]
+    card = ModelCard(None, {"name": "mine", "network": network, "modules": rows, "files": {}})
+    monkeypatch.setattr(type(panel.session.selection), "card", property(lambda self: card))
+    panel.session.changed.emit()
+    assert texts(panel.ui.stageSelector) == ["Bottom", "   down: 16 × (8 × 12 × 16)"]
+    panel.ui.stageSelector.currentIndex = 1
+    press(panel, panel.ui.explainButton)
+    assert "--stage model.down" in panel.ui.logText.toPlainText()
