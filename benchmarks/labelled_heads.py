@@ -72,6 +72,10 @@ class Head:
         for name, codes in TISSUES.items():
             if codes:
                 means[list(codes)] = TABLE[name][modality] * (1 + TISSUE_SD * random.normal())
+        return self.drawn(means, random)
+
+    def drawn(self, means: np.ndarray, random: np.random.Generator) -> sitk.Image:
+        """means: (2**16,), the intensity of each code."""
         fine = Grid.of(self.codes).image(means[sitk.GetArrayViewFromImage(self.codes)])
         grid = Grid.of(self.structures)
         image = sitk.GetArrayFromImage(grid.resample(sitk.SmoothingRecursiveGaussian(fine, SPACING_MM / 2)))

@@ -52,11 +52,16 @@ def ants_syn(fixed: sitk.Image, moving: sitk.Image) -> Found:
     return there, lambda: back
 
 
-def elastix(fixed: sitk.Image, moving: sitk.Image) -> Found:
+def elastix(
+    fixed: sitk.Image,
+    moving: sitk.Image,
+    resolutions: int = RESOLUTIONS,
+    control_points_mm: float = CONTROL_POINTS_MM,
+) -> Found:
     import itk
 
     parameters = itk.ParameterObject.New()
-    chosen = parameters.GetDefaultParameterMap("bspline", RESOLUTIONS, CONTROL_POINTS_MM)
+    chosen = parameters.GetDefaultParameterMap("bspline", resolutions, control_points_mm)
     chosen["WriteResultImage"], chosen["RandomSeed"] = ["false"], ["1"]
     parameters.AddParameterMap(chosen)
     images = [itk_image(image) for image in (fixed, moving)]
@@ -77,7 +82,7 @@ def itk_image(image: sitk.Image):
     return other
 
 
-def convex_adam(fixed: sitk.Image, moving: sitk.Image) -> Found:
+def convex_adam(fixed: sitk.Image, moving: sitk.Image, **settings: float) -> Found:
     """It knows arrays alone: the moving image is put on the fixed one's grid, and voxels (z, y, x) come back."""
     import torch
     from convexAdam.convex_adam_MIND import convex_adam_pt
@@ -85,7 +90,7 @@ def convex_adam(fixed: sitk.Image, moving: sitk.Image) -> Found:
     torch.set_num_threads(1)
     grid = Grid.of(fixed)
     arrays = [sitk.GetArrayFromImage(image) for image in (fixed, grid.resample(moving))]
-    voxels = convex_adam_pt(*arrays, dtype=torch.float32, device=torch.device("cpu"))
+    voxels = convex_adam_pt(*arrays, dtype=torch.float32, device=torch.device("cpu"), **settings)
     field = voxels[..., ::-1] * grid.spacing @ grid.axes.T
     return displacement_transform(grid.image(field, vector=True)), None
 

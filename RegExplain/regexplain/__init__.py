@@ -7,6 +7,7 @@ The names below work on SimpleITK images; torch is imported only when a model ru
     motions = regexplain.components(result)
     parts = regexplain.decompose(result)
     trust = regexplain.trust(result)
+    error = regexplain.expected_error(result)
     changed = regexplain.detect_changes(result)
     distances = regexplain.measure_landmarks(result, pairs)
     result = regexplain.explain_transform(transform, fixed, moving)
@@ -23,6 +24,7 @@ __all__ = [
     "components",
     "decompose",
     "detect_changes",
+    "expected_error",
     "explain",
     "explain_transform",
     "measure_landmarks",
@@ -37,6 +39,7 @@ _HOME = {
     "components": "explanation",
     "decompose": "explanation",
     "trust": "explanation",
+    "expected_error": "explanation",
     "explain_transform": "transform_explanation",
     "detect_changes": "changes",
     "measure_landmarks": "results.landmarks",

@@ -28,6 +28,7 @@ from .volumes.threads import device_errors, use_threads
 
 if TYPE_CHECKING:
     from .results.equivariance import Equivariance
+    from .results.expected_error import ExpectedError
     from .results.trust import Trust
     from .torch_backend.inference.model import Model
 
@@ -182,6 +183,25 @@ def equivariance(
 
     with device_errors():
         return measure_equivariance(ready, result.masked(), copies, progress)
+
+
+def expected_error(
+    result: RegistrationResult,
+    *,
+    device: str = "auto",
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> ExpectedError:
+    """How far the registration is expected to be wrong in each place, whatever made it; and where that cannot be told.
+
+    It looks at both images, the transform and nothing else; no model is needed. device: it always runs on the
+    processor, where it takes seconds.
+    """
+    use_threads(threads)
+    from .torch_backend.error_map.maps import error_maps
+
+    with device_errors():
+        return error_maps(result, progress or Progress())
 
 
 def _with_air_shares(maps: list[Heatmap], result: RegistrationResult) -> list[Heatmap]:

@@ -37,6 +37,8 @@ def make(templates, verb, arguments, kind="deformable"):
         output = Path(arguments[arguments.index("--output") + 1])
         shutil.copytree(templates / (kind if "--fixed-segmentation" in arguments else f"{kind}-bare"), output)
         addToRecord(output, {"warnings": ["Segment 3 is only in the fixed segmentation."]})
+        if "--error" in arguments:
+            addError(output)
         if verb == "explain-transform":
             addToRecord(output, {"model": None, "transform": {"words": "Tissue moves 5.0 mm towards left."}})
         return output
@@ -47,6 +49,8 @@ def make(templates, verb, arguments, kind="deformable"):
     if verb == "decompose":
         copyPart(templates, output, "components")
         addToRecord(output, {"decomposition": decomposition(full["components"]["items"])})
+    elif verb == "error":
+        addError(output)
     elif verb == "trust":
         addToRecord(output, {"trust": TRUST})
     elif verb == "changes":
@@ -154,6 +158,28 @@ TRUST = {
     "certainty": {"fixed": 0.99, "moving": 0.98},
     "maps": [],
     "warnings": ["Forward and backward maps disagree in the left hippocampus: 2.3 mm there."],
+}
+
+
+def addError(output):
+    """A map of the fixed scan's own voxels."""
+    (output / "error").mkdir(exist_ok=True)
+    shutil.copy(output / "fixed.nii.gz", output / "error" / "expected.nii.gz")
+    addToRecord(output, {"error": ERROR})
+
+
+MM = {"mean": 1.1, "p95": 2.0, "max": 4.0}
+ERROR = {
+    "estimator": {"name": "error-map", "version": "1", "sha256": "0" * 64},
+    "cell_mm": 4.0,
+    "expected_mm": MM,
+    "bound90_mm": MM,
+    "share_above_3mm": 0.04,
+    "place": "the left hippocampus",
+    "not_told": {"flat": 0.0, "missing": 0.0, "outside": 0.0},
+    "segments": [],
+    "maps": [{"name": "expected", "file": "error/expected.nii.gz", "grid": "fixed", "max_abs": 4.0}],
+    "warnings": [],
 }
 
 

@@ -496,7 +496,7 @@ def test_a_linear_transform_made_elsewhere_is_called_that_everywhere(panel, volu
     ui = panel.ui
     assert "transform made elsewhere" in ui.resultSelector.currentText
     assert "It is affine: it moves the scan as a whole." in ui.statusLabel.text
-    assert "mm on average" not in ui.statusLabel.text and "no network" in ui.explainButton.toolTip
+    assert "Displacement:" not in ui.statusLabel.text and "no network" in ui.explainButton.toolTip
 
 
 def bend(points):
@@ -740,6 +740,30 @@ def test_trust_says_what_speaks_for_and_against(panel, registered):
     assert any(name.endswith("Training images") for name in rows)
     assert "Warning: Segment 3 is only in the fixed segmentation." in panel.ui.trustLabel.text
     assert not panel.ui.trustButton.enabled
+
+
+def test_a_registration_comes_with_its_expected_error_which_can_be_seen(panel, registered):
+    assert "Expected error 1.1 mm on average; above 3 mm in 4.00 %" in panel.ui.statusLabel.text
+    rows = dict(cells(panel.ui.trustTable))
+    assert rows["✓ Expected error"].startswith("1.10 mm on average")
+    box = panel.ui.showErrorCheckBox
+    assert box.enabled and not box.checked and not panel.ui.showDoubtCheckBox.enabled
+    box.click()
+    assert box.checked and None not in {c.GetForegroundVolumeID() for c in registered.sliceComposites()}
+    box.click()
+    assert {c.GetForegroundVolumeID() for c in registered.sliceComposites()} == {None}
+
+
+def test_the_error_of_an_earlier_registration_is_estimated_on_demand(panel, registered):
+    import json
+
+    record = {key: value for key, value in registered.record.items() if key != "error"}
+    registered.node("record").SetText(json.dumps(record))
+    panel.session.changed.emit()
+    assert not panel.ui.showErrorCheckBox.enabled and panel.ui.errorButton.enabled
+    press(panel, panel.ui.errorButton)
+    assert panel.ui.showErrorCheckBox.enabled
+    assert panel.ui.statusLabel.text.startswith("Expected error 1.1 mm")
 
 
 def test_the_indicators_of_a_model_of_two_contrasts_are_measured_and_warned_of(panel, registered, monkeypatch):

@@ -9,6 +9,7 @@ from .changes import changes
 from .cohort import cohort
 from .components import components
 from .decompose import decompose
+from .error import error
 from .evaluate import evaluate
 from .explain import explain
 from .explain_transform import explain_transform
@@ -30,7 +31,7 @@ def main() -> None:
     """Register two volumes and see why the network moved what it moved."""
 
 
-for verb in (register, explain, components, decompose, trust, landmarks, changes, explain_transform, scene):
+for verb in (register, explain, components, decompose, trust, error, landmarks, changes, explain_transform, scene):
     main.add_command(verb)
 for verb in (models, import_model, cohort, population, train, evaluate, reproduce, study):
     main.add_command(verb)

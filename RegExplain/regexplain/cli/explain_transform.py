@@ -7,7 +7,7 @@ import click
 from ..progress import Progress
 from .landmarks import landmark_options
 from .pair import Pair, series_options
-from .verb import verb
+from .verb import error_option, expected_error_of, verb
 
 FILE = click.Path(path_type=Path)
 
@@ -28,6 +28,7 @@ FILE = click.Path(path_type=Path)
     help="One of the moving image; segments belong together by name.",
 )
 @landmark_options()
+@error_option
 @click.option("--overwrite", is_flag=True, help="Replace an earlier result at RESULT.")
 @verb
 def explain_transform(
@@ -41,6 +42,7 @@ def explain_transform(
     moving_segmentation: Path | None,
     fixed_landmarks: Path | None,
     moving_landmarks: Path | None,
+    error: bool,
     overwrite: bool,
     progress: Progress,
 ) -> str:
@@ -69,5 +71,5 @@ def explain_transform(
     pair.measure(points, result)
     pair.prepend_warnings(result)
     del given  # as large as the images, perhaps, and no longer needed
-    result.save(output, overwrite)
+    result.save(output, overwrite, expected_error_of(result, progress) if error else [])
     return str(output)

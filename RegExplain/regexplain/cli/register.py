@@ -7,7 +7,7 @@ import click
 from ..progress import Progress
 from .landmarks import landmark_options
 from .pair import Pair, series_options
-from .verb import model_options, verb
+from .verb import error_option, expected_error_of, model_options, verb
 
 
 @click.command()
@@ -66,6 +66,7 @@ from .verb import model_options, verb
     is_flag=True,
     help="Let the landmarks pull on the refinement; each is also measured where it was not used.",
 )
+@error_option
 @click.option("--overwrite", is_flag=True, help="Replace an earlier result at RESULT.")
 @model_options
 @verb
@@ -85,6 +86,7 @@ def register(
     initial_transform: Path | None,
     refine: int,
     use_landmarks: bool,
+    error: bool,
     overwrite: bool,
     device: str,
     threads: int | None,
@@ -123,5 +125,6 @@ def register(
     if not use_landmarks:
         pair.measure(points, result)
     pair.prepend_warnings(result)
-    result.save(output, overwrite)
+    parts = expected_error_of(result, progress, threads=threads) if error else []
+    result.save(output, overwrite, parts)
     return str(output)

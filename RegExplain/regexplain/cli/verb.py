@@ -8,7 +8,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,6 +17,7 @@ from ..progress import JsonProgress, Progress, TerminalProgress
 
 if TYPE_CHECKING:
     from ..results.folder import ResultPart
+    from ..results.registration_result import RegistrationResult
 
 
 def verb(function: Callable[..., str | None]) -> Callable[..., None]:
@@ -86,6 +87,21 @@ def result_model_option(function: Callable) -> Callable:
     return click.option("--model", metavar="FILE", help="The model that made the result, where it is not installed.")(
         function
     )
+
+
+def error_option(function: Callable) -> Callable:
+    """--error, of a verb that makes a result."""
+    return click.option("--error", is_flag=True, help="Add the expected error, as `regexplain error` does.")(function)
+
+
+def expected_error_of(result: RegistrationResult, progress: Progress, **options: Any) -> list[ResultPart]:
+    """The part that --error asks for, and its warnings."""
+    from ..explanation import expected_error
+
+    found = expected_error(result, progress=progress, **options)
+    for warning in found.warnings:
+        progress.warn(warning)
+    return [found]
 
 
 def model_options(function: Callable) -> Callable:

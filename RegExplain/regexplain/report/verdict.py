@@ -11,6 +11,7 @@ from . import wording
 
 LOW_DICE = 0.5  # below it more of the two segments lies apart than together
 SAME_DICE = 0.005  # two figures that print alike
+LARGE_ERROR_SHARE = 0.05  # of what can be told
 LARGE_AIR_SHARE = 0.5  # of a heatmap: then most of it says nothing of the anatomy
 MARKS = {"ok": "✓", "look": "!", "unknown": "?"}
 
@@ -33,7 +34,8 @@ def checks(record: Mapping[str, Any], voxel_mm: float | None, two_contrasts: boo
 
     two_contrasts: whether the model can measure the three indicators of trust.
     """
-    found = [_overlap(record), _folding(record["jacobian"]), _there_and_back(record, voxel_mm)]
+    found = [*_error(record.get("error")), _overlap(record), _folding(record["jacobian"])]
+    found.append(_there_and_back(record, voxel_mm))
     if record["model"] is not None:
         found = [_domain(record["model"]), _population(record.get("population")), *found]
         if record["model"].get("better") is not None:
@@ -62,6 +64,20 @@ def verdict(found: Sequence[Check]) -> str:
         return f"Look closely before you rely on it: {len(standing_out)} of {len(found)} checks {stand} ({listed})."
     rest = f", and {unknown} could not be made" if unknown else ""
     return f"None of the {len(found)} checks stands out{rest}; look at the outlines and arrows before you rely on it."
+
+
+def _error(error: Mapping[str, Any] | None) -> list[Check]:
+    """A row where the error was estimated."""
+    if not error:
+        return []
+    name, mean = "Expected error", wording.millimetres(error["expected_mm"]["mean"])
+    if not error["place"]:
+        return [Check(name, "unknown", "There is nothing in these images that it could be told by.")]
+    share, bound = wording.percent(error["share_above_3mm"]), wording.millimetres(error["bound90_mm"]["mean"])
+    words = f"{mean} on average, nine of ten below {bound}; above 3 mm in {share} of what can be told."
+    if error["share_above_3mm"] > LARGE_ERROR_SHARE:
+        return [Check(name, "look", f"{words[:-1]}, most in {error['place']}.")]
+    return [Check(name, "ok", words)]
 
 
 def _overlap(record: Mapping[str, Any]) -> Check:

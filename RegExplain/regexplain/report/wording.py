@@ -41,20 +41,43 @@ def first_step(record: Mapping[str, Any]) -> str:
 
 
 def all_warnings(record: Mapping[str, Any]) -> list[str]:
-    """Of the registration, then of its indicators and landmarks."""
-    parts = [record.get(name) or {"warnings": []} for name in ("trust", "landmarks")]
+    """Of the registration, then of its expected error, indicators and landmarks."""
+    parts = [record.get(name) or {"warnings": []} for name in ("error", "trust", "landmarks")]
     return [*record["warnings"], *(warning for part in parts for warning in part["warnings"])]
 
 
 def headline(record: Mapping[str, Any]) -> list[str]:
     """The answer first: what moved, how far and how well, a sentence each."""
+    first, *others = displacement_sentences(record)
     return [
-        *displacement_sentences(record),
+        first,
+        *expected_error_sentences(record),
+        *others,
         *most_moved_sentence(record),
         overlap_sentence(record),
         *landmark_sentences(record),
         folding_sentence(record),
     ]
+
+
+NOT_TOLD = {"flat": "is flat", "missing": "is missing in the moving image", "outside": "lies outside one of the images"}
+MENTIONED = 0.01  # of the tissue
+
+
+def expected_error_sentences(record: Mapping[str, Any]) -> list[str]:
+    """How far the registration is expected to be wrong, and of how much of it that cannot be told; nothing where it
+    was not estimated."""
+    found = record.get("error")
+    if not found:
+        return []
+    shares = found["not_told"]
+    unknown = [f"{percent(shares[key])} {words}" for key, words in NOT_TOLD.items() if shares[key] > MENTIONED]
+    rest = f" Of the tissue, {', '.join(unknown)}: nothing can be told there." if unknown else ""
+    if not found["place"]:
+        return [f"Nowhere can an error be told.{rest}"]
+    mean, share = f"{found['expected_mm']['mean']:.1f} mm", found["share_above_3mm"]
+    above = f"above 3 mm in {percent(share)} of what can be told, most in {found['place']}"
+    return [f"Expected error {mean} on average; {above if share else 'nowhere above 3 mm'}.{rest}"]
 
 
 def displacement_sentences(record: Mapping[str, Any]) -> list[str]:
@@ -415,6 +438,10 @@ CAPTIONS = {
     "registration carries its counterpart. On the fixed image.",
     "landmarks-moving": "The same on the moving image: the line begins where the registration carries the landmark of "
     "the fixed image.",
+    "error-expected": "How far the registration is expected to be wrong, in mm; clear where it cannot be told.",
+    "error-bound90": "What nine errors of ten are expected to stay below, in mm; clear where it cannot be told.",
+    "error-doubt": "What made the estimator expect an error in the worst place: warm colours raised it, cool ones "
+    "lowered it.",
     "trust-symmetry": "Where the forward and the backward map disagree, in millimetres.",
     "trust-homogeneity-fixed": "Where the network's judge sees the fixed image and its copy made from the moving one "
     "differently.",

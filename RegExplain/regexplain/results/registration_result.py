@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from ..transforms.itk import RegistrationTransform, read_transform
 from ..volumes.geometry import Grid
 from ..volumes.images import mask_image, write_image
 from ..volumes.intensities import background_value
-from .folder import ResultFolder, new_result
+from .folder import ResultFolder, ResultPart, new_result
 
 SEGMENTATIONS = ("fixed_segmentation", "moving_segmentation")
 MASKS = ("fixed_mask", "moving_mask")
@@ -51,8 +52,9 @@ class RegistrationResult:
             return None
         return Grid.of(self.fixed).resample(self.moving_segmentation, self.transform.itk(), nearest=True)
 
-    def save(self, path: str | Path, overwrite: bool = False) -> ResultFolder:
-        """Write the result folder, whole or not at all. Raises BadInputError where it exists, unless `overwrite`."""
+    def save(self, path: str | Path, overwrite: bool = False, parts: Sequence[ResultPart] = ()) -> ResultFolder:
+        """Write the result folder with these parts, whole or not at all. Raises BadInputError where it exists, unless
+        `overwrite`."""
         with new_result(path, self.record, overwrite) as staging:
             for name in IMAGES:
                 image = getattr(self, name)
@@ -60,6 +62,8 @@ class RegistrationResult:
                     write_image(image, staging / f"{name}.nii.gz")
             self.transform.write(staging / "transform.h5")
             self.inverse_transform.write(staging / "inverse_transform.h5")
+            for part in parts:
+                part.add_to(self.record, staging, staging)
             write_report(ResultFolder(staging, self.record))
         return ResultFolder.open(path)
 

@@ -1,5 +1,7 @@
 from slicer.i18n import tr as _
 
+from regexplain.report.wording import expected_error_sentences
+
 from ...MRML import NodeExport
 from ...MRML.Layers import DisplacementLayer, GlyphLayer
 from ..Jobs.InputFiles import InputFiles
@@ -24,7 +26,7 @@ class RegisterSection:
         """Steps that write the chosen nodes into `scratch` and end in the verb's arguments, which name them."""
         chosen = self._session.parameterNode
         NodeExport.checkInitialTransform(chosen.initialTransform, chosen.moving)
-        options = ["--output", str(scratch / "result"), "--model", chosen.model]
+        options = ["--output", str(scratch / "result"), "--model", chosen.model, "--error"]
         if chosen.initialTransform is not None:
             path = NodeExport.writeLinearTransform(chosen.initialTransform, scratch / "initial.tfm")
             options += ["--initial-transform", path]
@@ -96,6 +98,7 @@ def registrationSummary(record):
         sentences.append(
             _("Mean Dice of the segments: {before:.2f} before, {after:.2f} after.").format(**record["dice"])
         )
+    sentences += expected_error_sentences(record)
     population = record.get("population")  # results of earlier versions have none
     if population and not any(stand["atypical"] for stand in population.values()):
         sentences.append(_("Both scans are like those that the model was trained on."))

@@ -1,5 +1,7 @@
 from slicer.i18n import tr as _
 
+from regexplain.report.wording import expected_error_sentences
+
 from ...MRML.TransformExport import writeTransform
 from ..Jobs.InputFiles import InputFiles
 from .JobButton import JobButton
@@ -31,7 +33,7 @@ class TransformSection:
         path = writeTransform(chosen.transform, chosen.fixed, scratch / "transform")
         files = yield from InputFiles.write(chosen, scratch)
         self._segmentNames = files.segmentNames
-        arguments = ["explain-transform", path, "--output", str(scratch / "result")]
+        arguments = ["explain-transform", path, "--output", str(scratch / "result"), "--error"]
         for role, volume in files.volumes.items():
             arguments += [f"--{role}", volume]
         return arguments + files.segmentationOptions
@@ -44,4 +46,5 @@ class TransformSection:
         record = result.record
         affine = _("It is affine: it moves the scan as a whole.")
         beyond = affine if record["kind"] == "affine" else displacementText(record)
-        self._session.statusMessage.emit(f"{record['transform']['words']}\n{beyond}", record["warnings"])
+        sentences = [record["transform"]["words"], beyond, *expected_error_sentences(record)]
+        self._session.statusMessage.emit("\n".join(sentences), record["warnings"])

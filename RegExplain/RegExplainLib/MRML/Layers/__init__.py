@@ -6,6 +6,7 @@ from .AnimationLayer import AnimationLayer
 from .ChangesLayer import ChangesLayer
 from .DisplacementLayer import DisplacementLayer
 from .EquivarianceLayer import EquivarianceLayer
+from .ErrorLayer import TITLES, ErrorLayer
 from .GlyphLayer import GlyphLayer
 from .HeatmapLayer import HeatmapLayer
 from .InverseConsistencyLayer import InverseConsistencyLayer
@@ -23,6 +24,7 @@ __all__ = [
     "ChangesLayer",
     "DisplacementLayer",
     "EquivarianceLayer",
+    "ErrorLayer",
     "GlyphLayer",
     "HeatmapLayer",
     "InverseConsistencyLayer",
@@ -47,6 +49,8 @@ def availableLayers(resultNodes):
         if record.get("inverse_consistency_mm"):
             layers.append(InverseConsistencyLayer(resultNodes))
     layers += [HeatmapLayer(resultNodes, heatmap_name(heatmap)) for heatmap in record["heatmaps"]]
+    maps = (found["name"] for found in (record.get("error") or {"maps": []})["maps"] if found["name"] in TITLES)
+    layers += [ErrorLayer(resultNodes, name) for name in maps]
     layers += [TrustLayer(resultNodes, found["name"]) for found in (record.get("trust") or {"maps": []})["maps"]]
     if record.get("equivariance"):
         layers.append(EquivarianceLayer(resultNodes))

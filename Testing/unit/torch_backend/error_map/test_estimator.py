@@ -1,0 +1,95 @@
+"""The estimator that ships finds an error that was planted, and its result is the same every time."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from regexplain import RegistrationResult, expected_error
+from regexplain.errors import BadInputError
+from regexplain.results.expected_error import STATES
+from regexplain.torch_backend.error_map.estimator import FOLDER, Estimator
+from regexplain.transforms.itk import RegistrationTransform, affine_transform, grid_points
+from regexplain.volumes.geometry import Grid
+
+PLANTED_MM, WIDTH_MM = 5.0, 16.0
+
+
+def textured(size=(76, 70, 64), spacing=2.0, seed=0) -> sitk.Image:
+    """A ball of smooth noise in air, in an oblique grid."""
+    random = np.random.default_rng(seed)
+    noise = sitk.GetImageFromArray(random.normal(size=size[::-1]))
+    array = sitk.GetArrayFromImage(sitk.SmoothingRecursiveGaussian(noise, 1.6))
+    z, y, x = np.ogrid[tuple(slice(-1, 1, n * 1j) for n in size[::-1])]
+    array = np.where(x**2 + y**2 + z**2 < 0.9, 10 + 2 * array / array.std(), 0)
+    array += 0.1 * random.normal(size=array.shape)
+    turn = sitk.Euler3DTransform()
+    turn.SetRotation(0.1, -0.15, 0.2)
+    return Grid(size, (spacing,) * 3, (10.0, -20.0, 30.0), tuple(turn.GetMatrix())).image(array.astype(np.float32))
+
+
+def result_of(fixed: sitk.Image, moving: sitk.Image, displacement: np.ndarray | None) -> RegistrationResult:
+    grid = Grid.of(fixed)
+    identity = affine_transform(np.eye(3), np.zeros(3))
+    field = None if displacement is None else grid.image(displacement, vector=True)
+    transform = RegistrationTransform(identity, field)
+    return RegistrationResult(fixed, moving, transform, RegistrationTransform(identity), record={})
+
+
+def bump(grid: Grid, place: np.ndarray) -> np.ndarray:
+    """(z, y, x, 3) LPS mm: PLANTED_MM towards +x at `place`, falling off as a Gaussian."""
+    away = np.linalg.norm(grid_points(grid) - place, axis=-1)
+    return PLANTED_MM * np.exp(-((away / WIDTH_MM) ** 2) / 2)[..., None] * np.array([1.0, 0, 0])
+
+
+@pytest.mark.parametrize("index", [(30, 40, 28), (46, 30, 36)])
+def test_a_planted_error_of_5_mm_is_found_at_its_place_and_size(index):
+    fixed = textured()
+    place = Grid.of(fixed).world(np.array(index))
+    found = expected_error(result_of(fixed, fixed, bump(Grid.of(fixed), place)), threads=1)
+    values = sitk.GetArrayFromImage(found.expected)
+    peak = Grid.of(fixed).world(np.array(np.unravel_index(values.argmax(), values.shape)[::-1]))
+    assert np.linalg.norm(peak - place) <= found.cell_mm * np.sqrt(3)
+    assert abs(values.max() - PLANTED_MM) <= 1.0
+    bound = sitk.GetArrayFromImage(found.bound90)
+    assert (bound >= values).all() and bound[tuple(index[::-1])] >= PLANTED_MM
+
+
+def test_two_images_that_lie_on_each_other_have_hardly_any_error_and_air_has_none_to_tell():
+    fixed = textured()
+    found = expected_error(result_of(fixed, fixed, None), threads=1)
+    told = sitk.GetArrayFromImage(found.told)
+    values = sitk.GetArrayFromImage(found.expected)
+    assert np.median(values[told == STATES["told"]]) < 0.5
+    assert told[0, 0, 0] == 0 and (values[told != STATES["told"]] == 0).all()
+
+
+def test_a_result_is_the_same_every_time_and_for_every_storage_of_the_scan():
+    fixed = textured((50, 46, 44))
+    one, two = (sitk.GetArrayFromImage(expected_error(result_of(fixed, fixed, None)).expected) for _ in range(2))
+    assert np.array_equal(one, two)
+    flipped = sitk.Flip(fixed, (True, False, True))
+    other = expected_error(result_of(flipped, flipped, None)).expected
+    back = sitk.GetArrayFromImage(Grid.of(fixed).resample(other))
+    inside = slice(8, -8)
+    assert np.abs(back - one)[inside, inside, inside].mean() < 0.1
+
+
+def test_damaged_weights_are_refused(tmp_path):
+    shutil.copytree(FOLDER, tmp_path / "e")
+    data = bytearray((tmp_path / "e" / "weights.safetensors").read_bytes())
+    data[-1] ^= 1
+    (tmp_path / "e" / "weights.safetensors").write_bytes(data)
+    with pytest.raises(BadInputError, match="estimator of the error map is damaged"):
+        Estimator.load(tmp_path / "e")
+
+
+def test_it_is_as_small_as_its_card_says():
+    card = json.loads((FOLDER / "card.json").read_text(encoding="utf-8"))
+    network = Estimator.load().network
+    count = sum(p.numel() for p in network.parameters())
+    assert count == card["parameters"] < 200_000
+    train, calibrate, test = (set(card["training"][key]) for key in ("subjects", "calibrated_on", "tested_on"))
+    assert not (train & calibrate or train & test or calibrate & test)

@@ -1,0 +1,97 @@
+"""Train the estimator of the error map on the cases of error_map_cases.py, calibrate it, and write it with its card.
+
+    .venv/bin/python benchmarks/error_map_training.py build/error-map/cases --output build/error-map/estimator
+
+The weights of the training subjects' cases; the bound's factors from the calibration subjects' (README.md beside this
+file). What ships lies in RegExplain/regexplain/estimators/error-map.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.numpy import save_file
+
+from error_map_cases import SPLIT, UNSEEN
+from measuring import processor, use_one_thread
+from regexplain.cards.quantization import in_eight_bits
+from regexplain.cards.registry import CARD, WEIGHTS, sha256
+from regexplain.torch_backend.networks.error import ErrorNetwork
+from regexplain.torch_backend.networks.weights import load_weights
+from regexplain.torch_backend.training.error_map.cases import SeenCase
+from regexplain.torch_backend.training.error_map.trainer import calibrated, told, trained
+
+OPTIONS: dict[str, Any] = {"reaches": [1, 3], "widths": [64, 32]}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("cases", type=Path)
+    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--steps", type=int, default=1200)
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args()
+    use_one_thread()
+    train, held_out = (seen_cases(arguments.cases, part) for part in ("train", "calibrate"))
+    print(f"{len(train)} cases to train, {len(held_out)} to calibrate", flush=True)
+    network = trained(train, arguments.steps, seed=arguments.seed, watched=held_out, say=say, **OPTIONS)
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    write_weights(network, arguments.output / WEIGHTS)
+    load_weights(network, arguments.output / WEIGHTS)  # what is calibrated is what ships, in 8 bits
+    calibration = calibrated([told(network, case) for case in held_out], [case.about["engine"] for case in held_out])
+    write_card(arguments, network, len(train), len(held_out), calibration)
+
+
+def say(text: str) -> None:
+    print(text, flush=True)
+
+
+def seen_cases(folder: Path, part: str) -> list[SeenCase]:
+    return [case for case in map(SeenCase.read, sorted(folder.glob(f"{part}_*.npz"))) if case.told.sum() > 100]
+
+
+def write_weights(network: ErrorNetwork, path: Path) -> None:
+    arrays = {name: values.numpy() for name, values in network.state_dict().items()}
+    exact = {name: arrays.pop(name) for name in ("shift", "scale")}
+    save_file(in_eight_bits(arrays) | exact, str(path))
+
+
+def write_card(
+    arguments: argparse.Namespace, network: ErrorNetwork, trained_on: int, calibrated_on: int, found
+) -> None:
+    card = {
+        "card_version": 1,
+        "name": "error-map",
+        "title": "How many mm a registration is wrong, in each cell of 4 mm, whatever made it",
+        "version": "1",
+        "intended_use": "To show where a registration of two images of one head should be looked at again. Research.",
+        "limits": "Not a medical device. It learnt from T1, T2 and FLAIR images of heads and from made contrasts "
+        "of heads, moved by known smooth warps; it cannot tell errors in flat tissue, and sees none that leaves them "
+        "as alike as they were. docs/trust.md has what was measured, and for which images its bounds do not hold.",
+        "data": "SynthSeg's training label maps (Billot et al. 2023, Apache-2.0); Lesjak et al. 2016 and 2017 (CC-BY)",
+        "licence": "CC BY 4.0",
+        "network": OPTIONS,
+        "calibration": {name: [round(v, 5) for v in values] for name, values in found.items()},
+        "training": {
+            "subjects": SPLIT["train"],
+            "calibrated_on": SPLIT["calibrate"],
+            "tested_on": SPLIT["test"],
+            "engines_unseen": list(UNSEEN),
+            "cases": {"train": trained_on, "calibrate": calibrated_on},
+            "steps": arguments.steps,
+            "seed": arguments.seed,
+            "machine": f"one thread of {processor()}, torch {torch.__version__}",
+            "command": "benchmarks/error_map_cases.py, then benchmarks/error_map_training.py",
+        },
+        "parameters": sum(p.numel() for p in network.parameters()),
+        "files": {WEIGHTS: sha256(arguments.output / WEIGHTS)},
+    }
+    (arguments.output / CARD).write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
