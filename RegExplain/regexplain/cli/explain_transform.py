@@ -7,7 +7,7 @@ import click
 from ..progress import Progress
 from .landmarks import landmark_options
 from .pair import Pair, series_options
-from .verb import error_option, expected_error_of, verb
+from .verb import error_option, offered_error_of, verb
 
 FILE = click.Path(path_type=Path)
 
@@ -71,5 +71,5 @@ def explain_transform(
     pair.measure(points, result)
     pair.prepend_warnings(result)
     del given  # as large as the images, perhaps, and no longer needed
-    result.save(output, overwrite, expected_error_of(result, progress) if error else [])
+    result.save(output, overwrite, offered_error_of(result, progress) if error else [])
     return str(output)

@@ -7,7 +7,7 @@ import click
 from ..progress import Progress
 from .landmarks import landmark_options
 from .pair import Pair, series_options
-from .verb import error_option, expected_error_of, model_options, verb
+from .verb import error_option, model_options, offered_error_of, verb
 
 
 @click.command()
@@ -125,6 +125,6 @@ def register(
     if not use_landmarks:
         pair.measure(points, result)
     pair.prepend_warnings(result)
-    parts = expected_error_of(result, progress, threads=threads) if error else []
+    parts = offered_error_of(result, progress, threads=threads) if error else []
     result.save(output, overwrite, parts)
     return str(output)

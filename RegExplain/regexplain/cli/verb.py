@@ -91,11 +91,19 @@ def result_model_option(function: Callable) -> Callable:
 
 def error_option(function: Callable) -> Callable:
     """--error, of a verb that makes a result."""
-    return click.option("--error", is_flag=True, help="Add the expected error, as `regexplain error` does.")(function)
+    words = "Add the expected error, as `regexplain error` does, where it was measured on such images: heads."
+    return click.option("--error", is_flag=True, help=words)(function)
+
+
+def offered_error_of(result: RegistrationResult, progress: Progress, **options: Any) -> list[ResultPart]:
+    """What --error asks for: nothing for images that the estimator was not measured on."""
+    from ..results.expected_error import was_measured_on
+
+    return expected_error_of(result, progress, **options) if was_measured_on(result.fixed) else []
 
 
 def expected_error_of(result: RegistrationResult, progress: Progress, **options: Any) -> list[ResultPart]:
-    """The part that --error asks for, and its warnings."""
+    """The part, its warnings said."""
     from ..explanation import expected_error
 
     found = expected_error(result, progress=progress, **options)

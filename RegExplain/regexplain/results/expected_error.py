@@ -17,11 +17,21 @@ from .landmarks import enter_expected
 from .trust import describe_position
 
 LARGE_MM = 3.0
+MEASURED_MM = 100.0  # the longest side of the smallest images that the bounds were measured on: heads
+NOT_MEASURED = (
+    "How well the error of such small images can be told was not measured, only that of heads. Take the expected error "
+    "as a hint of where to look, and not as millimetres."
+)
 STATES = {"told": 1, "flat": 2, "missing": 3, "outside": 4}  # in told.nii.gz; 0 is no tissue
 STEP_MM = 1 / 64  # of the maps, so that they compress
 FILES = {"expected": "error/expected.nii.gz", "bound90": "error/bound90.nii.gz", "told": "error/told.nii.gz"}
 DOUBT = "error/doubt.nii.gz"
 WORST_SHARE = 0.02  # of the tissue that can be told: the place that is named
+
+
+def was_measured_on(fixed: sitk.Image) -> bool:
+    """Whether it was measured on images like this one, as far as its size tells."""
+    return bool(Grid.of(fixed).extent.max() >= MEASURED_MM)
 
 
 @dataclass

@@ -7,7 +7,7 @@ import SimpleITK as sitk
 import torch
 
 from ...progress import Progress
-from ...results.expected_error import STATES, STEP_MM, ExpectedError
+from ...results.expected_error import NOT_MEASURED, STATES, STEP_MM, ExpectedError, was_measured_on
 from ...results.registration_result import RegistrationResult
 from ...volumes.geometry import Grid
 from .cells import cell_pair
@@ -43,6 +43,8 @@ def error_maps(result: RegistrationResult, progress: Progress, estimator: Estima
         result.fixed_segmentation,
         doubt,
     )
+    if not was_measured_on(result.fixed):
+        made.warnings.append(NOT_MEASURED)
     progress.report("Expected error", STAGES, STAGES)
     return made
 

@@ -8,8 +8,10 @@ import pytest
 import SimpleITK as sitk
 
 from regexplain import RegistrationResult, expected_error
+from regexplain.cli.verb import offered_error_of
 from regexplain.errors import BadInputError
-from regexplain.results.expected_error import STATES
+from regexplain.progress import Progress
+from regexplain.results.expected_error import NOT_MEASURED, STATES
 from regexplain.torch_backend.error_map.estimator import FOLDER, Estimator
 from regexplain.transforms.itk import RegistrationTransform, affine_transform, grid_points
 from regexplain.volumes.geometry import Grid
@@ -93,3 +95,11 @@ def test_it_is_as_small_as_its_card_says():
     assert count == card["parameters"] < 200_000
     train, calibrate, test = (set(card["training"][key]) for key in ("subjects", "calibrated_on", "tested_on"))
     assert not (train & calibrate or train & test or calibrate & test)
+
+
+def test_small_images_that_were_never_measured_get_the_map_on_demand_only_and_with_a_warning():
+    fixed = textured((40, 36, 34), 1.0)
+    result = result_of(fixed, fixed, None)
+    assert offered_error_of(result, Progress()) == []
+    assert expected_error(result).warnings == [NOT_MEASURED]
+    assert expected_error(result_of(textured(), textured(), None)).warnings == []

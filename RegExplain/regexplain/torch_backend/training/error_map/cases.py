@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -38,9 +39,10 @@ class SeenCase:
         if not kept.exists() or kept.stat().st_mtime < path.stat().st_mtime:
             seen = cls.of(KnownCase.load(path))
             kept.parent.mkdir(exist_ok=True)
-            about = np.array([f"{key}={value}" for key, value in seen.about.items()])
+            entries = np.array([f"{key}={value}" for key, value in seen.about.items()])
             arrays = {"features": seen.features.half(), "error": seen.error, "told": seen.told}
-            np.savez(kept, about=about, cell_mm=seen.cell_mm, **{name: a.numpy() for name, a in arrays.items()})
+            stored_arrays: dict[str, Any] = {name: tensor.numpy() for name, tensor in arrays.items()}
+            np.savez(kept, about=entries, cell_mm=seen.cell_mm, **stored_arrays)
         with np.load(kept) as stored:
             about = dict(str(entry).split("=", 1) for entry in stored["about"])
             tensors = (torch.from_numpy(stored[name]) for name in ("features", "error", "told"))
