@@ -119,7 +119,7 @@ def test_a_move_that_fails_puts_the_old_part_back(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Path, "replace", refused)
     with pytest.raises(OSError, match="in use"):
-        folder_module._replace(tmp_path / "new", tmp_path / "old")
+        folder_module.replace(tmp_path / "new", tmp_path / "old")
     assert (tmp_path / "old/keep.txt").read_text(encoding="utf-8") == "kept"
 
 
