@@ -68,7 +68,7 @@ def test_half_and_double_are_equally_strong_and_no_change_is_white_and_clear(res
     layer = JacobianLayer(result).add()
     low, high = layer.range
     assert low == 0 and high >= 1.5
-    colors, shares = layer._shades(np.array([1 / high, 1.0, high]), high)
+    colors, shares = layer._colorsOf(np.array([1 / high, 1.0, high]), high)
     np.testing.assert_allclose(shares, [-1, 0, 1], atol=1e-9)
     assert colors[1].min() > 0.95 and np.ptp(colors[1]) < 0.01
     table = layer.node("colors").GetLookupTable()
