@@ -32,6 +32,7 @@ COMPONENTS = LatentComponents(np.eye(2), np.zeros(2), np.array([2.0, 0.5]), np.a
 @dataclass
 class Card:
     canvas_centred_on, canvas_fits_pair, intensities = "image", False, "normalised"
+    canvas_fits_image, memory_bytes = False, None
     canvas_size = SIZE
     canvas_spacing = SPACING
     name = "known"

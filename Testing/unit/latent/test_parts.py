@@ -123,6 +123,7 @@ def test_without_segments_all_bright_tissue_counts_and_no_more_parts_come_than_t
 @dataclass
 class Card:
     canvas_centred_on, canvas_fits_pair, intensities = "image", False, "normalised"
+    canvas_fits_image, memory_bytes = False, None
     canvas_size = (16, 16, 16)
     canvas_spacing = (3.0, 3.0, 3.0)
     name, structures = "small", {}  # the network reads no segments out

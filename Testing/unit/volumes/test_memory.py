@@ -5,6 +5,7 @@ import pytest
 import SimpleITK as sitk
 
 import sample_pair
+from external_models import allowed, imported, own_class, write_draft
 from regexplain.cards import registry
 from regexplain.errors import BadInputError
 from regexplain.registration import register
@@ -16,6 +17,7 @@ WORK = {
     "affine": lambda fixed, moving: register(fixed, moving),
     "latent": lambda fixed, moving: register(fixed, moving, "hippocampus"),
     "fire": lambda fixed, moving: register(fixed, moving, "brain-t1-flair"),
+    "external": lambda fixed, moving: register(fixed, moving, "mine"),
     "explain-transform": lambda fixed, moving: explain_transform(sitk.TranslationTransform(3), fixed, moving),
 }
 
@@ -25,7 +27,10 @@ def image(size) -> sitk.Image:
 
 
 @pytest.mark.parametrize("work", MEMORY_COSTS)
-def test_each_kind_of_work_is_refused_by_its_own_measure(monkeypatch, work):
+def test_each_kind_of_work_is_refused_by_its_own_measure(monkeypatch, work, tmp_path):
+    if work == "external":
+        allowed(monkeypatch, tmp_path)
+        imported(write_draft(tmp_path, own_class("ShiftFinder")))
     fixed, moving = (10, 20, 30), (40, 20, 10)
     cost = MEMORY_COSTS[work]
     needed = cost.fixed * np.prod(fixed) + cost.moving * np.prod(moving) + cost.bytes

@@ -21,6 +21,7 @@ BFLOAT16_MM = 0.1  # at most, of up to 2 SD of each of the leading components; b
 @dataclass
 class Card:
     canvas_centred_on, canvas_fits_pair, intensities = "image", False, "normalised"
+    canvas_fits_image, memory_bytes = False, None
     canvas_size = SIZE
 
 

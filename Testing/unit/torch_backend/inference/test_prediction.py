@@ -37,6 +37,7 @@ class KnownNetwork(RegistrationNetwork):
 @dataclass
 class Card:
     canvas_centred_on, canvas_fits_pair, intensities = "image", False, "normalised"
+    canvas_fits_image, memory_bytes = False, None
     canvas_size = SIZE
     canvas_spacing = SPACING
     structures: dict[int, str] = field(default_factory=dict)  # none named

@@ -168,6 +168,8 @@ def toy_model(network: Toy, **card) -> Model:
         canvas_spacing=[2.0, 2.0, 2.0],
         canvas_centred_on="image",
         canvas_fits_pair=False,
+        canvas_fits_image=False,
+        memory_bytes=None,
         intensities="normalised",
         structures={int(number): name for number, name in card.get("segments", {}).items()},
     )
