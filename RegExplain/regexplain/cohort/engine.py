@@ -16,7 +16,7 @@ from .settings import Installation
 from .work import Job, Work, attempt
 
 if TYPE_CHECKING:
-    from distributed import Client, Worker
+    from distributed import Client, Future, Worker
 
 RETRIES = 1  # of a pair whose worker died
 AT_ONCE = 500  # pairs a message to the scheduler
@@ -31,6 +31,8 @@ DIED = (
     "The worker that did it died twice (killed, or out of memory); give each more with --memory-per-worker, or crop "
     "the images."
 )
+
+SCHEDULER_GONE = "The scheduler went away; finished pairs are whole, and the same command goes on with the rest."
 
 
 def check_packages(parquet: bool = False) -> None:
@@ -150,11 +152,19 @@ def outcomes(client: Client, jobs: list[Job], work: Work) -> Iterator[tuple[Job,
     for future in done:
         job = by_key[future.key]
         if future.status == "finished":
-            yield job, future.result()
+            yield job, _result(future)
         elif future.status == "error":
             error = future.exception()
             yield job, DIED if isinstance(error, KilledWorker) else f"Its worker could not do it ({error})."
         else:
-            raise RegExplainError(
-                "The scheduler went away; finished pairs are whole, and the same command goes on with the rest."
-            )
+            raise RegExplainError(SCHEDULER_GONE)
+
+
+def _result(future: Future) -> str | None:
+    """Fetched from its worker through the scheduler. Raises RegExplainError where that went away meanwhile."""
+    from distributed import CancelledError
+
+    try:
+        return future.result()
+    except (OSError, CancelledError) as error:
+        raise RegExplainError(SCHEDULER_GONE) from error

@@ -14,9 +14,12 @@ import pytest
 
 pytest.importorskip("distributed")
 
+from distributed import CancelledError
+from distributed.comm import CommClosedError
+
 import null_work
 from null_work import SETTINGS, null_pairs
-from regexplain.cohort.engine import DIED, check_workers, local_client
+from regexplain.cohort.engine import DIED, _result, check_workers, local_client
 from regexplain.cohort.settings import Installation
 from regexplain.cohort.study import Plan, Study, run
 from regexplain.cohort.work import attempt
@@ -144,6 +147,16 @@ def test_a_run_that_was_killed_locks_nobody_out(tmp_path):
         other.kill()
     with Study(tmp_path).locked():
         pass
+
+
+@pytest.mark.parametrize("error", [CommClosedError("reset"), CancelledError()])
+def test_a_scheduler_that_goes_away_while_a_result_is_fetched_is_said(error):
+    class Lost:
+        def result(self):
+            raise error
+
+    with pytest.raises(RegExplainError, match="The scheduler went away"):
+        _result(Lost())
 
 
 def test_workers_started_by_hand_do_the_same_and_a_scheduler_that_goes_away_is_said(tmp_path):
