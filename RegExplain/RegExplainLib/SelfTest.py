@@ -52,15 +52,20 @@ class SelfTest(unittest.TestCase):
         self.assertEqual(self.panel.session.parameterNode.stage, stage)
 
     def chooseSamplePair(self):
+        """Click, and wait until its files are read and chosen, a node a turn."""
         self.panel.ui.samplePairButton.click()
+        self.waitUntil(lambda: self.panel.session.parameterNode.movingSegmentation is not None)
 
     def press(self, button):
         """Start a job and wait until it ends."""
         self.assertTrue(button.enabled, button.toolTip)
         button.click()
+        self.waitUntil(lambda: not self.panel.session.job)
+
+    def waitUntil(self, condition):
         deadline = time.monotonic() + TIMEOUT_S
-        while self.panel.session.job:
-            self.assertLess(time.monotonic(), deadline, "The worker takes too long.")
+        while not condition():
+            self.assertLess(time.monotonic(), deadline, "This takes too long.")
             slicer.app.processEvents()
             time.sleep(0.01)
 

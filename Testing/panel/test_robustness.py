@@ -460,7 +460,7 @@ def test_a_worker_that_says_too_much_does_not_block_the_panel(panel, volumes, wo
     """In turns of the event loop, counted and not timed: each takes on a few lines only."""
     import qt
 
-    from RegExplainLib.GUI.Jobs.WorkerProcess import LINES_A_TURN
+    from RegExplainLib.GUI.Jobs.WorkerProcess import LINES_PER_TURN
 
     worker("flood")
     turns, lines = [0], []
@@ -475,7 +475,7 @@ def test_a_worker_that_says_too_much_does_not_block_the_panel(panel, volumes, wo
     turn()
     waitUntil(lambda: not panel.session.job)
     assert panel.session.result is not None and len(lines) > 20_000, "not one line is lost"
-    assert max(lines.count(number) for number in set(lines)) <= 2 * LINES_A_TURN
+    assert max(lines.count(number) for number in set(lines)) <= 2 * LINES_PER_TURN
 
 
 def test_quitting_removes_the_files_of_the_session(module, panel, registered):
