@@ -67,6 +67,8 @@ def main(arguments=None):
                 path = folder / f"panel-{name}{'-dark' * (theme == 'dark')}.png"
                 save(widget, panel.ui, sections, theme, path)
             print(name, flush=True)
+        for path in folder.glob("*.png"):
+            shrink(path)
     finally:
         module.close()
 
@@ -288,6 +290,13 @@ def save(widget, ui, sections, theme, path):
     QWidget.grab(widget, QRect(0, 0, WIDTH, bottom)).save(str(path))
     for button, collapsed in zip(buttons, before, strict=True):
         button.collapsed = collapsed
+
+
+def shrink(path):
+    """To the 256 colours that serve the picture best: half the bytes of every clone."""
+    from PIL import Image
+
+    Image.open(path).convert("RGB").quantize(256, kmeans=2, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
 def palette(theme):
