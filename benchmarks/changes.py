@@ -15,7 +15,8 @@ import numpy as np
 import SimpleITK as sitk
 
 from regexplain import detect_changes, register
-from regexplain.changes import LEAST_ML, NOISE_SD
+from regexplain.changes import LEAST_ML
+from regexplain.results.changes import NOISE_SD
 
 
 def scored(folder: Path, threads: int) -> dict[str, float]:

@@ -15,7 +15,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from .errors import BadInputError
-from .results.changes import Change, Changes
+from .results.changes import NOISE_SD, Change, Changes
 from .results.landmarks import EXPECTED
 from .results.registration_result import RegistrationResult
 from .results.trust import describe_position
@@ -27,7 +27,6 @@ from .volumes.segmentations import labels_of, names_of
 ASSUMED_MM = 1.0  # that a registration may be off, without an error map
 MOST_MM = 5  # of an error map: beyond it nothing can be compared
 SKIN_MM = 10.0  # scalp and skull differ between any two visits
-NOISE_SD = 2.0
 LEAST_ML = 0.02
 BIAS_MM = 20.0  # smoothness of what coils and windows do to the brightness
 KEPT_SD = 2.5

@@ -17,6 +17,5 @@ def error(result: Path, device: str, threads: int | None, progress: Progress) ->
     from ..results.registration_result import RegistrationResult
 
     loaded = RegistrationResult.load(result)
-    for part in expected_error_of(loaded, progress, device=device, threads=threads):
-        add_to_result(result, part)
+    add_to_result(result, expected_error_of(loaded, progress, device=device, threads=threads))
     return str(result)

@@ -99,17 +99,17 @@ def offered_error_of(result: RegistrationResult, progress: Progress, **options: 
     """What --error asks for: nothing for images that the estimator was not measured on."""
     from ..results.expected_error import was_measured_on
 
-    return expected_error_of(result, progress, **options) if was_measured_on(result.fixed) else []
+    return [expected_error_of(result, progress, **options)] if was_measured_on(result.fixed) else []
 
 
-def expected_error_of(result: RegistrationResult, progress: Progress, **options: Any) -> list[ResultPart]:
+def expected_error_of(result: RegistrationResult, progress: Progress, **options: Any) -> ResultPart:
     """The part, its warnings said."""
     from ..explanation import expected_error
 
     found = expected_error(result, progress=progress, **options)
     for warning in found.warnings:
         progress.warn(warning)
-    return [found]
+    return found
 
 
 def model_options(function: Callable) -> Callable:

@@ -17,7 +17,7 @@ from ..landmarks.pairs import read_pairs
 from ..registration import register
 from ..report import write_report
 from ..results.folder import ResultFolder, ResultPart, replace
-from ..results.landmarks import measure_landmarks
+from ..results.landmarks import enter_landmarks
 from ..results.registration_result import RegistrationResult
 from ..transform_explanation import explain_transform
 from ..transforms.files import read_any_transform
@@ -136,9 +136,5 @@ def _measure_landmarks(files: dict[str, str], result: RegistrationResult, warned
     """Enter their distances, if there are any, in the record; why they cannot be, as a warning."""
     paths = {role: Path(path) if (path := files.get(f"{role}_landmarks")) else None for role in ("fixed", "moving")}
     points = read_pairs(paths, result.fixed, result.moving)
-    if points is None:
-        return
-    try:
-        result.record["landmarks"] = measure_landmarks(result, points).record
-    except BadInputError as error:
-        warned.append(str(error))
+    if points is not None:
+        enter_landmarks(result, points, warned.append)

@@ -11,6 +11,7 @@ import SimpleITK as sitk
 from ..volumes.images import write_image
 
 DIFFERENCE = "changes/difference.nii.gz"
+NOISE_SD = 2.0  # of the noise: less is no change
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from ..motions.lengths import summarise
 from ..volumes.geometry import Grid, as_closest_lps
 from ..volumes.images import write_image
 from ..volumes.segmentations import labels_of, names_of
-from .landmarks import enter_expected
+from .landmarks import EXPECTED, enter_expected
 from .trust import describe_position
 
 LARGE_MM = 3.0
@@ -24,7 +24,7 @@ NOT_MEASURED = (
 )
 STATES = {"told": 1, "flat": 2, "missing": 3, "outside": 4}  # in told.nii.gz; 0 is no tissue
 STEP_MM = 1 / 64  # of the maps, so that they compress
-FILES = {"expected": "error/expected.nii.gz", "bound90": "error/bound90.nii.gz", "told": "error/told.nii.gz"}
+FILES = {"expected": EXPECTED, "bound90": "error/bound90.nii.gz", "told": "error/told.nii.gz"}
 DOUBT = "error/doubt.nii.gz"
 WORST_SHARE = 0.02  # of the tissue that can be told: the place that is named
 

@@ -2,11 +2,11 @@
 
 import SimpleITK as sitk
 
+from regexplain.results.changes import NOISE_SD
+
 from .GlyphLayer import niceCeiling
 from .MapLayer import MapLayer
 from .RecordedImage import readRecordedImage
-
-NOISE_SD = 2.0  # what `regexplain changes` calls a change
 
 
 class ChangesLayer(MapLayer):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import SimpleITK as sitk
-import torch
 
 from ...progress import Progress
 from ...results.expected_error import NOT_MEASURED, STATES, STEP_MM, ExpectedError, was_measured_on
@@ -20,7 +19,6 @@ STAGES = 3
 def error_maps(result: RegistrationResult, progress: Progress, estimator: Estimator | None = None) -> ExpectedError:
     """The moving image is warped anew, so that it need not lie in the result."""
     estimator = estimator or shipped()
-    torch.manual_seed(0)
     progress.report("Expected error", 0, STAGES)
     pair = cell_pair(
         result.fixed,
