@@ -1,7 +1,7 @@
 """A component's name on its whole way: from a latent direction through millimetres to the record and the report."""
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import jsonschema
@@ -13,6 +13,7 @@ import torch
 import regexplain
 from equivalent_scans import REORDERINGS, reoriented, rotation, with_moved_header
 from regexplain import BadInputError, components
+from regexplain.cards.registry import ModelCard
 from regexplain.latent.components import LatentComponents
 from regexplain.report import render_report
 from regexplain.results import ResultFolder
@@ -29,13 +30,7 @@ SCHEMA = json.loads((Path(regexplain.__file__).parent / "results/result.schema.j
 COMPONENTS = LatentComponents(np.eye(2), np.zeros(2), np.array([2.0, 0.5]), np.array([0.7, 0.2]))
 
 
-@dataclass
-class Card:
-    canvas_centred_on, canvas_fits_pair, intensities = "image", False, "normalised"
-    canvas_fits_image, memory_bytes = False, None
-    canvas_size = SIZE
-    canvas_spacing = SPACING
-    name = "known"
+CARD = ModelCard(Path(), {"name": "known", "canvas": {"size": SIZE, "spacing_mm": SPACING}})
 
 
 class TwoMotions(torch.nn.Module):
@@ -68,7 +63,7 @@ def scan() -> tuple[sitk.Image, sitk.Image]:
 def motions(order=(0, 1, 2), flips=(False, False, False), strengths=(1.0,), known=COMPONENTS, **options):
     fixed, segmentation = (reoriented(image, order, flips) for image in scan())
     canvas = canvas_around(fixed, SIZE, SPACING)
-    model = Model(Card(), TwoMotions(canvas), torch.device("cpu"))
+    model = Model(CARD, TwoMotions(canvas), torch.device("cpu"))
     model.__dict__["components"] = known
     still = affine_transform(np.eye(3), np.zeros(3))
     return component_motions(model, fixed, fixed, still, 2, strengths, segmentation, **options)

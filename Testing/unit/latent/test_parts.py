@@ -14,6 +14,7 @@ from click.testing import CliRunner
 import regexplain
 from equivalent_scans import rotation, with_moved_header
 from regexplain import components, decompose, register
+from regexplain.cards.registry import ModelCard
 from regexplain.cli import main
 from regexplain.cli.verb import add_to_result
 from regexplain.errors import BadInputError
@@ -120,13 +121,7 @@ def test_without_segments_all_bright_tissue_counts_and_no_more_parts_come_than_t
 # With a network ------------------------------------------------------------------------------------------------------
 
 
-@dataclass
-class Card:
-    canvas_centred_on, canvas_fits_pair, intensities = "image", False, "normalised"
-    canvas_fits_image, memory_bytes = False, None
-    canvas_size = (16, 16, 16)
-    canvas_spacing = (3.0, 3.0, 3.0)
-    name, structures = "small", {}  # the network reads no segments out
+CARD = ModelCard(Path(), {"name": "small", "canvas": {"size": (16, 16, 16), "spacing_mm": (3.0, 3.0, 3.0)}})
 
 
 def small_pair(tmp_path, count: int, skips: bool) -> tuple[EncodedPair, RegistrationResult, Model]:
@@ -136,7 +131,7 @@ def small_pair(tmp_path, count: int, skips: bool) -> tuple[EncodedPair, Registra
     network = LatentNetwork((4, 3), skips=skips).eval().requires_grad_(False)
     for name, weight in network.decoder.named_parameters():
         weight.data *= 3000 if name.startswith("part") else 2
-    model = Model(Card(), network, torch.device("cpu"))
+    model = Model(CARD, network, torch.device("cpu"))
     size = 3 * 4**3
     basis = np.linalg.qr(np.random.default_rng(0).normal(size=(size, size)))[0].T[:count]
     known = LatentComponents(basis, np.zeros(size), np.full(count, 2.0), np.full(count, 1 / size))

@@ -1,12 +1,13 @@
 """The live slider gives the network's own answer, only faster."""
 
-from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from regexplain.cards import registry
+from regexplain.cards.registry import ModelCard
 from regexplain.latent.components import LatentComponents
 from regexplain.torch_backend.inference import live as live_module
 from regexplain.torch_backend.inference.live import LiveDecoder
@@ -18,11 +19,7 @@ COORDINATES = (1.5, -0.7, 2.0)
 BFLOAT16_MM = 0.1  # at most, of up to 2 SD of each of the leading components; benchmarks/live_decoder.py measures it
 
 
-@dataclass
-class Card:
-    canvas_centred_on, canvas_fits_pair, intensities = "image", False, "normalised"
-    canvas_fits_image, memory_bytes = False, None
-    canvas_size = SIZE
+CARD = ModelCard(Path(), {"name": "live", "canvas": {"size": SIZE, "spacing_mm": (1.0, 1.0, 1.0)}})
 
 
 def small_model(transformation="velocity", skips=False) -> Model:
@@ -31,7 +28,7 @@ def small_model(transformation="velocity", skips=False) -> Model:
     network = LatentNetwork((4, 6), transformation, skips).eval().requires_grad_(False)
     for name, weight in network.decoder.named_parameters():
         weight.data *= 200 if name.startswith("part") else 2
-    model = Model(Card(), network, torch.device("cpu"))
+    model = Model(CARD, network, torch.device("cpu"))
     random = np.random.default_rng(0)
     basis = np.linalg.qr(random.normal(size=(6 * 2 * 4 * 6, 5)))[0].T
     model.components = LatentComponents(basis, np.zeros(0), random.uniform(1, 4, 5), np.full(5, 0.1))

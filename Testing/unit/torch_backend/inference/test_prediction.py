@@ -1,7 +1,7 @@
 """From canvas voxels to millimetres in the world, with a network whose answer is known."""
 
-from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +9,7 @@ import SimpleITK as sitk
 import torch
 
 from equivalent_scans import REORDERINGS, points_in, reoriented, rotation, transform_points, with_moved_header
+from regexplain.cards.registry import ModelCard
 from regexplain.results.metrics import dice
 from regexplain.torch_backend.inference import prediction
 from regexplain.torch_backend.inference.model import Model, displacement_image
@@ -34,14 +35,7 @@ class KnownNetwork(RegistrationNetwork):
         return RegistrationOutput(displacement, -displacement, displacement)
 
 
-@dataclass
-class Card:
-    canvas_centred_on, canvas_fits_pair, intensities = "image", False, "normalised"
-    canvas_fits_image, memory_bytes = False, None
-    canvas_size = SIZE
-    canvas_spacing = SPACING
-    structures: dict[int, str] = field(default_factory=dict)  # none named
-    name = "known"
+CARD = ModelCard(Path(), {"name": "known", "canvas": {"size": SIZE, "spacing_mm": SPACING}})
 
 
 def scan() -> sitk.Image:
@@ -54,7 +48,7 @@ def scan() -> sitk.Image:
 def check_known_displacement(fixed: sitk.Image) -> None:
     """Every point goes where the formula says, in the world, through an alignment that turns and shifts."""
     alignment = affine_transform(rotation((0, 0, 1), 10), (3.0, -8.0, 4.0))
-    model = Model(Card(), KnownNetwork(), torch.device("cpu"))
+    model = Model(CARD, KnownNetwork(), torch.device("cpu"))
     forward = prediction.predict(model, fixed, fixed, alignment).displacement
     transform = RegistrationTransform(alignment, resample_displacement(forward, Grid.of(fixed)))
     canvas = canvas_around(fixed, SIZE, SPACING)

@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from types import SimpleNamespace
 
 import jsonschema
 import numpy as np
@@ -16,6 +15,7 @@ import regexplain.results
 from bright_spot_scans import bright_spot_result
 from fire_model import head
 from regexplain import register, trust
+from regexplain.cards.registry import ModelCard
 from regexplain.cli import main
 from regexplain.errors import BadInputError
 from regexplain.report import render_report
@@ -160,20 +160,9 @@ class Toy(RegistrationNetwork):
 
 
 def toy_model(network: Toy, **card) -> Model:
-    values = {"network": {"type": "fire"}, **card}
-    known = SimpleNamespace(
-        values=values,
-        name="toy",
-        canvas_size=[16, 16, 16],
-        canvas_spacing=[2.0, 2.0, 2.0],
-        canvas_centred_on="image",
-        canvas_fits_pair=False,
-        canvas_fits_image=False,
-        memory_bytes=None,
-        intensities="normalised",
-        structures={int(number): name for number, name in card.get("segments", {}).items()},
-    )
-    return Model(known, network, torch.device("cpu"))  # type: ignore[arg-type]
+    canvas = {"size": [16, 16, 16], "spacing_mm": [2.0, 2.0, 2.0]}
+    known = ModelCard(Path(), {"name": "toy", "network": {"type": "fire"}, "canvas": canvas, **card})
+    return Model(known, network, torch.device("cpu"))
 
 
 def indicators_of(network: Toy, result, **card) -> Indicators:
