@@ -9,7 +9,6 @@ clicks, zooms or scrolls in a view. Needs a GL library.
 
 import argparse
 import sys
-import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -83,8 +82,11 @@ def story(panel):
         loadSamplePair(panel)
 
     def layOut():
+        from panel.fixtures import settle, waitUntil
+
         ui.resultLayoutCheckBox.checked = True
-        settle(lambda: panel.session.result and ui.resultLayoutCheckBox.checked and ownViews())
+        waitUntil(ownViews, TIMEOUT_S)
+        settle(panel)
 
     def explain():
         ui.resultLayoutCheckBox.checked = False
@@ -176,25 +178,15 @@ def chooseSmallScans(panel):
 
 def press(panel, button):
     """Click, and wait until the job that this starts has ended."""
+    from panel.fixtures import settle, waitUntil
+
     if not button.enabled:
         raise SystemExit(f"{button.text}: {button.toolTip}")
     button.click()
-    settle(lambda: not panel.session.job)
+    waitUntil(lambda: not panel.session.job, TIMEOUT_S)
+    settle(panel)
     if errors:
         raise SystemExit(errors[0])
-
-
-def settle(done):
-    """Let the application run until that is so, and half a second more for what its timers do."""
-    import slicer
-
-    deadline, settled = time.monotonic() + TIMEOUT_S, None
-    while settled is None or time.monotonic() < settled + 0.5:
-        if time.monotonic() > deadline:
-            raise SystemExit("The worker takes too long.")
-        slicer.app.processEvents()
-        time.sleep(0.01)
-        settled = settled or (time.monotonic() if done() else None)
 
 
 def ownViews():
