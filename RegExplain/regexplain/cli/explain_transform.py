@@ -59,17 +59,22 @@ def explain_transform(
     from ..transforms.files import read_transforms
 
     check_writable(output, overwrite)
-    given = read_transforms(transform)
+    read = read_transforms(transform)
     pair = Pair(progress)
-    stays, moved, segmentations = pair.read(
-        {"fixed": fixed, "moving": moving},
+    images = pair.read(
+        {
+            "fixed": fixed,
+            "moving": moving,
+            "fixed_segmentation": fixed_segmentation,
+            "moving_segmentation": moving_segmentation,
+        },
         {"fixed": fixed_series, "moving": moving_series},
-        {"fixed": fixed_segmentation, "moving": moving_segmentation},
     )
-    points = read_pairs({"fixed": fixed_landmarks, "moving": moving_landmarks}, stays, moved)
-    result = run(given, stays, moved, **segmentations, progress=progress)
+    landmark_files = {"fixed": fixed_landmarks, "moving": moving_landmarks}
+    points = read_pairs(landmark_files, images["fixed"], images["moving"])
+    result = run(read, **images, progress=progress)
     pair.measure(points, result)
     pair.prepend_warnings(result)
-    del given  # as large as the images, perhaps, and no longer needed
+    del read  # as large as the images, perhaps, and no longer needed
     result.save(output, overwrite, offered_error_of(result, progress) if error else [])
     return str(output)

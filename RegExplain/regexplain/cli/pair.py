@@ -32,25 +32,11 @@ class Pair:
         self._progress = progress
         self.warnings: list[str] = []
 
-    def read(
-        self,
-        paths: dict[str, Path],
-        series: dict[str, str | None],
-        segmentations: dict[str, Path | None],
-        masks: dict[str, Path | None] | None = None,
-    ) -> tuple[sitk.Image, sitk.Image, dict[str, sitk.Image]]:
-        """(fixed, moving, the segmentations and masks that there are, by the names of the API's arguments); all of them
-        given by role. Raises BadInputError."""
-        from ..volumes.images import read_segmentation, read_volume
+    def read(self, files: dict[str, Path | None], series: dict[str, str | None]) -> dict[str, sitk.Image]:
+        """As `read_pair` of `volumes/images.py`."""
+        from ..volumes.images import read_pair
 
-        images = {role: read_volume(path, f"{role} image", series[role], self._warn) for role, path in paths.items()}
-        labels = {
-            f"{role}_{what}": read_segmentation(path, images[role], f"{role} {what}", self._warn)
-            for what, files in (("segmentation", segmentations), ("mask", masks or {}))
-            for role, path in files.items()
-            if path
-        }
-        return images["fixed"], images["moving"], labels
+        return read_pair(files, series, self._warn)
 
     def measure(self, pairs: LandmarkPairs | None, result: RegistrationResult) -> None:
         """Enter the distances of the landmarks, if any, in a result's record; why they cannot be, as a warning."""

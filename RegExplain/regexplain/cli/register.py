@@ -101,20 +101,24 @@ def register(
 
     check_writable(output, overwrite)
     pair = Pair(progress)
-    stays, moved, labels = pair.read(
-        {"fixed": fixed, "moving": moving},
+    images = pair.read(
+        {
+            "fixed": fixed,
+            "moving": moving,
+            "fixed_segmentation": fixed_segmentation,
+            "moving_segmentation": moving_segmentation,
+            "fixed_mask": fixed_mask,
+            "moving_mask": moving_mask,
+        },
         {"fixed": fixed_series, "moving": moving_series},
-        {"fixed": fixed_segmentation, "moving": moving_segmentation},
-        {"fixed": fixed_mask, "moving": moving_mask},
     )
-    points = read_pairs({"fixed": fixed_landmarks, "moving": moving_landmarks}, stays, moved)
+    landmark_files = {"fixed": fixed_landmarks, "moving": moving_landmarks}
+    points = read_pairs(landmark_files, images["fixed"], images["moving"])
     if use_landmarks and points is None:
         raise BadInputError("There are no landmarks to use; give --fixed-landmarks and --moving-landmarks too.")
     result = run(
-        stays,
-        moved,
-        model,
-        **labels,
+        **images,
+        model=model,
         initial_transform=read_any_transform(initial_transform) if initial_transform else None,
         refine=refine,
         landmarks=points if use_landmarks else None,

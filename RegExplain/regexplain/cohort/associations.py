@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-FEWEST = 3  # pairs in a group
-MOST_GROUPS = 12
-BATCH = 500  # permutations at once
+MIN_PAIRS = 3  # pairs in a group
+MAX_GROUPS = 12
+BATCH_SIZE = 500  # permutations at once
 
 
 class Column:
@@ -17,8 +17,8 @@ class Column:
 
     def __init__(self, name: str, values: Sequence[str]):
         self.name = name
-        self.known = np.array([value not in ("", "n/a") for value in values])
-        present = [value for value, known in zip(values, self.known, strict=True) if known]
+        self.valid = np.array([value not in ("", "n/a") for value in values])
+        present = [value for value, valid in zip(values, self.valid, strict=True) if valid]
         self.groups = sorted(set(present))
         self.numbers: np.ndarray | None = None
         try:
@@ -30,11 +30,11 @@ class Column:
 
     @property
     def usable(self) -> bool:
-        """Numbers that differ, or groups of FEWEST pairs at least."""
+        """Numbers that differ, or groups of MIN_PAIRS pairs at least."""
         if self.numbers is not None:
-            return len(self.numbers) >= 2 * FEWEST
+            return len(self.numbers) >= 2 * MIN_PAIRS
         sizes = np.bincount(self.labels) if len(self.labels) else np.array([0])
-        return 2 <= len(sizes) <= MOST_GROUPS and int(sizes.min()) >= FEWEST
+        return 2 <= len(sizes) <= MAX_GROUPS and int(sizes.min()) >= MIN_PAIRS
 
     @property
     def tested(self) -> np.ndarray | None:
@@ -53,19 +53,19 @@ def associations(scores: np.ndarray, column: Column, permutations: int, seed: in
     def correlation(x: np.ndarray, axis: int = -1) -> np.ndarray:
         return stats.pearsonr(x, np.broadcast_to(np.asarray(column.numbers), x.shape), axis=axis).statistic
 
-    def ratio(*x: np.ndarray, axis: int = -1) -> np.ndarray:
+    def f_statistic(*x: np.ndarray, axis: int = -1) -> np.ndarray:
         return stats.f_oneway(*x, axis=axis).statistic
 
-    rows, own = [], scores[column.known]
-    for component, values in enumerate(own.T, start=1):
-        options: dict[str, Any] = {"n_resamples": permutations, "batch": BATCH, "vectorized": True, "rng": seed}
+    rows, valid_scores = [], scores[column.valid]
+    for component, values in enumerate(valid_scores.T, start=1):
+        options: dict[str, Any] = {"n_resamples": permutations, "batch": BATCH_SIZE, "vectorized": True, "rng": seed}
         row: dict[str, Any] = {"column": column.name, "component": component}
         if column.numbers is not None:
             test = stats.permutation_test((values,), correlation, permutation_type="pairings", **options)
             row |= {"statistic": "correlation", "value": test.statistic}
         else:
             groups = [values[column.labels == label] for label in range(len(column.groups))]
-            test = stats.permutation_test(groups, ratio, alternative="greater", **options)
+            test = stats.permutation_test(groups, f_statistic, alternative="greater", **options)
             row |= {"statistic": "F", "value": test.statistic}
             if len(groups) == 2:
                 difference = groups[1].mean() - groups[0].mean()
@@ -80,7 +80,7 @@ def voxelwise(values: np.ndarray, tested: np.ndarray, permutations: int, seed: i
     corrected for all voxels: how often the largest |t| of a permutation reaches that one."""
     from nilearn.mass_univariate import permuted_ols
 
-    found = permuted_ols(
+    results = permuted_ols(
         tested[:, None],
         values,
         n_perm=permutations,
@@ -89,4 +89,4 @@ def voxelwise(values: np.ndarray, tested: np.ndarray, permutations: int, seed: i
         n_jobs=1,
         output_type="dict",
     )
-    return found["t"][0], 10 ** -found["logp_max_t"][0]
+    return results["t"][0], 10 ** -results["logp_max_t"][0]

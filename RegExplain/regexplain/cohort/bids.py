@@ -5,13 +5,13 @@ A reader of names only. pybids knows all of BIDS, but brings pandas, SQLAlchemy 
 
 from __future__ import annotations
 
-import csv
 import re
 from collections import defaultdict
 from pathlib import Path
 
 from ..errors import BadInputError
 from .pairs import Pair, Pairs
+from .tables import read_tsv
 
 SUFFIXES = (".nii.gz", ".nii")
 ENTITY = re.compile(r"([a-z]+)-([A-Za-z0-9]+)")
@@ -24,14 +24,14 @@ class Scan:
         *parts, self.suffix = path.name.partition(".")[0].split("_")
         self.path, self.entities = path, dict(part.partition("-")[::2] for part in parts)
 
-    def fits(self, wanted: Wanted) -> bool:
-        return self.suffix == wanted.suffix and wanted.entities.items() <= self.entities.items()
+    def matches(self, scan_filter: ScanFilter) -> bool:
+        return self.suffix == scan_filter.suffix and scan_filter.entities.items() <= self.entities.items()
 
 
-class Wanted:
+class ScanFilter:
     """One side of a selection; what it leaves out is that of the other side."""
 
-    def __init__(self, words: str, other: Wanted | None = None):
+    def __init__(self, words: str, other: ScanFilter | None = None):
         self.suffix: str = other.suffix if other else ""
         self.entities: dict[str, str] = dict(other.entities) if other else {}
         for word in words.split():
@@ -49,8 +49,8 @@ def bids_pairs(folder: Path, selection: str) -> Pairs:
     sides = re.split("->|→", selection)
     if len(sides) != 2:
         raise BadInputError('--bids needs two sides, fixed and moving, such as "T1w ses-1 -> ses-2".')
-    fixed = Wanted(sides[0])
-    moving = Wanted(sides[1], fixed)
+    fixed = ScanFilter(sides[0])
+    moving = ScanFilter(sides[1], fixed)
     if not fixed.suffix:
         raise BadInputError('--bids needs the suffix of the fixed images, such as T1w in "T1w ses-1 -> ses-2".')
     scans = defaultdict[str, list[Scan]](list)
@@ -59,26 +59,26 @@ def bids_pairs(folder: Path, selection: str) -> Pairs:
             scans[path.relative_to(folder).parts[0]].append(Scan(path))
     if not scans:
         raise BadInputError(f"{folder.name} is no BIDS folder: it holds no image at sub-*/…/sub-*.nii.gz.")
-    pairs, people = Pairs(), _participants(folder / "participants.tsv")
-    for subject, own in scans.items():
-        sides_found = [[scan for scan in own if scan.fits(side)] for side in (fixed, moving)]
-        why = _not_one(sides_found)
-        if why:
-            pairs.refused.append((subject, why))
+    pairs, participants = Pairs(), _participants(folder / "participants.tsv")
+    for subject, subject_scans in scans.items():
+        matching = [[scan for scan in subject_scans if scan.matches(side)] for side in (fixed, moving)]
+        error = _match_error(matching)
+        if error:
+            pairs.refused.append((subject, error))
         else:
-            columns = {"participant_id": subject} | people.get(subject, {})
-            pairs.usable.append(_pair(sides_found[0][0], sides_found[1][0], columns))
+            columns = {"participant_id": subject} | participants.get(subject, {})
+            pairs.usable.append(_pair(matching[0][0], matching[1][0], columns))
     return pairs
 
 
-def _not_one(found: list[list[Scan]]) -> str:
-    for role, scans in zip(("fixed", "moving"), found, strict=True):
+def _match_error(matching: list[list[Scan]]) -> str:
+    for role, scans in zip(("fixed", "moving"), matching, strict=True):
         if not scans:
             return f"No image is the {role} one of --bids."
         if len(scans) > 1:
             names = ", ".join(scan.path.name for scan in scans[:3])
             return f"{len(scans)} images are the {role} one of --bids ({names}); add an entity such as run-1."
-    if found[0][0].path == found[1][0].path:
+    if matching[0][0].path == matching[1][0].path:
         return "Fixed and moving of --bids are the same image."
     return ""
 
@@ -86,18 +86,17 @@ def _not_one(found: list[list[Scan]]) -> str:
 def _participants(table: Path) -> dict[str, dict[str, str]]:
     if not table.is_file():
         return {}
-    with open(table, newline="", encoding="utf-8-sig") as stream:
-        return {row["participant_id"]: row for row in csv.DictReader(stream, delimiter="\t") if "participant_id" in row}
+    return {row["participant_id"]: row for row in read_tsv(table) if "participant_id" in row}
 
 
 def _pair(fixed: Scan, moving: Scan, columns: dict[str, str]) -> Pair:
     """Its transforms are named after what tells its two images apart, as from-… and to-… of a BIDS derivative."""
     subject = columns["participant_id"]
     files = {"fixed": str(fixed.path.absolute()), "moving": str(moving.path.absolute())}
-    names = {"subject": subject, "from": _end(moving, fixed), "to": _end(fixed, moving)}
+    names = {"subject": subject, "from": _space_label(moving, fixed), "to": _space_label(fixed, moving)}
     return Pair(subject, files, columns, names | {"folder": f"{subject}/{fixed.path.parent.name}"})
 
 
-def _end(scan: Scan, other: Scan) -> str:
-    apart = [f"{key}{value}" for key, value in scan.entities.items() if other.entities.get(key) != value]
-    return "".join([*apart, *([scan.suffix] if scan.suffix != other.suffix else [])])
+def _space_label(scan: Scan, other: Scan) -> str:
+    differing = [f"{key}{value}" for key, value in scan.entities.items() if other.entities.get(key) != value]
+    return "".join([*differing, *([scan.suffix] if scan.suffix != other.suffix else [])])

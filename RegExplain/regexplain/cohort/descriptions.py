@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-OWN = {
+COLUMNS = {
     "id": "The pair, and the name of its folder in results",
     "kind": "deformable or affine; in segments.tsv: segment (given) or region (seen by the network itself)",
     "model": "The model that made the result; none where it is affine only or was made elsewhere",
@@ -16,7 +16,7 @@ OWN = {
     "label": "Number of the segment in the fixed segmentation, or of the region on the model's card",
     "name": "Its name, where the file or the model has one",
 }
-STARTS = {  # the longest that fits
+PREFIXES = {  # the longest that fits
     "dice_before": ("Dice of the segments before anything was moved, their mean", ""),
     "dice_aligned": ("Dice of the segments after the alignment alone, their mean", ""),
     "dice_after": ("Dice of the segments after the registration, their mean", ""),
@@ -41,23 +41,25 @@ STARTS = {  # the longest that fits
     "decomposition": ("Of the registration taken apart into components, over the anatomy", "mm"),
     "transform": ("Of the transform that was made elsewhere", ""),
 }
-ENDS = {"_mean": "mean", "_p95": "95th percentile", "_max": "maximum", "_before": "before", "_after": "after"}
+SUFFIXES = {"_mean": "mean", "_p95": "95th percentile", "_max": "maximum", "_before": "before", "_after": "after"}
 
 
-def described(columns: Iterable[str], carried: Iterable[str] = ()) -> dict[str, dict[str, Any]]:
-    """A BIDS description of each column. carried: those of the user's own table."""
-    own = set(carried)
-    return {name: {"Description": "From the table of pairs"} if name in own else _described(name) for name in columns}
+def describe_columns(columns: Iterable[str], user_columns: Iterable[str] = ()) -> dict[str, dict[str, Any]]:
+    """A BIDS description of each column. user_columns: those of the user's own table."""
+    from_user = set(user_columns)
+    return {
+        name: {"Description": "From the table of pairs"} if name in from_user else _describe(name) for name in columns
+    }
 
 
-def _described(column: str) -> dict[str, Any]:
-    if column in OWN:
-        return {"Description": OWN[column]}
-    fitting = [start for start in STARTS if column.startswith(start)]
-    if not fitting:
+def _describe(column: str) -> dict[str, Any]:
+    if column in COLUMNS:
+        return {"Description": COLUMNS[column]}
+    matching = [prefix for prefix in PREFIXES if column.startswith(prefix)]
+    if not matching:
         return {"Description": f"The figure {column} of result.json (docs/result-folder.md)"}
-    start = max(fitting, key=len)
-    words, unit = STARTS[start]
-    ends = [said for end, said in ENDS.items() if end in column.removeprefix(start)]
-    told = {"Description": f"{words}{': ' if ends else ''}{', '.join(ends)}"}
-    return told | ({"Units": unit} if unit else {})
+    prefix = max(matching, key=len)
+    text, unit = PREFIXES[prefix]
+    suffixes = [words for suffix, words in SUFFIXES.items() if suffix in column.removeprefix(prefix)]
+    description = {"Description": f"{text}{': ' if suffixes else ''}{', '.join(suffixes)}"}
+    return description | ({"Units": unit} if unit else {})

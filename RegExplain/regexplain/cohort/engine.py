@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from distributed import Client, Future, Worker
 
 RETRIES = 1  # of a pair whose worker died
-AT_ONCE = 500  # pairs a message to the scheduler
+BATCH_SIZE = 500  # pairs a message to the scheduler
 DASHBOARD = "127.0.0.1:0"  # any free port; the run says which
 CONFIGURATION = {
     "distributed.scheduler.allowed-failures": RETRIES,
@@ -27,7 +27,7 @@ CONFIGURATION = {
     "distributed.worker.daemon": True,
     "distributed.admin.system-monitor.gil.enabled": False,
 }
-DIED = (
+WORKER_DIED = (
     "The worker that did it died twice (killed, or out of memory); give each more with --memory-per-worker, or crop "
     "the images."
 )
@@ -54,7 +54,7 @@ def memory_of(size: str | None, option: str = "--memory-per-worker") -> float | 
         raise BadInputError(f"{option} {size!r} is no size; give one such as 4GB.") from error
 
 
-def graphics_cards() -> int:
+def gpu_count() -> int:
     """Of NVIDIA; no torch needed."""
     if shutil.which("nvidia-smi") is None:
         return 0
@@ -62,15 +62,15 @@ def graphics_cards() -> int:
     return listed.stdout.count("GPU ")
 
 
-def local_workers(asked: int | None, needed: float, device: str, memory: float | None) -> int:
+def local_workers(requested: int | None, needed: float, device: str, memory: float | None) -> int:
     """How many processes of this computer: one a graphics card where these are used, else as many as it has cores and
     memory for. needed: bytes a pair takes at its peak."""
-    if asked is not None and asked < 1:
+    if requested is not None and requested < 1:
         raise BadInputError("--workers must be at least 1.")
-    cards = graphics_cards() if device in ("auto", "cuda") else 0
-    fitting = int(physical_memory() // max(memory or 0, needed, 1))
-    most = cards or max(1, min(os.cpu_count() or 1, fitting))
-    return most if asked is None else min(asked, cards) if cards else asked
+    gpus = gpu_count() if device in ("auto", "cuda") else 0
+    fit_in_memory = int(physical_memory() // max(memory or 0, needed, 1))
+    available = gpus or max(1, min(os.cpu_count() or 1, fit_in_memory))
+    return available if requested is None else min(requested, gpus) if gpus else requested
 
 
 @contextmanager
@@ -91,21 +91,21 @@ def local_client(workers: int, memory: float | None) -> Iterator[Client]:
         ) as cluster,
         Client(cluster) as client,
     ):
-        client.register_plugin(one_graphics_card_each())
+        client.register_plugin(one_gpu_each())
         yield client
 
 
-def one_graphics_card_each():
+def one_gpu_each():
     """A plugin that shows each worker of a `LocalCluster`, which numbers them, one graphics card."""
     from distributed import WorkerPlugin
 
-    class OneGraphicsCardEach(WorkerPlugin):
+    class OneGpuEach(WorkerPlugin):
         def setup(self, worker: Worker) -> None:
-            cards = graphics_cards()
-            if cards and isinstance(worker.name, int):
-                os.environ["CUDA_VISIBLE_DEVICES"] = str(worker.name % cards)
+            gpus = gpu_count()
+            if gpus and isinstance(worker.name, int):
+                os.environ["CUDA_VISIBLE_DEVICES"] = str(worker.name % gpus)
 
-    return OneGraphicsCardEach()
+    return OneGpuEach()
 
 
 @contextmanager
@@ -146,7 +146,7 @@ def outcomes(client: Client, jobs: list[Job], work: Work) -> Iterator[tuple[Job,
     from distributed import KilledWorker, as_completed
 
     by_key = {f"pair-{job.made_with}-{job.pair.id}": job for job in jobs}
-    futures = client.map(attempt, jobs, work=work, key=list(by_key), batch_size=AT_ONCE, pure=False)
+    futures = client.map(attempt, jobs, work=work, key=list(by_key), batch_size=BATCH_SIZE, pure=False)
     done = as_completed(futures)
     del futures
     for future in done:
@@ -155,7 +155,7 @@ def outcomes(client: Client, jobs: list[Job], work: Work) -> Iterator[tuple[Job,
             yield job, _result(future)
         elif future.status == "error":
             error = future.exception()
-            yield job, DIED if isinstance(error, KilledWorker) else f"Its worker could not do it ({error})."
+            yield job, WORKER_DIED if isinstance(error, KilledWorker) else f"Its worker could not do it ({error})."
         else:
             raise RegExplainError(SCHEDULER_GONE)
 

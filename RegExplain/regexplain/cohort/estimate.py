@@ -27,9 +27,9 @@ class Estimate:
     @classmethod
     def of(cls, voxels: Sequence[tuple[int, int]], settings: Settings) -> Estimate:
         """voxels: of the fixed and the moving image of each pair."""
-        work = _work(settings.model)
-        cost, (base, a_million) = MEMORY_COSTS[work], SECONDS[work]
-        base += SECONDS_A_STEP[work] * settings.refine
+        kind = _network_kind(settings.model)
+        cost, (base, a_million) = MEMORY_COSTS[kind], SECONDS[kind]
+        base += SECONDS_A_STEP[kind] * settings.refine
         return cls(
             len(voxels),
             max((cost.fixed * f + cost.moving * m for f, m in voxels), default=0.0) + cost.bytes,
@@ -53,7 +53,7 @@ def _duration(seconds: float) -> str:
     return f"{seconds:.0f} s"
 
 
-def _work(model: str) -> str:
+def _network_kind(model: str) -> str:
     """Of `MEMORY_COSTS`; "auto" may be any, so the one that takes most."""
     if model == "none":
         return "affine"

@@ -21,7 +21,7 @@ from ..transforms.itk import read_transform, resample_displacement, to_displacem
 from ..transforms.jacobians import LOG_FLOOR, jacobian_determinant
 from ..volumes.geometry import Grid
 
-MOST_VOXELS = 200_000  # of smooth fields: more say no more about a group
+MAX_VOXELS = 200_000  # of smooth fields: more say no more about a group
 
 
 class Space:
@@ -30,14 +30,14 @@ class Space:
     def __init__(self, folder: Path):
         self.first = RegistrationResult.load(folder)
         labels = self.first.fixed_segmentation
-        self.grid = Grid.of(self.first.fixed).subsampled_to(MOST_VOXELS)
+        self.grid = Grid.of(self.first.fixed).subsampled_to(MAX_VOXELS)
         on_grid = None if labels is None else self.grid.resample(labels, nearest=True)
         self.anatomy = Anatomy.of(self.grid.resample(self.first.fixed), on_grid)
 
 
-def moved(folder: Path, grid: Grid) -> sitk.Transform:
-    """What a pair's transform does to the fixed image: of a registration what comes after the alignment, which says how
-    the patient lay in the scanner; of a transform made elsewhere all of it."""
+def deformation(folder: Path, grid: Grid) -> sitk.Transform:
+    """Of a pair. Of a registration what comes after the alignment, which says how the patient lay in the scanner; of a
+    transform made elsewhere all of it."""
     transform = read_transform(folder / "transform.h5")
     if ResultFolder.open(folder).record.get("transform"):
         return transform.itk()
@@ -58,7 +58,7 @@ class Displacements:
 
     def __getitem__(self, index: int) -> np.ndarray:
         grid = self.space.grid
-        vectors = sitk.GetArrayFromImage(to_displacement_field(moved(self.folders[index], grid), grid))
+        vectors = sitk.GetArrayFromImage(to_displacement_field(deformation(self.folders[index], grid), grid))
         return vectors[self.where].astype(np.float32).ravel()
 
 
@@ -67,7 +67,7 @@ class LogJacobians(Displacements):
 
     def __getitem__(self, index: int) -> np.ndarray:
         grid = self.space.grid
-        determinant = jacobian_determinant(moved(self.folders[index], grid), grid)[self.where]
+        determinant = jacobian_determinant(deformation(self.folders[index], grid), grid)[self.where]
         return np.log(np.maximum(determinant, LOG_FLOOR))
 
 
@@ -76,17 +76,17 @@ class LatentDifferences:
     space's own units."""
 
     def __init__(self, folders: Sequence[Path], card: ModelCard):
-        self.folders, self.known = folders, LatentComponents.load(card.verified_file(COMPONENTS))
+        self.folders, self.components = folders, LatentComponents.load(card.verified_file(COMPONENTS))
 
     def __len__(self) -> int:
         return len(self.folders)
 
     def __getitem__(self, index: int) -> np.ndarray:
-        stands = ResultFolder.open(self.folders[index]).record.get("population")
-        if not stands:
+        positions = ResultFolder.open(self.folders[index]).record.get("population")
+        if not positions:
             raise BadInputError(
                 f"The pair {self.folders[index].name} has no latent coordinates; use --of displacement, or register "
                 "all with one model that has a latent space."
             )
-        fixed, moving = (np.array(stands[role]["coordinates_sd"]) for role in ("fixed", "moving"))
-        return (moving - fixed) * self.known.sd
+        fixed, moving = (np.array(positions[role]["coordinates_sd"]) for role in ("fixed", "moving"))
+        return (moving - fixed) * self.components.sd

@@ -11,15 +11,14 @@ from ..results.registration_result import RegistrationResult
 from ..transforms.similarity import ComparedPair
 
 NOT_FIGURES = ("schema_version", "heatmaps", "components", "segments", "regions", "views")
-SPREAD = {"mean": "Mean", "p95": "95th percentile", "max": "Maximum"}
 
 
 def figures(record: Mapping[str, Any]) -> dict[str, float]:
     """Every number of a `result.json` that is one a pair, its name the keys that lead to it: `jacobian_log_sd`."""
-    found = dict(_numbers({key: value for key, value in record.items() if key not in NOT_FIGURES}))
+    numbers = dict(_numbers({key: value for key, value in record.items() if key not in NOT_FIGURES}))
     for row in (record.get("trust") or {"indicators": []})["indicators"]:
-        found |= _numbers({key: row[key] for key in ("value", "p95", "worst")}, f"trust_{row['name']}_")
-    return found
+        numbers |= _numbers({key: row[key] for key in ("value", "p95", "worst")}, f"trust_{row['name']}_")
+    return numbers
 
 
 def segment_rows(record: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -35,16 +34,16 @@ def segment_rows(record: Mapping[str, Any]) -> list[dict[str, Any]]:
 def likeness(result: RegistrationResult) -> dict[str, float]:
     """How alike the images are before and after (`transforms/similarity.py`); nothing where they hardly overlap."""
     similarity = ComparedPair(result.fixed, result.moving, result.fixed_mask, result.moving_mask).similarity()
-    found = {}
+    numbers = {}
     for when, transform in (("before", None), ("after", result.transform.itk())):
-        alike = similarity.scores(transform)
-        if alike is not None:
-            found[f"likeness_information_{when}"] = alike.information
-            found[f"likeness_gradients_{when}"] = alike.gradients
-    return found
+        scores = similarity.scores(transform)
+        if scores is not None:
+            numbers[f"likeness_information_{when}"] = scores.information
+            numbers[f"likeness_gradients_{when}"] = scores.gradients
+    return numbers
 
 
-def to_look_at(record: Mapping[str, Any], voxel_mm: float) -> list[str]:
+def flagged_checks(record: Mapping[str, Any], voxel_mm: float) -> list[str]:
     """Names of the report's checks that stand out."""
     return [check.name.lower() for check in checks(record, voxel_mm) if check.state == "look"]
 
@@ -53,9 +52,9 @@ def warnings(record: Mapping[str, Any]) -> int:
     return len(wording.all_warnings(record))
 
 
-def _numbers(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, float]]:
+def _numbers(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:
     for key, value in values.items():
         if isinstance(value, Mapping):
-            yield from _numbers(value, f"{before}{key}_")
+            yield from _numbers(value, f"{prefix}{key}_")
         elif isinstance(value, (int, float)) and not isinstance(value, bool):
-            yield before + key, value
+            yield prefix + key, value

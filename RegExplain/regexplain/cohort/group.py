@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import filecmp
 import json
 import os
@@ -15,13 +14,14 @@ import numpy as np
 
 from .. import __version__
 from ..errors import disk_errors
-from .descriptions import described
+from .descriptions import describe_columns
 from .page import write_page
 from .pairs import Pair
 from .study import FAILED, Plan, Study
+from .tables import write_tsv
 
-OWN = ("id", "kind", "model", "look", "outlier", "warnings", "notes")
-WORSE = {  # where an outlier lies: +1 above the others, -1 below
+COLUMNS = ("id", "kind", "model", "look", "outlier", "warnings", "notes")
+WORSE = {  # on which side: +1 above the others, -1 below
     "dice_after": -1,
     "likeness_information_after": -1,
     "landmarks_distance_mm_after_mean": 1,
@@ -32,10 +32,10 @@ WORSE = {  # where an outlier lies: +1 above the others, -1 below
     "expected_error_mm_mean": 1,
     "trust_symmetry_value": 1,
 }
-FAR = 3.5  # modified z-score (Iglewicz and Hoaglin 1993)
-TO_SD = 0.6745  # of the median absolute deviation, in standard deviations of a normal distribution
-ROUNDING = 6  # decimals: what lies beyond tells no two pairs apart
-FEWEST = 5  # pairs, from which one can lie apart from the others
+MAX_Z_SCORE = 3.5  # modified z-score (Iglewicz and Hoaglin 1993)
+MAD_TO_SD = 0.6745  # of the median absolute deviation, in standard deviations of a normal distribution
+DECIMALS = 6  # what lies beyond tells no two pairs apart
+MIN_PAIRS = 5  # from which one can lie apart from the others
 BIDS_FILES = {
     "transform.h5": ("from-{from}_to-{to}_mode-image_xfm", ".h5"),
     "inverse_transform.h5": ("from-{to}_to-{from}_mode-image_xfm", ".h5"),
@@ -47,80 +47,79 @@ def write_group(study: Study, pairs: Sequence[Pair], plan: Plan, parquet: bool =
     done = {pair.id for pair in plan.done}
     rows, segments = [], []
     for pair in pairs:
-        made = study.row(pair) if pair.id in done else None
-        if made is None:
+        record = study.pair_record(pair) if pair.id in done else None
+        if record is None:
             continue
-        rows.append(_row(pair, made))
-        segments += [{"id": pair.id} | row for row in made.get("segments", ())]
+        rows.append(_row(pair, record))
+        segments += [{"id": pair.id} | row for row in record.get("segments", ())]
         _name_as_bids(study.path, study.results / pair.id, pair)
     mark_outliers(rows)
-    carried = list(dict.fromkeys(name for pair in pairs for name in pair.columns))
+    user_columns = list(dict.fromkeys(name for pair in pairs for name in pair.columns))
     with disk_errors(study.path):
-        write_table(study.path / "group", rows, OWN, carried, parquet)
+        write_table(study.path / "group", rows, COLUMNS, user_columns, parquet)
         write_table(study.path / "segments", segments, ("id", "kind", "label", "name"), (), parquet)
         _describe_dataset(study.path)
         if not _up_to_date(study.path):
-            write_page(study.path, rows, [_column(name) for name in carried], plan.failed)
+            write_page(study.path, rows, [_column(name) for name in user_columns], plan.failed)
 
 
 def _up_to_date(folder: Path) -> bool:
-    """Whether the page is younger than all that it tells of: most of a run that has nothing to do is making it."""
-    page, told = folder / "group.html", ("group.tsv", FAILED, "population/report.html")
-    made = page.stat().st_mtime_ns if page.exists() else 0
-    return all((folder / name).stat().st_mtime_ns < made for name in told if (folder / name).exists())
+    """Whether the page is younger than all that it shows: most of a run that has nothing to do is making it."""
+    page, sources = folder / "group.html", ("group.tsv", FAILED, "population/report.html")
+    written = page.stat().st_mtime_ns if page.exists() else 0
+    return all((folder / name).stat().st_mtime_ns < written for name in sources if (folder / name).exists())
 
 
-def _row(pair: Pair, made: dict[str, Any]) -> dict[str, Any]:
-    told = {
+def _row(pair: Pair, record: dict[str, Any]) -> dict[str, Any]:
+    row = {
         "id": pair.id,
-        "kind": made.get("kind", ""),
-        "model": made.get("model", ""),
-        "look": ", ".join(made.get("look", ())),
+        "kind": record.get("kind", ""),
+        "model": record.get("model", ""),
+        "look": ", ".join(record.get("look", ())),
         "outlier": "",
-        "warnings": made.get("warnings", 0),
-        "notes": " ".join(made.get("notes", ())),
+        "warnings": record.get("warnings", 0),
+        "notes": " ".join(record.get("notes", ())),
     }
-    return told | {_column(name): value for name, value in pair.columns.items()} | made.get("figures", {})
+    return row | {_column(name): value for name, value in pair.columns.items()} | record.get("figures", {})
 
 
 def _column(name: str) -> str:
     """Of the user's own table: a name that is taken here gets another."""
-    return f"{name}_of_table" if name in OWN else name
+    return f"{name}_of_table" if name in COLUMNS else name
 
 
 def mark_outliers(rows: list[dict[str, Any]]) -> None:
-    """Put into `outlier` the figures of `WORSE` that lie more than `FAR` modified z-scores from the median of all, on
-    the worse side. Where more than half of all have the same value, none lies apart by this rule."""
+    """Put into `outlier` the figures of `WORSE` whose modified z-score is more than MAX_Z_SCORE, on the worse side.
+
+    Where more than half of all have the same value, none lies apart by this rule."""
     for name, side in WORSE.items():
-        values = np.array([row.get(name, np.nan) for row in rows], float).round(ROUNDING)
-        known = values[np.isfinite(values)]
-        if len(known) < FEWEST:
+        values = np.array([row.get(name, np.nan) for row in rows], float).round(DECIMALS)
+        finite = values[np.isfinite(values)]
+        if len(finite) < MIN_PAIRS:
             continue
-        deviation = np.median(np.abs(known - np.median(known)))
+        deviation = np.median(np.abs(finite - np.median(finite)))
         if not deviation:
             continue
-        scores = side * TO_SD * (values - np.median(known)) / deviation
-        for index in np.flatnonzero(scores > FAR):
+        scores = side * MAD_TO_SD * (values - np.median(finite)) / deviation
+        for index in np.flatnonzero(scores > MAX_Z_SCORE):
             rows[index]["outlier"] = ", ".join(filter(None, [rows[index]["outlier"], name]))
 
 
 def write_table(
-    stem: Path, rows: list[dict[str, Any]], first: Sequence[str], carried: Sequence[str], parquet: bool
+    stem: Path, rows: list[dict[str, Any]], first: Sequence[str], user_columns: Sequence[str], parquet: bool
 ) -> None:
     """`stem`.tsv and .json, and .parquet if asked for. What a row lacks is n/a."""
-    own = [_column(name) for name in carried]
-    columns = list(dict.fromkeys([*first, *own, *(name for row in rows for name in row)]))
+    user_names = [_column(name) for name in user_columns]
+    columns = list(dict.fromkeys([*first, *user_names, *(name for row in rows for name in row)]))
     partial = stem.with_name(f".{stem.name}.tsv")
-    with open(partial, "w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, columns, restval="n/a", delimiter="\t", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows({key: "n/a" if value == "" else value for key, value in row.items()} for row in rows)
+    cells = ({key: "n/a" if value == "" else value for key, value in row.items()} for row in rows)
+    write_tsv(partial, columns, cells, missing="n/a")
     table = stem.with_suffix(".tsv")
     if table.exists() and filecmp.cmp(partial, table, shallow=False):
         partial.unlink()
     else:
         partial.replace(table)
-    _write_json(stem.with_suffix(".json"), described(columns, own))
+    _write_json(stem.with_suffix(".json"), describe_columns(columns, user_names))
     if parquet:
         import pyarrow
         from pyarrow import parquet as files

@@ -41,17 +41,17 @@ SHOWN = {  # in the table
     "inverse_consistency_mm_p95": "There and back mm",
 }
 COLOURS = {"none stands out": "#0072b2", "look": "#e69f00", "outlier": "#c1272d"}
-MOST_THUMBNAILS = 2000  # more make a file that opens slowly
-MOST_GROUPS = 12  # values of a column whose pairs are drawn in rows of their own
+MAX_THUMBNAILS = 2000  # more make a file that opens slowly
+MAX_GROUPS = 12  # values of a column whose pairs are drawn in rows of their own
 
 
 def write_page(
-    study: Path, rows: list[dict[str, Any]], carried: Sequence[str], failed: dict[str, tuple[str, str]]
+    study: Path, rows: list[dict[str, Any]], user_columns: Sequence[str], failed: dict[str, tuple[str, str]]
 ) -> None:
-    """rows: as of group.tsv. carried: the columns among them that come from the user's own table."""
+    """rows: as of group.tsv. user_columns: the columns among them that come from the user's own table."""
     from vl_convert import javascript_bundle
 
-    groups = {name: labels for name in carried if (labels := grouped([row.get(name, "") for row in rows]))}
+    groups = {name: labels for name in user_columns if (labels := grouped([row.get(name, "") for row in rows]))}
     plots = {name: title for name, title in PLOTS.items() if any(name in row for row in rows)}
     points = [
         {"id": row["id"], "look": row["look"] or "nothing", "outlier": row["outlier"] or "no", "report": _report(row)}
@@ -63,7 +63,7 @@ def write_page(
     html = environment.get_template("group.html.j2").render(
         rows=rows,
         failed=failed,
-        carried=carried,
+        user_columns=user_columns,
         looks=Counter(name for row in rows for name in row["look"].split(", ") if name),
         to_look_at=sum(bool(row["look"]) for row in rows),
         outliers=sum(bool(row["outlier"]) for row in rows),
@@ -84,7 +84,7 @@ def grouped(values: list[str]) -> list[str]:
     """The group of each pair by one column: its value, or of many numbers its third; empty where neither tells."""
     if len(set(values)) < 2:
         return []
-    if len(set(values)) <= MOST_GROUPS:
+    if len(set(values)) <= MAX_GROUPS:
         return [value or "n/a" for value in values]
     try:
         numbers = np.array([float(value) if value else np.nan for value in values])
@@ -161,7 +161,7 @@ def _report(row: dict[str, Any]) -> str:
 
 def _thumbnails(study: Path, rows: list[dict[str, Any]]) -> dict[str, str]:
     """Data URIs by id, of those that have one; none of a large study."""
-    if len(rows) > MOST_THUMBNAILS:
+    if len(rows) > MAX_THUMBNAILS:
         return {}
     pictures = {row["id"]: study / "results" / row["id"] / THUMBNAIL for row in rows}
     return {name: report.data_uri(path, "jpeg") for name, path in pictures.items() if path.is_file()}

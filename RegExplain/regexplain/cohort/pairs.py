@@ -51,14 +51,14 @@ class Pairs:
 def read_pairs(table: Path) -> Pairs:
     """A TSV or CSV with the columns `fixed` and `moving`; paths are relative to it. Raises BadInputError."""
     rows = _rows(table)
-    pairs, seen = Pairs(), dict[str, int]()
+    pairs, row_numbers = Pairs(), dict[str, int]()
     for number, row in enumerate(rows, start=2):  # as spreadsheets count, under the header
         name = row.pop("id", "") or f"{number - 1:04d}"
-        why = _unusable(name, row, number, seen)
-        if why:
-            pairs.refused.append((name if ID.fullmatch(name) else f"row {number}", why))
+        reason = _unusable(name, row, number, row_numbers)
+        if reason:
+            pairs.refused.append((name if ID.fullmatch(name) else f"row {number}", reason))
             continue
-        seen[name.lower()] = number
+        row_numbers[name.lower()] = number
         files = {role: str((table.parent / row[role]).absolute()) for role in ROLES if row.get(role)}
         pairs.usable.append(Pair(name, files, {key: value for key, value in row.items() if key not in ROLES}))
     return pairs
@@ -88,12 +88,12 @@ def _rows(table: Path) -> list[dict[str, str]]:
     return rows
 
 
-def _unusable(name: str, row: dict[str, str], number: int, seen: dict[str, int]) -> str:
+def _unusable(name: str, row: dict[str, str], number: int, row_numbers: dict[str, int]) -> str:
     """Why a row cannot be a pair; empty where it can."""
     if not ID.fullmatch(name):
         return f"Its id {name!r} cannot name a folder; use letters, digits, dots, - and _."
-    if name.lower() in seen:
-        return f"Its id is that of row {seen[name.lower()]} too; give each row an id of its own."
+    if name.lower() in row_numbers:
+        return f"Its id is that of row {row_numbers[name.lower()]} too; give each row an id of its own."
     missing = [column for column in REQUIRED if not row.get(column)]
     if missing:
         return f"Its row {number} has nothing in the column {' and in '.join(missing)}."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import tempfile
 from collections.abc import Sequence
@@ -29,10 +28,11 @@ from ..volumes.images import write_image
 from .associations import Column, associations, voxelwise
 from .fields import Displacements, LatentDifferences, LogJacobians, Space
 from .study import DONE, RESULTS
+from .tables import read_tsv, write_tsv
 from .template import exponential, mean_image, mean_shape
 
 MEASURES = ("displacement", "log-jacobian", "latent")
-FEWEST = 4  # pairs: of fewer nothing varies
+MIN_PAIRS = 4  # pairs: of fewer nothing varies
 
 
 @dataclass(frozen=True)
@@ -47,19 +47,20 @@ class Members:
     def of(cls, study: Path) -> Members:
         """Raises BadInputError for a folder that no `regexplain cohort` wrote, or of too few pairs."""
         try:
-            told = json.loads((study / "group.json").read_text(encoding="utf-8"))
-            with open(study / "group.tsv", newline="", encoding="utf-8") as stream:
-                table = list(csv.DictReader(stream, delimiter="\t"))
+            descriptions = json.loads((study / "group.json").read_text(encoding="utf-8"))
+            table = read_tsv(study / "group.tsv")
         except (OSError, ValueError) as error:
             raise BadInputError(
                 f"{study} is no study of `regexplain cohort`; give the folder of its --output."
             ) from error
-        if len(table) < FEWEST:
-            raise BadInputError(f"Only {len(table)} pairs of {study.name} are done; {FEWEST} are needed to vary.")
+        if len(table) < MIN_PAIRS:
+            raise BadInputError(f"Only {len(table)} pairs of {study.name} are done; {MIN_PAIRS} are needed to vary.")
         folders = [study / RESULTS / row["id"] for row in table]
         rows = [json.loads((folder / DONE).read_text(encoding="utf-8")) for folder in folders]
-        carried = [name for name, column in told.items() if column["Description"].startswith("From the table")]
-        return cls(folders, {name: [row[name] for row in table] for name in carried}, rows)
+        user_columns = [
+            name for name, column in descriptions.items() if column["Description"].startswith("From the table")
+        ]
+        return cls(folders, {name: [row[name] for row in table] for name in user_columns}, rows)
 
     def space(self) -> Space:
         """Raises BadInputError unless all have the same fixed image."""
@@ -107,19 +108,19 @@ def population(
     progress = progress or Progress()
     members = Members.of(study)
     columns = _columns(members, by, progress)
-    values, space, card = _measures(members, of)
+    values, space, card = _measure(members, of)
     if template and space is None:
         raise BadInputError("--template needs one space, and --of latent of different fixed images has none.")
     progress.report("Finding components", 0, 1)
-    found = LatentComponents.fit(values, min(count, len(values) - 1), int(memory or MEMORY_BYTES))
-    scores = np.stack([found.coordinates(values[index]) for index in range(len(values))])
+    components = LatentComponents.fit(values, min(count, len(values) - 1), int(memory or MEMORY_BYTES))
+    scores = np.stack([components.coordinates(values[index]) for index in range(len(values))])
     if space is None:
         assert card is not None
-        fixed, labels, mean, motions = _decoded(members, card, found)
+        fixed, labels, mean, motions = _decoded_motions(members, card, components)
     else:
         fixed, labels = space.first.fixed, space.first.fixed_segmentation
-        mean, motions = _regressed(members, space, found, scores, progress)
-    told = [row for column in columns for row in associations(scores, column, permutations, seed)]
+        mean, motions = _regressed_motions(members, space, components, scores, progress)
+    tests = [row for column in columns for row in associations(scores, column, permutations, seed)]
     with disk_errors(study), tempfile.TemporaryDirectory(prefix=".population.", dir=study) as aside:
         folder = Path(aside) / "population"
         if template and space is not None:
@@ -127,19 +128,21 @@ def population(
             mean = space.grid.image(exponential(velocity, space.grid), vector=True)
             moving = mean_image(members.folders, space, velocity)
         else:
-            moving = Grid.of(fixed).resample(fixed, displacement_transform(invert_displacement(_on(mean, fixed))))
-        result = explain_transform(displacement_transform(_on(mean, fixed)), fixed, moving, fixed_segmentation=labels)
+            moving = Grid.of(fixed).resample(fixed, displacement_transform(invert_displacement(_on_grid(mean, fixed))))
+        result = explain_transform(
+            displacement_transform(_on_grid(mean, fixed)), fixed, moving, fixed_segmentation=labels
+        )
         opened = result.save(folder)
         opened.add(ComponentMotions(motions))
         write_report(opened)
         if template:
             write_image(moving, folder / "template.nii.gz")
         _write_rows(folder / "scores.tsv", _score_rows(members, scores))
-        _write_rows(folder / "associations.tsv", told)
+        _write_rows(folder / "associations.tsv", tests)
         if by and space is not None:
             _voxelwise(members, space, columns, folder, seed, memory, progress)
         replace_folder(folder, study / "population")
-    return Population(scores, motions, told)
+    return Population(scores, motions, tests)
 
 
 def _columns(members: Members, by: Sequence[str], progress: Progress) -> list[Column]:
@@ -157,7 +160,7 @@ def _columns(members: Members, by: Sequence[str], progress: Progress) -> list[Co
     return [column for column in columns if column.usable]
 
 
-def _measures(members: Members, of: str) -> tuple[Any, Space | None, registry.ModelCard | None]:
+def _measure(members: Members, of: str) -> tuple[Any, Space | None, registry.ModelCard | None]:
     """A sequence of one vector a pair; the space or the model that they are of."""
     if of == "latent":
         card = members.card()
@@ -166,8 +169,8 @@ def _measures(members: Members, of: str) -> tuple[Any, Space | None, registry.Mo
     return (Displacements if of == "displacement" else LogJacobians)(members.folders, space), space, None
 
 
-def _regressed(
-    members: Members, space: Space, found: LatentComponents, scores: np.ndarray, progress: Progress
+def _regressed_motions(
+    members: Members, space: Space, components: LatentComponents, scores: np.ndarray, progress: Progress
 ) -> tuple[sitk.Image, list[ComponentMotion]]:
     """The mean displacement of the cohort, and what tissue moves by where a pair's score is larger by one SD: the slope
     of the displacement at each voxel. Of principal components of displacements that is the component itself."""
@@ -179,20 +182,20 @@ def _regressed(
         field = fields[index].reshape(shape)
         mean += field / len(fields)
         slopes += (scores[index] / (len(fields) - 1)).astype(np.float32)[:, None, None, None, None] * field
-    stands = -found.mean @ found.basis.T / found.sd
+    identity_scores = -components.mean @ components.basis.T / components.sd
     motions = []
     for k, slope in enumerate(slopes):
         fields_at = {
             strength: space.grid.image(np.float32(strength) * slope, vector=True) for strength in DEFAULT_STRENGTHS
         }
         motion = space.anatomy.motion(space.grid.image(slope, vector=True))
-        share = float(found.explained_variance[k])
-        motions.append(ComponentMotion(k + 1, share, float(stands[k]), 0.0, fields_at, motion))
+        share = float(components.explained_variance[k])
+        motions.append(ComponentMotion(k + 1, share, float(identity_scores[k]), 0.0, fields_at, motion))
     return space.grid.image(mean.astype(np.float32), vector=True), motions
 
 
-def _decoded(
-    members: Members, card: registry.ModelCard, found: LatentComponents
+def _decoded_motions(
+    members: Members, card: registry.ModelCard, components: LatentComponents
 ) -> tuple[sitk.Image, sitk.Image | None, sitk.Image, list[ComponentMotion]]:
     """The same of latent components, as the model decodes them about the first pair's fixed image."""
     from ..results.registration_result import RegistrationResult
@@ -200,19 +203,20 @@ def _decoded(
     from ..torch_backend.inference.prediction import component_motions, decoded
 
     first, model = RegistrationResult.load(members.folders[0]), load_cached(card)
-    known = model.components
-    cohorts = replace(found, basis=found.basis @ known.basis, mean=np.zeros_like(known.mean))
+    latent = model.components
+    cohort_components = replace(components, basis=components.basis @ latent.basis, mean=np.zeros_like(latent.mean))
     pair = first.fixed, first.moving, first.transform.alignment
     motions = component_motions(
-        model, *pair, len(found.sd), DEFAULT_STRENGTHS, first.fixed_segmentation, components=cohorts
+        model, *pair, len(components.sd), DEFAULT_STRENGTHS, first.fixed_segmentation, components=cohort_components
     )
-    stands = -found.mean @ found.basis.T / found.sd
-    for motion, stand in zip(motions, stands, strict=True):
-        motion.fixed_sd, motion.moving_sd = float(stand), 0.0
-    return first.fixed, first.fixed_segmentation, decoded(model, first.fixed, found.mean @ known.basis), motions
+    identity_scores = -components.mean @ components.basis.T / components.sd
+    for motion, identity_score in zip(motions, identity_scores, strict=True):
+        motion.fixed_sd, motion.moving_sd = float(identity_score), 0.0
+    mean = decoded(model, first.fixed, components.mean @ latent.basis)
+    return first.fixed, first.fixed_segmentation, mean, motions
 
 
-def _on(field: sitk.Image, fixed: sitk.Image) -> sitk.Image:
+def _on_grid(field: sitk.Image, fixed: sitk.Image) -> sitk.Image:
     return resample_displacement(field, Grid.of(fixed))
 
 
@@ -232,28 +236,26 @@ def _voxelwise(
         raise RegExplainError(
             f"The voxel-wise tests need {needed / 1e9:.1f} GB of memory; allow that with --memory, or leave out --by."
         )
-    everything = np.stack([values[index] for index in range(len(values))]).astype(np.float32)
+    log_jacobians = np.stack([values[index] for index in range(len(values))]).astype(np.float32)
     for number, column in enumerate(columns):
         progress.report("Testing voxels", number, len(columns))
         if column.tested is None:
             progress.warn(f"The column {column.name} has more than two groups, so no map of voxels is made of it.")
             continue
-        for name, found in zip(("t", "p"), voxelwise(everything[column.known], column.tested, 1000, seed), strict=True):
+        t, p = voxelwise(log_jacobians[column.valid], column.tested, 1000, seed)
+        for name, statistic in (("t", t), ("p", p)):
             image = np.full(space.anatomy.inside.shape, 0 if name == "t" else 1, np.float32)
-            image[space.anatomy.inside] = found
+            image[space.anatomy.inside] = statistic
             write_image(space.grid.image(image), folder / f"log-jacobian-{number + 1:02d}-{name}.nii.gz")
 
 
 def _score_rows(members: Members, scores: np.ndarray) -> list[dict[str, Any]]:
     return [
-        {"id": folder.name} | {f"component_{k}_sd": value for k, value in enumerate(own.tolist(), start=1)}
-        for folder, own in zip(members.folders, scores, strict=True)
+        {"id": folder.name} | {f"component_{k}_sd": value for k, value in enumerate(values.tolist(), start=1)}
+        for folder, values in zip(members.folders, scores, strict=True)
     ]
 
 
 def _write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
     if rows:
-        with open(path, "w", newline="", encoding="utf-8") as stream:
-            writer = csv.DictWriter(stream, list(rows[0]), delimiter="\t", lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
+        write_tsv(path, list(rows[0]), rows)

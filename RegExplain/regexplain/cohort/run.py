@@ -67,7 +67,7 @@ def cohort(
     check_packages(parquet)
     study = Study(output)
     with study.locked():
-        study.sweep()
+        study.remove_partial()
         plan = Plan.of(study, pairs, settings, retry_failed)
         if plan.jobs:
             with connected(workers, plan, settings) as client:
@@ -76,7 +76,7 @@ def cohort(
                 if not client.nthreads():
                     progress.note(NO_WORKERS)
                 run(study, plan, client, work, progress)
-        study.note_failures(plan.failed)
+        study.write_failures(plan.failed)
         write_group(study, pairs.usable, plan, parquet)
     return plan
 
@@ -90,8 +90,8 @@ def connected(workers: Workers, plan: Plan, settings: Settings) -> Iterator[Clie
     else:
         estimate = Estimate.of(plan.voxels, settings)
         count = min(len(plan.jobs), local_workers(workers.count, estimate.memory, settings.device, workers.memory))
-        most = max(1, (os.cpu_count() or 1) // count)
-        threads = min(workers.threads or most, most)
+        available = max(1, (os.cpu_count() or 1) // count)
+        threads = min(workers.threads or available, available)
         connection = local_client(count, workers.memory)
     plan.jobs = [replace(job, settings=replace(job.settings, threads=threads)) for job in plan.jobs]
     with connection as client:

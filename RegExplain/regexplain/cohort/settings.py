@@ -44,10 +44,10 @@ def made_with(pair: Pair, settings: Settings, weights: str) -> str:
     and the weights."""
     files = {}
     for role, path in pair.files.items():
-        found = os.stat(path)
-        files[role] = (path, found.st_size, found.st_mtime_ns)
-    told = json.dumps([files, settings.record, weights], sort_keys=True)
-    return hashlib.sha256(told.encode()).hexdigest()
+        status = os.stat(path)
+        files[role] = (path, status.st_size, status.st_mtime_ns)
+    inputs = json.dumps([files, settings.record, weights], sort_keys=True)
+    return hashlib.sha256(inputs.encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -69,10 +69,10 @@ class Installation:
                 "version on all."
             )
         try:
-            own = weights_of(model)
+            installed = weights_of(model)
         except BadInputError as error:
             raise RegExplainError(f"A worker has not the model {model} of this study; install it there too.") from error
-        if own != self.weights:
+        if installed != self.weights:
             raise RegExplainError(
                 f"A worker has other weights of the model {model} than the study is run with; install the same on all."
             )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import shutil
 import time
@@ -17,6 +16,7 @@ from ..progress import Progress
 from .engine import outcomes
 from .pairs import Pair, Pairs, check_files, voxels_of
 from .settings import Installation, Settings, made_with
+from .tables import read_tsv, write_tsv
 from .work import DONE, Job, Work
 
 RESULTS, FAILED, LOCK = "results", "failed.tsv", ".lock"
@@ -44,41 +44,38 @@ class Study:
                 f"Another run works on {self.path}; wait for its end, or choose another --output."
             ) from None
 
-    def row(self, pair: Pair) -> dict[str, Any] | None:
-        """What its worker noted of a pair that is done; None of one that is not."""
+    def pair_record(self, pair: Pair) -> dict[str, Any] | None:
+        """`pair.json` of a pair that is done; None of one that is not."""
         try:
             return json.loads((self.results / pair.id / DONE).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
 
     def failures(self) -> dict[str, tuple[str, str]]:
-        """id → (why, made with), of the last run."""
+        """id → (reason, checksum of its inputs), of the last run."""
         try:
-            with open(self.path / FAILED, newline="", encoding="utf-8") as stream:
-                return {row["id"]: (row["reason"], row["made_with"]) for row in csv.DictReader(stream, delimiter="\t")}
+            return {row["id"]: (row["reason"], row["made_with"]) for row in read_tsv(self.path / FAILED)}
         except (OSError, KeyError):
             return {}
 
-    def note_failures(self, failures: dict[str, tuple[str, str]]) -> None:
+    def write_failures(self, failures: dict[str, tuple[str, str]]) -> None:
         if failures == self.failures() and (self.path / FAILED).exists():
-            return  # the page of the group is as old as what it tells of
+            return  # so that the page is made anew only where something changed
+        rows = [{"id": name, "reason": reason, "made_with": made} for name, (reason, made) in failures.items()]
         partial = self.path / f".{FAILED}"
         with disk_errors(self.path):
-            with open(partial, "w", newline="", encoding="utf-8") as stream:
-                writer = csv.writer(stream, delimiter="\t", lineterminator="\n")
-                writer.writerow(["id", "reason", "made_with"])
-                writer.writerows([name, *told] for name, told in failures.items())
+            write_tsv(partial, ["id", "reason", "made_with"], rows)
             partial.replace(self.path / FAILED)
 
-    def sweep(self) -> None:
-        """Remove what workers left behind that were killed."""
-        for left in self.results.glob(".*"):
-            shutil.rmtree(left, ignore_errors=True)
+    def remove_partial(self) -> None:
+        """Remove unfinished result folders of workers that were killed."""
+        for partial in self.results.glob(".*"):
+            shutil.rmtree(partial, ignore_errors=True)
 
 
 @dataclass
 class Plan:
-    """What a run has to do. failed: id → (why, made with), of pairs that are not tried (again).
+    """What a run has to do. failed: id → (reason, checksum of its inputs), of pairs that are not tried (again).
 
     voxels: of both images of each job, as far as their headers tell."""
 
@@ -90,47 +87,47 @@ class Plan:
     @classmethod
     def of(cls, study: Study, pairs: Pairs, settings: Settings, retry_failed: bool = False) -> Plan:
         """Done is what was made of the same files in the same way."""
-        plan, known = cls(), {} if retry_failed else study.failures()
-        plan.failed = {name: (why, "") for name, why in pairs.refused}
+        plan, failures = cls(), {} if retry_failed else study.failures()
+        plan.failed = {name: (reason, "") for name, reason in pairs.refused}
         installation = Installation.here(settings.model)
         for pair in pairs.usable:
             try:
-                plan._add(study, pair, known.get(pair.id, ("", "")), settings, installation)
+                plan._add(study, pair, failures.get(pair.id, ("", "")), settings, installation)
             except BadInputError as error:
                 plan.failed[pair.id] = (str(error), "")
         return plan
 
     def _add(
-        self, study: Study, pair: Pair, before: tuple[str, str], settings: Settings, installation: Installation
+        self, study: Study, pair: Pair, last_failure: tuple[str, str], settings: Settings, installation: Installation
     ) -> None:
         check_files(pair)
-        made, row = made_with(pair, settings, installation.weights), study.row(pair)
-        if row is not None and row["made_with"] == made:
+        checksum, record = made_with(pair, settings, installation.weights), study.pair_record(pair)
+        if record is not None and record["made_with"] == checksum:
             self.done.append(pair)
-        elif before[1] == made:
-            self.failed[pair.id] = before
+        elif last_failure[1] == checksum:
+            self.failed[pair.id] = last_failure
         else:
             self.voxels.append(voxels_of(pair))
-            self.jobs.append(Job(pair, settings, installation, study.results / pair.id, made))
+            self.jobs.append(Job(pair, settings, installation, study.results / pair.id, checksum))
 
 
 def run(study: Study, plan: Plan, client: Any, work: Work, progress: Progress) -> None:
     """Do the plan's jobs, which become done or failed ones. Raises Cancelled, all finished pairs being whole."""
-    total, started = len(plan.jobs), time.monotonic()
+    total, start = len(plan.jobs), time.monotonic()
     count = 0
     try:
-        for job, why in outcomes(client, plan.jobs, work):
+        for job, reason in outcomes(client, plan.jobs, work):
             count += 1
-            if why is None:
+            if reason is None:
                 plan.done.append(job.pair)
             else:
-                plan.failed[job.pair.id] = (why, job.made_with)
-            left = (time.monotonic() - started) / count * (total - count)
-            progress.report("Registering", count, total, {"failed": len(plan.failed), "seconds_left": left})
+                plan.failed[job.pair.id] = (reason, job.made_with)
+            seconds_left = (time.monotonic() - start) / count * (total - count)
+            progress.report("Registering", count, total, {"failed": len(plan.failed), "seconds_left": seconds_left})
     except KeyboardInterrupt:
         raise Cancelled(
             f"Stopped after {count} of {total} pairs; those are whole, and the same command goes on with the rest."
         ) from None
     finally:
-        study.note_failures(plan.failed)
-        study.sweep()
+        study.write_failures(plan.failed)
+        study.remove_partial()

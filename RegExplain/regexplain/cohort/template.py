@@ -12,7 +12,7 @@ from ..progress import Progress
 from ..transforms.itk import displacement_transform, resample_displacement, to_displacement_field
 from ..volumes.geometry import Grid
 from ..volumes.intensities import robust_rescale
-from .fields import Space, moved
+from .fields import Space, deformation
 
 ROUNDS = 8  # of the logarithm; it stops earlier
 TOLERANCE_MM = 0.01
@@ -49,7 +49,7 @@ def mean_shape(folders: Sequence[Path], space: Space, progress: Progress) -> np.
     grid, total = space.grid, np.zeros((*space.grid.size[::-1], 3))
     for index, folder in enumerate(folders):
         progress.report("Finding the mean shape", index, len(folders))
-        total += logarithm(sitk.GetArrayFromImage(to_displacement_field(moved(folder, grid), grid)), grid)
+        total += logarithm(sitk.GetArrayFromImage(to_displacement_field(deformation(folder, grid), grid)), grid)
     return total / len(folders)
 
 
@@ -57,13 +57,13 @@ def mean_image(folders: Sequence[Path], space: Space, velocity: np.ndarray) -> s
     """The pairs' moving images, each scaled to [0, 1] and brought onto the fixed image, their mean, in the mean shape.
 
     On the fixed image's own grid; the velocity on that of the space."""
-    own = Grid.of(space.first.fixed)
-    total = np.zeros(own.size[::-1], np.float32)
+    fixed_grid = Grid.of(space.first.fixed)
+    total = np.zeros(fixed_grid.size[::-1], np.float32)
     for folder in folders:
         total += robust_rescale(sitk.GetArrayFromImage(sitk.ReadImage(str(folder / "warped_moving.nii.gz"))))
     back = space.grid.image(exponential(-velocity, space.grid), vector=True)
-    mean = own.image(total / np.float32(len(folders)))
-    return own.resample(mean, displacement_transform(resample_displacement(back, own)))
+    mean = fixed_grid.image(total / np.float32(len(folders)))
+    return fixed_grid.resample(mean, displacement_transform(resample_displacement(back, fixed_grid)))
 
 
 def _at(field: np.ndarray, where: np.ndarray, grid: Grid) -> np.ndarray:

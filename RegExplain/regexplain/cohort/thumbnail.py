@@ -40,15 +40,15 @@ def write_thumbnail(result: RegistrationResult, path: Path) -> None:
 
 def _slice(result: RegistrationResult) -> Grid:
     """A square grid of one slice, its axes the patient's L and P, as far as the fixed image's own lie along them."""
-    own = as_closest_lps(Grid.of(result.fixed))
-    centre = own.centre
+    lps_grid = as_closest_lps(Grid.of(result.fixed))
+    centre = lps_grid.centre
     labels = result.fixed_segmentation
     if labels is not None and sitk.GetArrayViewFromImage(labels).any():
         inside = np.argwhere(sitk.GetArrayViewFromImage(labels) > 0)
         middle = Grid.of(labels).world((inside.min(0) + inside.max(0))[::-1] / 2)
-        centre = centre + own.axes[:, 2] * (own.axes[:, 2] @ (middle - centre))
-    side = max(own.extent[:2]) / SIDE
-    return centred_grid(centre, (SIDE, SIDE, 1), (side, side, side), own.direction)
+        centre = centre + lps_grid.axes[:, 2] * (lps_grid.axes[:, 2] @ (middle - centre))
+    side = max(lps_grid.extent[:2]) / SIDE
+    return centred_grid(centre, (SIDE, SIDE, 1), (side, side, side), lps_grid.direction)
 
 
 def _without_gaps(tissue: sitk.Image) -> sitk.Image:

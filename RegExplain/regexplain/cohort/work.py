@@ -21,9 +21,9 @@ from ..results.landmarks import enter_landmarks
 from ..results.registration_result import RegistrationResult
 from ..transform_explanation import explain_transform
 from ..transforms.files import read_any_transform
-from ..volumes.images import read_segmentation, read_volume
-from .figures import figures, likeness, segment_rows, to_look_at, warnings
-from .pairs import ROLES, Pair
+from ..volumes.images import read_pair
+from .figures import figures, flagged_checks, likeness, segment_rows, warnings
+from .pairs import Pair
 from .settings import Installation, Settings
 from .thumbnail import write_thumbnail
 
@@ -52,12 +52,12 @@ def attempt(job: Job, work: Work) -> str | None:
         with disk_errors(job.folder.parent):
             aside = Path(tempfile.mkdtemp(prefix=f".{job.folder.name}.", dir=job.folder.parent))
         try:
-            made = aside / job.folder.name
-            row = work(job, made)
+            result = aside / job.folder.name
+            row = work(job, result)
             with disk_errors(job.folder.parent):
-                made.mkdir(exist_ok=True)
-                (made / DONE).write_text(json.dumps({"made_with": job.made_with} | row), encoding="utf-8")
-                replace(made, job.folder)
+                result.mkdir(exist_ok=True)
+                (result / DONE).write_text(json.dumps({"made_with": job.made_with} | row), encoding="utf-8")
+                replace(result, job.folder)
         finally:
             shutil.rmtree(aside, ignore_errors=True)
     except Exception as error:
@@ -68,19 +68,19 @@ def attempt(job: Job, work: Work) -> str | None:
 
 def register_pair(job: Job, folder: Path) -> dict[str, Any]:
     """The `Work` of a study. Verbs that a result has no answer to leave a note."""
-    warned: list[str] = []
-    result = _registered(job.pair.files, job.settings, warned)
-    _measure_landmarks(job.pair.files, result, warned)
-    result.record["warnings"] = warned + result.record["warnings"]
+    noticed: list[str] = []
+    result = _register(job.pair.files, job.settings, noticed)
+    _measure_landmarks(job.pair.files, result, noticed)
+    result.record["warnings"] = noticed + result.record["warnings"]
     result.save(folder)
-    notes = _explained(folder, result, job.settings)
+    notes = _add_explanations(folder, result, job.settings)
     write_thumbnail(result, folder / THUMBNAIL)
     record = ResultFolder.open(folder).record
     return {
         "kind": record["kind"],
         "model": (record["model"] or {"name": "none"})["name"],
         "fixed": sha256(folder / "fixed.nii.gz"),
-        "look": to_look_at(record, min(result.fixed.GetSpacing())),
+        "look": flagged_checks(record, min(result.fixed.GetSpacing())),
         "warnings": warnings(record),
         "notes": notes,
         "figures": figures(record) | likeness(result),
@@ -88,20 +88,13 @@ def register_pair(job: Job, folder: Path) -> dict[str, Any]:
     }
 
 
-def _registered(files: dict[str, str], settings: Settings, warned: list[str]) -> RegistrationResult:
-    images = {role: read_volume(files[role], ROLES[role], warn=warned.append) for role in ("fixed", "moving")}
-    labels: dict[str, Any] = {
-        f"{role}_segmentation": read_segmentation(files[key], image, ROLES[key], warned.append)
-        for role, image in images.items()
-        if (key := f"{role}_segmentation") in files
-    }
+def _register(files: dict[str, str], settings: Settings, noticed: list[str]) -> RegistrationResult:
+    images: dict[str, Any] = read_pair(files, warn=noticed.append)
     if "transform" in files:
-        return explain_transform(read_any_transform(files["transform"]), images["fixed"], images["moving"], **labels)
+        return explain_transform(read_any_transform(files["transform"]), **images)
     start = files.get("initial_transform")
     return register(
-        images["fixed"],
-        images["moving"],
-        **labels,
+        **images,
         model=settings.model,
         initial_transform=read_any_transform(start) if start else None,
         refine=settings.refine,
@@ -110,7 +103,7 @@ def _registered(files: dict[str, str], settings: Settings, warned: list[str]) ->
     )
 
 
-def _explained(folder: Path, result: RegistrationResult, settings: Settings) -> list[str]:
+def _add_explanations(folder: Path, result: RegistrationResult, settings: Settings) -> list[str]:
     """Add what the settings ask for; a note for each that this result has no answer to."""
     from .. import explanation
     from ..results.explanations import Heatmaps
@@ -132,9 +125,9 @@ def _explained(folder: Path, result: RegistrationResult, settings: Settings) -> 
     return notes
 
 
-def _measure_landmarks(files: dict[str, str], result: RegistrationResult, warned: list[str]) -> None:
+def _measure_landmarks(files: dict[str, str], result: RegistrationResult, noticed: list[str]) -> None:
     """Enter their distances, if there are any, in the record; why they cannot be, as a warning."""
     paths = {role: Path(path) if (path := files.get(f"{role}_landmarks")) else None for role in ("fixed", "moving")}
     points = read_pairs(paths, result.fixed, result.moving)
     if points is not None:
-        enter_landmarks(result, points, warned.append)
+        enter_landmarks(result, points, noticed.append)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -93,6 +93,28 @@ def read_segmentation(
 ) -> sitk.Image:
     """A label map, resampled onto the grid of `image` by nearest neighbour, with the names that the file has."""
     return resample_segmentation(_read(Path(path), role, None, warn), image, role)
+
+
+def read_pair(
+    files: Mapping[str, str | Path | None],
+    series: Mapping[str, str | None] | None = None,
+    warn: Callable[[str], None] = lambda message: None,
+) -> dict[str, sitk.Image]:
+    """Two images with their segmentations and masks, by the names of the arguments of `register`.
+
+    files: by "fixed", "moving", "fixed_segmentation", "moving_mask", …; None and what is left out are not read.
+    series: of an image, as in `read_volume`. Raises BadInputError.
+    """
+    images = {
+        role: read_volume(files[role] or "", f"{role} image", (series or {}).get(role), warn)
+        for role in ("fixed", "moving")
+    }
+    for role in ("fixed", "moving"):
+        for labels in ("segmentation", "mask"):
+            path = files.get(f"{role}_{labels}")
+            if path:
+                images[f"{role}_{labels}"] = read_segmentation(path, images[role], f"{role} {labels}", warn)
+    return images
 
 
 def resample_segmentation(labels: sitk.Image, image: sitk.Image, role: str = "segmentation") -> sitk.Image:

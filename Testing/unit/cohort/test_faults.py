@@ -19,7 +19,7 @@ from distributed.comm import CommClosedError
 
 import null_work
 from null_work import SETTINGS, null_pairs
-from regexplain.cohort.engine import DIED, _result, check_workers, local_client
+from regexplain.cohort.engine import WORKER_DIED, _result, check_workers, local_client
 from regexplain.cohort.settings import Installation
 from regexplain.cohort.study import Plan, Study, run
 from regexplain.cohort.work import attempt
@@ -59,7 +59,7 @@ def test_a_pair_whose_worker_is_killed_is_done_elsewhere(client, tmp_path):
 def test_a_pair_that_kills_each_worker_fails_and_every_other_one_is_done(client, tmp_path):
     study = Study(tmp_path / "study")
     ran(study, client, null_work.killing)
-    assert study.failures().keys() == {"p0002"} and study.failures()["p0002"][0] == DIED
+    assert study.failures().keys() == {"p0002"} and study.failures()["p0002"][0] == WORKER_DIED
     assert names(study) == [f"p{k:04d}" for k in range(12) if k != 2]
 
 

@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip("vl_convert")
 
 import sample_pair
-from regexplain.cohort.descriptions import described
+from regexplain.cohort.descriptions import describe_columns
 from regexplain.cohort.group import mark_outliers, write_group
 from regexplain.cohort.page import grouped
 from regexplain.cohort.pairs import Pair
@@ -37,7 +37,7 @@ def study(tmp_path_factory):
     pair = Pair("sub-1", FILES | points, {"age": "61", "look": "dizzy </script> &"}, names)
     job = Job(pair, settings, Installation.here("hippocampus"), study.results / pair.id, "made")
     assert attempt(job, register_pair) is None
-    study.note_failures({"other": ("There is no moving image.", "")})
+    study.write_failures({"other": ("There is no moving image.", "")})
     write_group(study, [pair], Plan(done=[pair], failed=study.failures()), parquet=True)
     return study
 
@@ -138,9 +138,9 @@ def test_pairs_are_grouped_by_few_values_or_by_thirds_of_many_numbers():
 
 
 def test_a_figure_that_a_later_version_adds_is_described_too():
-    told = described(["landmarks_distance_mm_after_p95", "something_new"])
+    described = describe_columns(["landmarks_distance_mm_after_p95", "something_new"])
     assert (
-        told["landmarks_distance_mm_after_p95"]["Description"]
+        described["landmarks_distance_mm_after_p95"]["Description"]
         == "Distance of corresponding landmarks: 95th percentile, after"
     )
-    assert "something_new" in told["something_new"]["Description"]
+    assert "something_new" in described["something_new"]["Description"]
