@@ -40,8 +40,8 @@ def readable_error(error: BaseException) -> RegExplainError:
         return Cancelled("Cancelled; nothing was written.")
     if isinstance(error, ModuleNotFoundError):
         return RegExplainError(f"This needs the package {error.name}, which is not installed; install it with pip.")
-    known = device_error(error)
-    return known or RegExplainError(UNEXPECTED.format(kind=type(error).__name__, error=error))
+    readable = device_error(error)
+    return readable or RegExplainError(UNEXPECTED.format(kind=type(error).__name__, error=error))
 
 
 def device_error(error: BaseException) -> RegExplainError | None:

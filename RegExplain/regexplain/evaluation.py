@@ -71,10 +71,8 @@ class EvaluationConfig:
                 values["models"] = values.get("models", []) + [values.pop("model")]
             return cls(**values, folder=path.parent)
         except (OSError, ValueError, TypeError) as error:
-            known = ", ".join(f.name for f in fields(cls) if f.name != "folder")
-            raise BadInputError(
-                f"{path} is not an evaluation configuration ({error}); its keys are {known}."
-            ) from error
+            keys = ", ".join(f.name for f in fields(cls) if f.name != "folder")
+            raise BadInputError(f"{path} is not an evaluation configuration ({error}); its keys are {keys}.") from error
 
     def __post_init__(self) -> None:
         """Raises BadInputError."""
@@ -87,9 +85,9 @@ class EvaluationConfig:
 
     def pairs(self) -> list[tuple[Path, Path]]:
         """The images, (fixed, moving)."""
-        found = numbered_cases(self.folder / self.images, self.folder / self.segmentations, self.first, self.last)
-        cases = [image for image, _ in found]
-        return list(zip(cases, reversed(cases), strict=True))
+        cases = numbered_cases(self.folder / self.images, self.folder / self.segmentations, self.first, self.last)
+        images = [image for image, _ in cases]
+        return list(zip(images, reversed(images), strict=True))
 
     def segmentation(self, image: Path) -> Path:
         return self.folder / self.segmentations / image.name
@@ -105,14 +103,14 @@ def _list_of(kind: type, values: object) -> bool:
 
 def numbered_cases(images: Path, segmentations: Path, first: int, last: int) -> list[tuple[Path, Path]]:
     """(image, segmentation) of the same file name, its number in first … last, ascending. Raises BadInputError."""
-    found = [
+    cases = [
         (image, segmentations / image.name)
         for image in sorted(images.glob("*.nii.gz"))
         if first <= case_number(image) <= last and (segmentations / image.name).exists()
     ]
-    if not found:
+    if not cases:
         raise BadInputError(f"No cases {first}–{last} in {images}; check the configuration.")
-    return found
+    return cases
 
 
 def case_number(path: Path) -> int:
@@ -177,12 +175,12 @@ def summarise(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     deviations (of these pairs, so divided by n) of Dice, the median of the seconds."""
     lines = []
     for model, steps in dict.fromkeys((row["model"], row["refine"]) for row in rows):
-        own = [row for row in rows if (row["model"], row["refine"]) == (model, steps)]
-        column = {name: np.array([row[name] for row in own], float) for name in PAIR_COLUMNS[4:]}
+        group = [row for row in rows if (row["model"], row["refine"]) == (model, steps)]
+        column = {name: np.array([row[name] for row in group], float) for name in PAIR_COLUMNS[4:]}
         means = {name: float(column[name].mean()) for name in SUMMARY_COLUMNS if name in column}
         spreads = {f"{name}_sd": float(column[name].std()) for name in ("dice_aligned", "dice_after")}
         lines.append(
-            {"model": model, "refine": steps, "pairs": len(own)}
+            {"model": model, "refine": steps, "pairs": len(group)}
             | means
             | spreads
             | {"seconds": float(np.median(column["seconds"]))}

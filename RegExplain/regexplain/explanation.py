@@ -131,12 +131,12 @@ def decompose(
         raise BadInputError("Give at least one component.")
     threads = use_threads(threads)
     ready = _model_of(result, model, device, threads)
-    known = ready.components_in(basis)
+    basis_components = ready.components_in(basis)
     from .torch_backend.inference.encoded_pair import EncodedPair
 
     assert result.transform.displacement is not None
     with device_errors():
-        pair = EncodedPair(ready, result.masked(), known)
+        pair = EncodedPair(ready, result.masked(), basis_components)
         anatomy = Anatomy.of(result.fixed, result.fixed_segmentation)
         return decompose_registration(pair, result.transform.displacement, anatomy, count, basis)
 
@@ -206,9 +206,9 @@ def expected_error(
 
 def _with_air_shares(maps: list[Heatmap], result: RegistrationResult) -> list[Heatmap]:
     """The same maps, each with how much of its heat lies in air."""
-    inside = {grid: tissue_mask(getattr(result, grid)) for grid in {found.grid for found in maps}}
-    for found in maps:
-        found.air_share = share_outside(sitk.GetArrayViewFromImage(found.image), inside[found.grid])
+    inside = {grid: tissue_mask(getattr(result, grid)) for grid in {heatmap.grid for heatmap in maps}}
+    for heatmap in maps:
+        heatmap.air_share = share_outside(sitk.GetArrayViewFromImage(heatmap.image), inside[heatmap.grid])
     return maps
 
 
@@ -253,10 +253,10 @@ def _region(result: RegistrationResult, region: int | sitk.Image | None) -> tupl
         inside = tissue_mask(result.masked().fixed)  # most of an image of a head is air, whose motion says nothing
         return Grid.of(result.fixed).image(inside.astype(np.uint8)), "all tissue", None
     if labels is None or region not in labels_of(labels):
-        known = (
+        available = (
             "the fixed image has no segmentation"
             if labels is None
             else f"it has {', '.join(map(str, labels_of(labels)))}"
         )
-        raise BadInputError(f"The fixed segmentation has no segment {region} ({known}); choose another region.")
+        raise BadInputError(f"The fixed segmentation has no segment {region} ({available}); choose another region.")
     return labels == region, f"segment {region}", region

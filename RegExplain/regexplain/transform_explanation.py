@@ -65,14 +65,14 @@ def explain_transform(
     record's "transform" tells what it does in words. A linear transform gives an affine result. The inverse is found
     numerically. Raises BadInputError for unusable inputs.
     """
-    given = as_transform(transform)
+    transform = as_transform(transform)
     check_volume(fixed, "fixed image")
     check_volume(moving, "moving image")
     check_memory_for("explain-transform", fixed.GetSize(), moving.GetSize())
     of_fixed, of_moving, match_warning = resample_segmentation_pair(
         fixed_segmentation, moving_segmentation, (fixed, moving)
     )
-    work = _Explanation(given, without_metadata(fixed), without_metadata(moving), progress or Progress())
+    work = _Explanation(transform, without_metadata(fixed), without_metadata(moving), progress or Progress())
     if match_warning:
         work.warn(match_warning)
     return work.run(of_fixed, of_moving)
@@ -81,11 +81,11 @@ def explain_transform(
 class _Explanation:
     """One transform being explained: what was given, what was noticed, what it took."""
 
-    def __init__(self, given: sitk.Transform, fixed: sitk.Image, moving: sitk.Image, progress: Progress):
+    def __init__(self, transform: sitk.Transform, fixed: sitk.Image, moving: sitk.Image, progress: Progress):
         self.started = time.perf_counter()
-        self.given, self.fixed, self.moving, self.progress = given, fixed, moving, progress
+        self.transform, self.fixed, self.moving, self.progress = transform, fixed, moving, progress
         self.grid, self.moving_grid = Grid.of(fixed), Grid.of(moving)
-        self.linear = bool(given.IsLinear())
+        self.linear = bool(transform.IsLinear())
         self.threads = use_threads(None)
         self.warnings: list[str] = []
 
@@ -94,18 +94,18 @@ class _Explanation:
         self._check()
         self.progress.report("Finding the affine motion", 1, 4)
         anatomy = Anatomy.of(self.fixed)
-        known = self._coverage(anatomy)
-        vectors = sitk.GetArrayFromImage(to_displacement_field(self.given, anatomy.grid))[anatomy.inside][known]
+        covered = self._coverage(anatomy)
+        vectors = sitk.GetArrayFromImage(to_displacement_field(self.transform, anatomy.grid))[anatomy.inside][covered]
         if not np.isfinite(vectors).all():
             self._check_finite()
-        motion = fit_motion(vectors, anatomy.points[known])
+        motion = fit_motion(vectors, anatomy.points[covered])
         split, moved = self._split(motion)
         self.progress.report("Inverting", 2, 4)
         result = RegistrationResult(self.fixed, self.moving, split, self._inverse(split), fixed_labels, moving_labels)
         self.progress.report("Measuring", 3, 4)
         description = {
-            "parts": [transform_kind(part) for part in flatten_composite(self.given)],
-            "covered": float(known.mean()),
+            "parts": [transform_kind(part) for part in flatten_composite(self.transform)],
+            "covered": float(covered.mean()),
             "anatomy": anatomy.description,
             "moved_mm": summarise(np.linalg.norm(vectors, axis=-1)),
             **_describe(motion),
@@ -123,10 +123,12 @@ class _Explanation:
 
     def _check(self) -> None:
         if self.linear:
-            _check_determinant(as_affine(self.given))
+            _check_determinant(as_affine(self.transform))
         everywhere = self.moving_grid.image(np.ones(self.moving_grid.size[::-1], np.uint8))
         grids = self.grid.subsampled_to(MAX_VOXELS), self.grid  # most transforms are known to be fine after the first
-        if not any(sitk.GetArrayFromImage(grid.resample(everywhere, self.given, nearest=True)).any() for grid in grids):
+        if not any(
+            sitk.GetArrayFromImage(grid.resample(everywhere, self.transform, nearest=True)).any() for grid in grids
+        ):
             raise BadInputError(
                 "The transform takes no point of the fixed image into the moving one; check that it belongs to them, "
                 "and give fixed and moving the other way round if it is the inverse."
@@ -145,23 +147,23 @@ class _Explanation:
     def _displacement_slabs(self) -> Iterator[tuple[slice, np.ndarray]]:
         """transform(point) − point of all voxels of the fixed image, some slices (z, y, x, 3) at a time; mm."""
         for slab in self.grid.slabs():
-            yield slab, sitk.GetArrayFromImage(to_displacement_field(self.given, self.grid.slab(slab)))
+            yield slab, sitk.GetArrayFromImage(to_displacement_field(self.transform, self.grid.slab(slab)))
 
     def _coverage(self, anatomy: Anatomy) -> np.ndarray:
         """(N,) bool: the anatomy's points that the transform says something about."""
-        known = coverage_mask(self.given, anatomy.grid)[anatomy.inside]
-        if not known.any():
+        covered = coverage_mask(self.transform, anatomy.grid)[anatomy.inside]
+        if not covered.any():
             raise BadInputError(
                 "The transform's field lies elsewhere than the fixed image and moves none of it; check that the two "
                 "belong together, and that fixed and moving are not swapped."
             )
-        missed = 1 - known.mean()
+        missed = 1 - covered.mean()
         if missed > MISSED_SHARE:
             self.warn(
                 f"The transform's field does not reach {100 * missed:.1f} % of the fixed image's tissue and moves "
                 "nothing there; do not rely on arrows or numbers beyond it."
             )
-        return known
+        return covered
 
     def _split(self, motion: Motion) -> tuple[RegistrationTransform, np.ndarray]:
         """The transform as alignment and displacement; and (z, y, x), mm, how far it moves each fixed voxel in all.
@@ -169,7 +171,7 @@ class _Explanation:
         u(x) = A⁻¹(x + w(x)) − x, w being what was given. All of it in one pass: a B-spline takes its time.
         """
         if self.linear:
-            alignment = as_affine(self.given)
+            alignment = as_affine(self.transform)
         else:
             matrix = motion.rotation @ motion.stretch
             alignment = affine_transform(

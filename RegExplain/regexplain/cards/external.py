@@ -46,19 +46,20 @@ def is_external(network: Mapping[str, Any]) -> bool:
 
 def convention(network: Mapping[str, Any]) -> dict[str, str]:
     """`call`, CHOICES and `axes` with their defaults. Raises BadInputError for what none of these can be."""
-    found = {"call": network.get("call", "pair"), "axes": str(network.get("axes", AXES)).upper()}
-    found |= {key: network.get(key, values[0]) for key, values in CHOICES.items()}
-    for key, known in {"call": tuple(CALLS), **CHOICES}.items():
-        if found[key] not in known:
-            raise BadInputError(f"The card's {key!r} is {found[key]!r}; it can be {', '.join(known)}.")
-    if {min(letter, OPPOSITE.get(letter, letter)) for letter in found["axes"]} != set("IAL") or len(found["axes"]) != 3:
-        raise BadInputError(f"The card's 'axes' are {found['axes']!r}; give three letters such as SPL or RAS.")
-    return found
+    values = {"call": network.get("call", "pair"), "axes": str(network.get("axes", AXES)).upper()}
+    values |= {key: network.get(key, choices[0]) for key, choices in CHOICES.items()}
+    for key, allowed in {"call": tuple(CALLS), **CHOICES}.items():
+        if values[key] not in allowed:
+            raise BadInputError(f"The card's {key!r} is {values[key]!r}; it can be {', '.join(allowed)}.")
+    axes = values["axes"]
+    if {min(letter, OPPOSITE.get(letter, letter)) for letter in axes} != set("IAL") or len(axes) != 3:
+        raise BadInputError(f"The card's 'axes' are {axes!r}; give three letters such as SPL or RAS.")
+    return values
 
 
 def stages(network: Mapping[str, Any]) -> dict[str, dict[str, str]]:
     """By name: the path of the module, the image that it lies on, where its cells do. Raises BadInputError."""
-    found = {}
+    stages_by_name = {}
     for name, place in network.get("stages", {}).items():
         full = {"image": IMAGES[0], "cells": CELLS[0], **place}
         if not full.get("module") or full["image"] not in IMAGES or full["cells"] not in CELLS:
@@ -66,12 +67,12 @@ def stages(network: Mapping[str, Any]) -> dict[str, dict[str, str]]:
                 f"The card's stage {name!r} needs the path of a module, an image ({' or '.join(IMAGES)}) and where its "
                 f"cells lie ({' or '.join(CELLS)})."
             )
-        found[name] = full
-    return found
+        stages_by_name[name] = full
+    return stages_by_name
 
 
 def packages(network: Mapping[str, Any]) -> list[str]:
     """The Python packages whose classes a network on a card, and those in its options, are of."""
-    own = str(network.get("class", "")).partition(".")[0]
+    package = str(network.get("class", "")).partition(".")[0]
     inner = [value for value in network.get("options", {}).values() if isinstance(value, Mapping) and "class" in value]
-    return list(dict.fromkeys([own, *(name for value in inner for name in packages(value))]))
+    return list(dict.fromkeys([package, *(name for value in inner for name in packages(value))]))

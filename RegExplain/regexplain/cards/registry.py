@@ -107,13 +107,13 @@ class ModelCard:
         """Why the model does not fit, a phrase a reason; empty where it fits. `grids`: {"fixed": …, "moving": …}."""
         reasons, domain = [], self.values["domain"]
         for role, grid in grids.items():
-            own = as_closest_lps(grid)
-            for axis, count in zip(AXES, own.size, strict=True):
+            lps_grid = as_closest_lps(grid)
+            for axis, count in zip(AXES, lps_grid.size, strict=True):
                 if count < domain.get("least_voxels", 0):
                     reasons.append(
                         f"the {role} image has {count} voxels {axis}, the model needs {domain['least_voxels']}"
                     )
-            for what, values in (("extent_mm", own.extent), ("spacing_mm", own.spacing)):
+            for what, values in (("extent_mm", lps_grid.extent), ("spacing_mm", lps_grid.spacing)):
                 if what not in domain:
                     continue
                 low, high = (domain[what][end] for end in ("min", "max"))
@@ -149,29 +149,29 @@ def sha256(path: Path) -> str:
 def installed_cards() -> list[ModelCard]:
     """The cards of the models that ship with RegExplain, by name, those for any pair last."""
     cards = [read_card(path) for path in sorted(FOLDER.glob(f"*/{CARD}"))]
-    return sorted(cards, key=lambda known: known.canvas_fits_pair)
+    return sorted(cards, key=lambda card: card.canvas_fits_pair)
 
 
 def own_cards() -> list[ModelCard]:
     """The cards of the user's own models by name: imported ones, and those of packages that bring some."""
-    found = []
+    cards = []
     for path in [*sorted(own_models().glob(f"*/{CARD}")), *plug_in_cards()]:
         with suppress(BadInputError):  # one that cannot be read is refused where it is named
-            found.append(read_card(path))
-    return found
+            cards.append(read_card(path))
+    return cards
 
 
 def plug_in_cards() -> list[Path]:
     """The cards of installed packages: what their entry points of the group `regexplain.models` name is a package whose
     folder holds models, a folder each. Nothing of it is imported for that."""
-    found = []
+    paths = []
     for entry in entry_points(group=PLUG_INS):
         top, _, below = entry.value.partition(".")
         with suppress(ImportError, ValueError):
             place = find_spec(top)
             for folder in place.submodule_search_locations or [] if place else []:
-                found += sorted(Path(folder, *filter(None, below.split("."))).glob(f"*/{CARD}"))
-    return found
+                paths += sorted(Path(folder, *filter(None, below.split("."))).glob(f"*/{CARD}"))
+    return paths
 
 
 def read_card(path: Path) -> ModelCard:
@@ -188,15 +188,15 @@ def read_card(path: Path) -> ModelCard:
 
 def find_card(model: str | Path) -> ModelCard:
     """The card of an installed model or one of the user's own by name, or of a model folder or its file by path."""
-    for known in [*installed_cards(), *own_cards()]:
-        if known.name == str(model):
-            return known
+    for card in [*installed_cards(), *own_cards()]:
+        if card.name == str(model):
+            return card
     path = Path(model)
     if path.is_dir() or path.is_file():
         return read_card((path if path.is_dir() else path.parent) / CARD)
-    names = ", ".join(known.name for known in [*installed_cards(), *own_cards()])
+    names = ", ".join(card.name for card in [*installed_cards(), *own_cards()])
     raise BadInputError(f"There is no model {str(model)!r}; installed: {names or 'none'} (or give a model's file).")
 
 
 def card_by_checksum(digest: str) -> ModelCard | None:
-    return next((known for known in [*installed_cards(), *own_cards()] if known.weights_sha256 == digest), None)
+    return next((card for card in [*installed_cards(), *own_cards()] if card.weights_sha256 == digest), None)

@@ -17,8 +17,8 @@ KNOWN_PACKAGES = ("voxelmorph", "monai", "icon_registration", "unigradicon")
 
 
 def home() -> Path:
-    if own := os.environ.get(HOME):
-        return Path(own)
+    if folder := os.environ.get(HOME):
+        return Path(folder)
     if sys.platform == "win32":
         return Path(os.environ.get("APPDATA", Path.home() / "AppData" / "Roaming"), "RegExplain")
     if sys.platform == "darwin":

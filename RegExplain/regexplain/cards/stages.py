@@ -61,8 +61,8 @@ def coordinate_stage(component: int, grid: str) -> str:
 
 def component_of(stage: str) -> int | None:
     """The component whose coordinate a stage's map explains; None for the network's own stages."""
-    found = re.fullmatch(r"component-(\d+)-(fixed|moving)", stage)
-    return int(found[1]) if found else None
+    match = re.fullmatch(r"component-(\d+)-(fixed|moving)", stage)
+    return int(match[1]) if match else None
 
 
 def default_scalar(stage: str) -> str:
@@ -89,12 +89,12 @@ def module_titles(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """What people choose a module by, by its path: its place in the tree, its channels and its size (x, y, z).
 
     rows: "modules" on the card of a network of another framework."""
-    found = {}
+    titles = {}
     for row in rows:
         *above, name = row["module"].split(".")
         size = " × ".join(map(str, row["size"]))
-        found[row["module"]] = f"{'   ' * len(above)}{name}: {row['channels']} × ({size})"
-    return found
+        titles[row["module"]] = f"{'   ' * len(above)}{name}: {row['channels']} × ({size})"
+    return titles
 
 
 def stage_title(stage: str) -> str:

@@ -69,22 +69,22 @@ def cohort(
     settings = Settings(model, refine, explain, decompose, trust, device)
     named = pairs_of(pairs, bids)
     if dry_run:
-        _tell(named, output, settings, retry_failed)
+        _print_plan(named, output, settings, retry_failed)
         return None
-    who = Workers(scheduler, workers, memory_of(memory_per_worker), threads)
-    plan = run(named, output, settings, who, retry_failed=retry_failed, parquet=parquet, progress=progress)
-    for name, (why, _) in list(plan.failed.items())[:10]:
-        progress.warn(f"{name}: {why}")
+    workers_config = Workers(scheduler, workers, memory_of(memory_per_worker), threads)
+    plan = run(named, output, settings, workers_config, retry_failed=retry_failed, parquet=parquet, progress=progress)
+    for name, (reason, _) in list(plan.failed.items())[:10]:
+        progress.warn(f"{name}: {reason}")
     if plan.failed:
         progress.warn(f"{len(plan.failed)} of the pairs failed; {output / 'failed.tsv'} says why each did.")
     return str(output)
 
 
-def _tell(pairs: Pairs, output: Path, settings: Settings, retry_failed: bool) -> None:
+def _print_plan(pairs: Pairs, output: Path, settings: Settings, retry_failed: bool) -> None:
     from ..cohort.estimate import Estimate
     from ..cohort.study import Plan, Study
 
     plan = Plan.of(Study(output), pairs, settings, retry_failed)
-    for name, (why, _) in plan.failed.items():
-        print(f"{name}: {why}")
+    for name, (reason, _) in plan.failed.items():
+        print(f"{name}: {reason}")
     print(Estimate.of(plan.voxels, settings).words(len(plan.done), len(plan.failed)))

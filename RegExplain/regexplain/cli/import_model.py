@@ -56,13 +56,13 @@ def import_model(
     if allow_package:
         allow(allow_package)
     use_threads(threads)
-    shown = read_volume(image, "image", None, progress.warn) if image else None
-    wanted = with_changes(draft(framework, source), changes, name)
-    _ask_once(wanted.values["network"], progress)
-    card, found = run(wanted, check, shown, device, overwrite, progress)
+    volume = read_volume(image, "image", None, progress.warn) if image else None
+    card_draft = with_changes(draft(framework, source), changes, name)
+    _ask_once(card_draft.values["network"], progress)
+    card, check_result = run(card_draft, check, volume, device, overwrite, progress)
     progress.close()
-    if found is not None:
-        click.echo(found.words, err=True)
+    if check_result is not None:
+        click.echo(check_result.words, err=True)
     return card.name
 
 

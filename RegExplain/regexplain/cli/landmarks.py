@@ -41,9 +41,9 @@ def landmarks(result: Path, fixed_landmarks: Path, moving_landmarks: Path, progr
     pairs = read_pairs({"fixed": fixed_landmarks, "moving": moving_landmarks}, loaded.fixed, loaded.moving)
     assert pairs is not None
     progress.report("Measuring", 1, 2)
-    found = measure_landmarks(loaded, pairs, result)
-    add_to_result(result, found)
-    for warning in found.warnings:
+    distances = measure_landmarks(loaded, pairs, result)
+    add_to_result(result, distances)
+    for warning in distances.warnings:
         progress.warn(warning)
     progress.report("Measuring", 2, 2)
     return str(result)

@@ -45,11 +45,11 @@ def population(
     from ..cohort.population import population as run
 
     allowed = memory_of(memory, "--memory")
-    found = run(study, of, count, by, permutations, seed, template, allowed, progress)
+    population_result = run(study, of, count, by, permutations, seed, template, allowed, progress)
     progress.close()
-    for motion in found.motions:
+    for motion in population_result.motions:
         print(f"{motion.index}. {100 * motion.explained_variance:.0f} % of the variance: {motion.name}")
-    for row in found.associations:
+    for row in population_result.associations:
         value = f"{row['statistic']} {row['value']:.3g}"
         print(f"{row['column']}, component {row['component']}: {value}, p {row['p_corrected']:.2g} (corrected)")
     return str(study / "population")

@@ -36,17 +36,17 @@ def verb(function: Callable[..., str | None]) -> Callable[..., None]:
         progress: Progress = JsonProgress() if style == "json" else TerminalProgress()
         signal.signal(signal.SIGTERM, _interrupt)
         try:
-            made = function(progress=progress, **options)
+            output = function(progress=progress, **options)
         except (Exception, KeyboardInterrupt) as error:
             progress.close()
             if verbose:
                 traceback.print_exc()
-            known = readable_error(error)
-            _print_error(progress, str(known))
-            sys.exit(known.exit_code)
+            readable = readable_error(error)
+            _print_error(progress, str(readable))
+            sys.exit(readable.exit_code)
         progress.close()
         if isinstance(progress, JsonProgress):
-            progress.emit("finished", result=made)
+            progress.emit("finished", result=output)
 
     return wrapped
 
@@ -103,13 +103,13 @@ def offered_error_of(result: RegistrationResult, progress: Progress, **options: 
 
 
 def expected_error_of(result: RegistrationResult, progress: Progress, **options: Any) -> ResultPart:
-    """The part, its warnings said."""
+    """The part; its warnings go to `progress`."""
     from ..explanation import expected_error
 
-    found = expected_error(result, progress=progress, **options)
-    for warning in found.warnings:
+    error_map = expected_error(result, progress=progress, **options)
+    for warning in error_map.warnings:
         progress.warn(warning)
-    return found
+    return error_map
 
 
 def model_options(function: Callable) -> Callable:

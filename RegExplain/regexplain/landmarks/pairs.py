@@ -28,7 +28,7 @@ class LandmarkPairs:
 
     def some(self, which: np.ndarray) -> LandmarkPairs:
         """Those of (N,) bool."""
-        labels = tuple(label for label, wanted in zip(self.labels, which, strict=True) if wanted)
+        labels = tuple(label for label, keep in zip(self.labels, which, strict=True) if keep)
         return LandmarkPairs(labels, self.fixed[which], self.moving[which])
 
 
@@ -79,12 +79,12 @@ def _shared(fixed: Sequence[str], moving: Sequence[str]) -> set[str]:
 
 
 def _left_over(fixed: Points, moving: Points, shared: set[str]) -> list[str]:
-    found = []
+    warnings = []
     for role, points in (("fixed", fixed), ("moving", moving)):
         alone = [label or "one without a label" for label in points.labels if label not in shared]
         if alone:
-            found.append(f"Landmarks that are only in the {role} list were left out: {_listed(alone)}.")
-    return found
+            warnings.append(f"Landmarks that are only in the {role} list were left out: {_listed(alone)}.")
+    return warnings
 
 
 def _unique(labels: Sequence[str]) -> tuple[str, ...]:
@@ -98,8 +98,8 @@ def _outside(role: str, labels: Sequence[str], points: np.ndarray, grid: Grid) -
     outside = ~_inside(points, grid)
     if outside.all():
         flipped = _inside(points * FLIP, grid).mean() > 0.5
-        why = "its coordinates seem to be RAS, not LPS" if flipped else "check whose it is, and that it is in mm"
-        raise BadInputError(f"No landmark of the {role} list lies in the {role} image; {why}.")
+        advice = "its coordinates seem to be RAS, not LPS" if flipped else "check whose it is, and that it is in mm"
+        raise BadInputError(f"No landmark of the {role} list lies in the {role} image; {advice}.")
     if outside.any():
         names = [label for label, out in zip(labels, outside, strict=True) if out]
         return [f"Landmarks that lie outside the {role} image: {_listed(names)}. Check where they were placed."]

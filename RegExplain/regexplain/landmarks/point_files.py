@@ -45,24 +45,24 @@ def read_points(path: str | Path, image: sitk.Image) -> Points:
             ".pts of elastix, or .vtk."
         )
     try:
-        found = reader(path.read_text(encoding="utf-8-sig"), path.name, image)
-        labels, positions = [label for label, _ in found], np.array([position for _, position in found], float)
+        points = reader(path.read_text(encoding="utf-8-sig"), path.name, image)
+        labels, positions = [label for label, _ in points], np.array([position for _, position in points], float)
     except (ValueError, KeyError, IndexError, TypeError, AttributeError):
         raise BadInputError(
             f"{path.name} is damaged, or no list of landmarks: its points cannot be read; save it again from the "
             "program that made it."
         ) from None
-    if not found:
+    if not points:
         raise BadInputError(f"{path.name} holds no landmarks; place some, and save the list again.")
-    if positions.shape != (len(found), 3) or not np.isfinite(positions).all():
+    if positions.shape != (len(points), 3) or not np.isfinite(positions).all():
         raise BadInputError(f"{path.name} holds landmarks without three finite coordinates; place those again.")
     return Points(tuple(labels), positions)
 
 
-Found = list[tuple[str, list[float]]]
+LabelledPoints = list[tuple[str, list[float]]]
 
 
-def _markups_json(text: str, name: str, image: sitk.Image) -> Found:
+def _markups_json(text: str, name: str, image: sitk.Image) -> LabelledPoints:
     lists = json.loads(text)["markups"]
     if len(lists) != 1:
         raise BadInputError(f"{name} holds {len(lists)} lists of markups; save the one that is meant by itself.")
@@ -79,7 +79,7 @@ def _markups_json(text: str, name: str, image: sitk.Image) -> Found:
     ]
 
 
-def _fcsv(text: str, name: str, image: sitk.Image) -> Found:
+def _fcsv(text: str, name: str, image: sitk.Image) -> LabelledPoints:
     system, columns = NAMED.search(text), re.search(r"^#\s*columns\s*=\s*(.+)$", text, re.MULTILINE)
     sign = _sign(system[1] if system else "RAS", name)  # the first versions of Slicer 4 did not say
     header = (columns[1] if columns else FCSV_COLUMNS).strip().split(",")
@@ -87,21 +87,21 @@ def _fcsv(text: str, name: str, image: sitk.Image) -> Found:
     return [(row.get("label", ""), _flipped([row[axis] for axis in "xyz"], sign)) for row in rows]
 
 
-def _csv(text: str, name: str, image: sitk.Image) -> Found:
+def _csv(text: str, name: str, image: sitk.Image) -> LabelledPoints:
     """A header tells the coordinates: l, p, s or r, a, s, as Slicer writes it; x, y, z with t are those of ANTs."""
     lines = list(_without_comments(text))
     delimiter = max("\t;,", key=(lines[0] if lines else "").count)
     rows = csv.DictReader(lines, delimiter=delimiter)
     columns = {(column or "").strip().lower(): column for column in rows.fieldnames or ()}
     system = next((system for system, axes in AXES.items() if set(axes) <= set(columns)), None)
-    named = NAMED.search(text)
-    said = system or (named[1] if named else "LPS" if "t" in columns else "")
-    if system is None or not said:
+    named_system = NAMED.search(text)
+    coordinate_system = system or (named_system[1] if named_system else "LPS" if "t" in columns else "")
+    if system is None or not coordinate_system:
         raise BadInputError(
             f"{name} does not say whether its landmarks are in LPS or RAS; name its columns label,l,p,s or label,r,a,s."
         )
     label, axes = columns.get("label"), [columns[axis] for axis in AXES[system]]
-    decimal, sign = "," if delimiter == ";" else ".", _sign(said, name)
+    decimal, sign = "," if delimiter == ";" else ".", _sign(coordinate_system, name)
     placed = [row for row in rows if row.get(columns.get("defined", ""), "1") != "0"]
     return [
         (row[label] if label else "", _flipped([row[axis].replace(decimal, ".") for axis in axes], sign))
@@ -109,7 +109,7 @@ def _csv(text: str, name: str, image: sitk.Image) -> Found:
     ]
 
 
-def _elastix(text: str, name: str, image: sitk.Image) -> Found:
+def _elastix(text: str, name: str, image: sitk.Image) -> LabelledPoints:
     """ "point" or "index", how many, then their coordinates: LPS mm, or voxels; voxels where neither is said."""
     words = text.split()
     kind = words.pop(0).lower() if words and words[0].lower() in ("point", "index") else "index"
@@ -120,7 +120,7 @@ def _elastix(text: str, name: str, image: sitk.Image) -> Found:
     return [("", point.tolist()) for point in (points if kind == "point" else Grid.of(image).world(points))]
 
 
-def _vtk(text: str, name: str, image: sitk.Image) -> Found:
+def _vtk(text: str, name: str, image: sitk.Image) -> LabelledPoints:
     """As ITK and elastix write meshes: legacy, in text, LPS mm."""
     if "\nASCII" not in text.upper():
         raise ValueError
@@ -131,7 +131,7 @@ def _vtk(text: str, name: str, image: sitk.Image) -> Found:
     return [("", point.tolist()) for point in numbers.reshape(int(head[1]), 3)]
 
 
-READERS: dict[str, Callable[[str, str, sitk.Image], Found]] = {
+READERS: dict[str, Callable[[str, str, sitk.Image], LabelledPoints]] = {
     ".json": _markups_json,
     ".fcsv": _fcsv,
     ".csv": _csv,

@@ -71,11 +71,11 @@ class Population:
 
     def score(self, encoding: np.ndarray) -> PopulationScore:
         """Of an encoding (n,)."""
-        known, count = self.components, describing_count(self.components)
-        coordinates = known.coordinates(encoding)
-        described = (coordinates * known.sd)[:count] @ known.basis[:count]
+        components, count = self.components, describing_count(self.components)
+        coordinates = components.coordinates(encoding)
+        described = (coordinates * components.sd)[:count] @ components.basis[:count]
         mahalanobis = float(np.linalg.norm(coordinates[:count]))
-        residual = float(np.linalg.norm(encoding - known.mean - described))
+        residual = float(np.linalg.norm(encoding - components.mean - described))
         return PopulationScore(
             coordinates.tolist(),
             mahalanobis,
@@ -115,13 +115,13 @@ def cross_validated(gram: np.ndarray, count: int, folds: int = FOLDS) -> tuple[n
     """
     mahalanobis, residual = np.empty(len(gram)), np.empty(len(gram))
     for fold in np.array_split(np.arange(len(gram)), min(folds, len(gram))):
-        rest = np.delete(np.arange(len(gram)), fold)
-        between = gram[np.ix_(rest, rest)]
+        others = np.delete(np.arange(len(gram)), fold)
+        between = gram[np.ix_(others, others)]
         # inner products of everyone with the rest, both beside the mean of the rest
-        beside = gram[:, rest] - gram[:, rest].mean(1, keepdims=True) - between.mean(0) + between.mean()
-        squares = np.diag(gram) - 2 * gram[:, rest].mean(1) + between.mean()
-        values, vectors = leading_eigenvectors(beside[rest], min(count, len(rest) - 1))
+        beside = gram[:, others] - gram[:, others].mean(1, keepdims=True) - between.mean(0) + between.mean()
+        squares = np.diag(gram) - 2 * gram[:, others].mean(1) + between.mean()
+        values, vectors = leading_eigenvectors(beside[others], min(count, len(others) - 1))
         coordinates = beside[fold] @ vectors / np.sqrt(values)
-        mahalanobis[fold] = np.linalg.norm(coordinates / np.sqrt(values / (len(rest) - 1)), axis=1)
+        mahalanobis[fold] = np.linalg.norm(coordinates / np.sqrt(values / (len(others) - 1)), axis=1)
         residual[fold] = np.sqrt(np.maximum(squares[fold] - (coordinates**2).sum(1), 0))
     return mahalanobis, residual

@@ -51,12 +51,12 @@ def rotate_towards(components: LatentComponents, directions: np.ndarray, count: 
             "fewer directions."
         )
     u, _, vt = np.linalg.svd(inside / np.linalg.norm(inside, axis=1, keepdims=True))
-    wanted, complement = u @ vt[: len(inside)], vt[len(inside) :]
+    aligned, complement = u @ vt[: len(inside)], vt[len(inside) :]
     variance = components.sd[:count] ** 2
     _, axes = np.linalg.eigh(complement @ (variance[:, None] * complement.T))
-    rest = axes.T @ complement
+    remaining = axes.T @ complement
     sd = components.sd[:count]
-    return np.concatenate([sort_by_variance(wanted, sd), sort_by_variance(_fix_signs(rest), sd)])
+    return np.concatenate([sort_by_variance(aligned, sd), sort_by_variance(_fix_signs(remaining), sd)])
 
 
 def sort_by_variance(rotation: np.ndarray, sd: np.ndarray) -> np.ndarray:

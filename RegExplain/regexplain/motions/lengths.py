@@ -21,9 +21,9 @@ def summarise(millimetres: np.ndarray) -> dict[str, float]:
 
 def displacement_lengths(displacement: sitk.Image | None, grid: Grid) -> np.ndarray:
     """(z, y, x), mm, float32: how far the deformation moves each voxel of `grid`; zeros without one."""
-    found = np.zeros(grid.size[::-1], np.float32)
+    lengths = np.zeros(grid.size[::-1], np.float32)
     if displacement is not None:
         vectors = sitk.GetArrayViewFromImage(displacement)
         for slab in grid.slabs():
-            found[slab] = np.linalg.norm(vectors[slab], axis=-1)
-    return found
+            lengths[slab] = np.linalg.norm(vectors[slab], axis=-1)
+    return lengths

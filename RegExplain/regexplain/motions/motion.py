@@ -261,11 +261,11 @@ def directions(vector: np.ndarray) -> list[str]:
 
 def turns(vector: np.ndarray) -> list[str]:
     """Which end goes where under a rotation vector (LPS, right-hand rule), the strongest first."""
-    found = []
+    phrases = []
     for i in dominant(vector):
         end, negative, positive = TURNS[i]
-        found.append(f"{end} towards {positive if vector[i] > 0 else negative}")
-    return found
+        phrases.append(f"{end} towards {positive if vector[i] > 0 else negative}")
+    return phrases
 
 
 def stretches(strain: np.ndarray) -> list[str]:
@@ -278,15 +278,15 @@ def stretches(strain: np.ndarray) -> list[str]:
         return [f"{zoom_phrase(zooms.mean(), 'grows')} in every direction"]
     pairs = list(SHEARS)
     parts = [*zooms, *(strain[pair] for pair in pairs)]
-    found = []
+    phrases = []
     for i in dominant([*zooms, *(np.sqrt(2) * strain[pair] for pair in pairs)])[:MAX_STRETCHES]:
         if i < 3:
-            found.append(f"{zoom_phrase(parts[i], 'stretches')} along {AXES[i]}")
+            phrases.append(f"{zoom_phrase(parts[i], 'stretches')} along {AXES[i]}")
         else:
             end, negative, positive = SHEARS[pairs[i - 3]]
             towards = positive if parts[i] > 0 else negative
-            found.append(f"shears {end} towards {towards} by {format_amount(float(np.degrees(abs(parts[i]))))}°")
-    return found
+            phrases.append(f"shears {end} towards {towards} by {format_amount(float(np.degrees(abs(parts[i]))))}°")
+    return phrases
 
 
 def zoom_phrase(strain: float, verb: str) -> str:

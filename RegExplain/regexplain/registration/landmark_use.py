@@ -30,10 +30,12 @@ def left_out_distances(
     """
     number = np.arange(len(landmarks.labels))
     groups = number % GROUPS
-    found = np.empty(len(number))
+    distances = np.empty(len(number))
     for group in np.unique(groups):
-        out = groups == group
-        displacement = predict(landmarks.some(~out) if not out.all() else None)
+        left_out = groups == group
+        displacement = predict(landmarks.some(~left_out) if not left_out.all() else None)
         transform = sitk.CompositeTransform([linear, displacement_transform(displacement)])
-        found[out] = np.linalg.norm(mapped(transform, landmarks.fixed[out]) - landmarks.moving[out], axis=-1)
-    return found
+        distances[left_out] = np.linalg.norm(
+            mapped(transform, landmarks.fixed[left_out]) - landmarks.moving[left_out], axis=-1
+        )
+    return distances

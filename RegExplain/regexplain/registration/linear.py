@@ -55,10 +55,10 @@ def align(
         network = _of_network(pair, compared.similarity(), model, named, log)
         if network is not None:
             return LinearPart(network, kind)
-    found = register_affine_pair(compared)
-    if found.warning:
-        log.warn(found.warning)
-    return LinearPart(found.transform, found.kind, found.steps)
+    affine = register_affine_pair(compared)
+    if affine.warning:
+        log.warn(affine.warning)
+    return LinearPart(affine.transform, affine.kind, affine.steps)
 
 
 def _of_network(
@@ -68,9 +68,9 @@ def _of_network(
     from ..torch_backend.inference.alignment import align
 
     with device_errors():
-        found = align(model, *pair.masked, log.warn)
+        network_alignment = align(model, *pair.masked, log.warn)
     starts = alignment.align_centres(pair.fixed, pair.moving), sitk.AffineTransform(3)
-    if all(similarity.gain(found, start) >= 0 for start in starts):
-        return found
+    if all(similarity.gain(network_alignment, start) >= 0 for start in starts):
+        return network_alignment
     log.warn((NETWORK_ALIGNMENT_DOUBTFUL if named else NETWORK_ALIGNMENT_REJECTED).format(name=model.card.name))
-    return found if named else None
+    return network_alignment if named else None

@@ -38,12 +38,12 @@ def render_report(folder: Result) -> str:
     environment.filters |= {"mm": wording.millimetres, "percent": wording.percent, "words": wording.heading}
     environment.filters |= {"stage": stage_title, "scalar": default_scalar, "indicator": wording.indicator_row}
     card, grid = card_of(folder.record["model"]), grid_of(folder.file("fixed.nii.gz"))
-    found = checks(folder.record, min(grid.spacing) if grid else None, card is not None and card.has_indicators)
+    rows = checks(folder.record, min(grid.spacing) if grid else None, card is not None and card.has_indicators)
     return environment.get_template("report.html.j2").render(
         record=folder.record,
         headline=wording.headline(folder.record),
-        verdict=verdict(found),
-        checks=found,
+        verdict=verdict(rows),
+        checks=rows,
         studies=image_rows(folder),
         measures=wording.metric_rows(folder.record),
         pictures=embedded(folder) + views(folder),
@@ -76,9 +76,9 @@ def embedded(folder: Result) -> list[dict[str, str]]:
 
     The subject is the first word of the file's name, of animations the second.
     """
-    known = list(wording.CAPTIONS)
+    order = list(wording.CAPTIONS)
     stems = sorted(path.stem for path in folder.path.glob("pictures/*.png"))
-    stems.sort(key=lambda stem: known.index(stem) if stem in known else len(known))
+    stems.sort(key=lambda stem: order.index(stem) if stem in order else len(order))
     return [
         {
             "subject": stem.removeprefix("animation-").partition("-")[0],

@@ -100,13 +100,13 @@ def enter_landmarks(
 ) -> list[str]:
     """Put the distances into the result's record, or warn why they cannot be measured. Returns what they warn of."""
     try:
-        found = measure_landmarks(result, pairs)
+        distances = measure_landmarks(result, pairs)
     except BadInputError as error:
         warn(str(error))
         return []
-    found.left_out = left_out
-    result.record["landmarks"] = found.record
-    return found.warnings
+    distances.left_out = left_out
+    result.record["landmarks"] = distances.record
+    return distances.warnings
 
 
 def mapped(transform: sitk.Transform, points: np.ndarray) -> np.ndarray:
@@ -126,13 +126,13 @@ def expected_at(expected: sitk.Image, points: np.ndarray) -> np.ndarray:
     """(N,) mm, of the error map at (N, 3) LPS points; NaN outside it and where it is not above 0, which says that it
     cannot be told (NIfTI as ITK reads it has no NaN)."""
     image = sitk.Cast(expected, sitk.sitkFloat32)
-    found = []
+    values = []
     for point in points:
         index = np.rint(image.TransformPhysicalPointToContinuousIndex(point.tolist())).astype(int)
         inside = ((index >= 0) & (index < image.GetSize())).all()
         value = image[index.tolist()] if inside else 0.0
-        found.append(value if value > 0 else np.nan)
-    return np.array(found, float)
+        values.append(value if value > 0 else np.nan)
+    return np.array(values, float)
 
 
 def _misread(transform: sitk.Transform, pairs: LandmarkPairs, after: np.ndarray) -> list[str]:
@@ -143,8 +143,8 @@ def _misread(transform: sitk.Transform, pairs: LandmarkPairs, after: np.ndarray)
         "fixed": mapped(transform, pairs.fixed * FLIP) - pairs.moving,
         "moving": mapped(transform, pairs.fixed) - pairs.moving * FLIP,
     }
-    for role, apart in others.items():
-        mean = np.linalg.norm(apart, axis=-1).mean()
+    for role, difference in others.items():
+        mean = np.linalg.norm(difference, axis=-1).mean()
         if mean < NEARER * after.mean():
             return [
                 f"With LPS and RAS exchanged in the {role} list its landmarks would end {mean:.1f} mm from their "

@@ -71,11 +71,11 @@ def region_table(
     voxel_ml = float(np.prod(regions.GetSpacing())) / 1000
     rows = []
     for label, name in names.items():
-        own = labels == label
-        ml = float(own.sum()) * voxel_ml
+        inside_region = labels == label
+        ml = float(inside_region.sum()) * voxel_ml
         if ml >= MIN_REGION_ML:
-            found = displacement_and_jacobian(millimetres[own], determinant[own])
-            rows.append({"label": label, "name": name, "volume_ml": ml} | found)
+            numbers = displacement_and_jacobian(millimetres[inside_region], determinant[inside_region])
+            rows.append({"label": label, "name": name, "volume_ml": ml} | numbers)
     return rows
 
 

@@ -75,9 +75,9 @@ def is_better(similarity: Similarity, new: sitk.Transform, old: sitk.Transform, 
     """Whether the images are surely more alike after `new`: by GAIN where it moves FAR from `old`, by less where near,
     as the square of the way, for so a measure rises towards its peak; by more where further, as more wrong places lie
     within reach. Where it was found `twice`, TWICE_GAIN is enough."""
-    far = similarity.distance(new, old) / FAR
-    needed = TWICE_GAIN if twice else GAIN * (1 + max(far, 1)) / 2
-    return similarity.gain(new, old) > needed * min(1.0, far**2)
+    relative_distance = similarity.distance(new, old) / FAR
+    needed = TWICE_GAIN if twice else GAIN * (1 + max(relative_distance, 1)) / 2
+    return similarity.gain(new, old) > needed * min(1.0, relative_distance**2)
 
 
 def is_plausible(matrix: np.ndarray) -> bool:
@@ -114,16 +114,16 @@ class _Search:
     def run(self) -> Alignment:
         starts = dict(self._starts())
         coarse = _mutual_information([4], [2])
-        found = {name: self._optimise(coarse, _rigid(start)) for name, start in starts.items()}
-        best = self._most_similar(list(found.values()))
-        twice = self._found_twice(best, starts, found)
+        candidates = {name: self._optimise(coarse, _rigid(start)) for name, start in starts.items()}
+        best = self._most_similar(list(candidates.values()))
+        twice = self._found_twice(best, starts, candidates)
         steps = ["rigid"]
-        for name, made, method in (
+        for name, model, method in (
             ("rigid", _rigid, _mutual_information([2], [1])),
             ("similarity", _similarity, _mutual_information([2, 1], [1, 1])),
             ("affine", as_affine, _mutual_information([2, 1], [1, 1])),
         ):
-            next_one = self._optimise(method, made(best))
+            next_one = self._optimise(method, model(best))
             if is_plausible(affine_matrix(next_one)) and self.similarity.gain(next_one, best) > 0:
                 best, steps = next_one, [*steps, *([name] if name not in steps else [])]
         start, begin = "middles", starts["middles"]
@@ -138,8 +138,8 @@ class _Search:
             return Alignment(affine_transform(np.eye(3), np.zeros(3)), "headers")
         return Alignment(world, start, steps)
 
-    def _to_world(self, found: sitk.AffineTransform) -> sitk.AffineTransform:
-        local = affine_matrix(found)
+    def _to_world(self, transform: sitk.AffineTransform) -> sitk.AffineTransform:
+        local = affine_matrix(transform)
         local[:3, 3] *= self.unit
         return local_to_world(local, self.grids[0], self.grids[1])
 
@@ -149,23 +149,23 @@ class _Search:
         difference = self.pair.similarity(FINE_CELLS).difference(world, sitk.AffineTransform(3))
         return difference is None or bool(difference.values.min() >= 0)
 
-    def _found_twice(self, best, starts, found) -> bool:
+    def _found_twice(self, best, starts, candidates) -> bool:
         """Whether starts that lie apart led to `best`: chance does not lead to one place twice."""
-        near = [starts[name] for name, other in found.items() if self.similarity.distance(other, best) < FAR]
-        return any(self.similarity.distance(a, b) > FAR / 2 for a, b in combinations(near, 2))
+        nearby = [starts[name] for name, other in candidates.items() if self.similarity.distance(other, best) < FAR]
+        return any(self.similarity.distance(a, b) > FAR / 2 for a, b in combinations(nearby, 2))
 
     def _translation_only(self, middles: sitk.AffineTransform) -> tuple[sitk.AffineTransform, list[str]]:
         """For images that nothing else aligns: a shift is kept where it is found twice, on different samples."""
         methods = _mutual_information([2], [2]), _mutual_information([1], [2])
         once, again = (self._optimise(method, sitk.TranslationTransform(3)) for method in methods)
-        alike = self.similarity.distance(once, again) < FAR
-        if alike and min(self.similarity.gain(shift, middles) for shift in (once, again)) > TWICE_GAIN:
+        agree = self.similarity.distance(once, again) < FAR
+        if agree and min(self.similarity.gain(shift, middles) for shift in (once, again)) > TWICE_GAIN:
             return once, ["translation"]
         return middles, []
 
-    def _most_similar(self, found: list[sitk.AffineTransform]) -> sitk.AffineTransform:
-        best = found[0]
-        for other in found[1:]:
+    def _most_similar(self, candidates: list[sitk.AffineTransform]) -> sitk.AffineTransform:
+        best = candidates[0]
+        for other in candidates[1:]:
             if self.similarity.gain(other, best) > 0:
                 best = other
         return best
@@ -198,10 +198,10 @@ class _Search:
         return as_affine(start)
 
 
-def _local_image(image: sitk.Image, own: Grid, spacing: float, unit: float, mask: bool = False) -> sitk.Image:
+def _local_image(image: sitk.Image, lps_grid: Grid, spacing: float, unit: float, mask: bool = False) -> sitk.Image:
     """`image` on a coarse isotropic grid in its own axes, with the origin at its centre; `unit` mm become 1."""
-    size = [max(8, int(np.ceil(e / spacing))) for e in own.extent]
-    grid = centred_grid(own.centre, size, [spacing] * 3, own.direction)
+    size = [max(8, int(np.ceil(e / spacing))) for e in lps_grid.extent]
+    grid = centred_grid(lps_grid.centre, size, [spacing] * 3, lps_grid.direction)
     sampled = grid.resample(image if mask else antialias(image, grid.spacing), nearest=mask)
     return centred_grid(np.zeros(3), size, [spacing / unit] * 3, np.eye(3).ravel()).image(
         sitk.GetArrayFromImage(sampled)

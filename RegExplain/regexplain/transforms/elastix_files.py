@@ -36,25 +36,25 @@ def read_elastix(path: Path, before: tuple[Path, ...] = ()) -> sitk.Transform:
     """
     values = _values(path)
     _check(values, path)
-    own = _own_transform(values, path)
+    last = _single_transform(values, path)
     name = next((values[key][0] for key in INITIAL if values.get(key)), NONE[0])
     if name in NONE:
-        return own
+        return last
     first = _find_named_file(path, name)
     if first.resolve() in {p.resolve() for p in (*before, path)}:
         raise BadInputError(f"{path.name} and {first.name} each come after the other; give the files elastix wrote.")
     initial = read_elastix(first, (*before, path))
     if values.get("HowToCombineTransforms", ["Compose"])[0] == "Add":
-        return _add(initial, own, values, path)
-    return sitk.CompositeTransform([own, initial])
+        return _add(initial, last, values, path)
+    return sitk.CompositeTransform([last, initial])
 
 
 def _values(path: Path) -> Values:
     text = path.read_text(encoding="utf-8", errors="replace")
-    found = {}
-    for key, rest, other_key, other_rest in LINE.findall(text):
-        found[key or other_key] = [quoted or plain for quoted, plain in VALUE.findall(rest or other_rest)]
-    return found
+    values = {}
+    for key, numbers, quoted_key, quoted_numbers in LINE.findall(text):
+        values[key or quoted_key] = [quoted or plain for quoted, plain in VALUE.findall(numbers or quoted_numbers)]
+    return values
 
 
 def _check(values: Values, path: Path) -> None:
@@ -66,15 +66,17 @@ def _check(values: Values, path: Path) -> None:
     binary = values.get("UseBinaryFormatForTransformationParameters", ["false"])[0] == "true"
     turned = values.get("UseDirectionCosines", ["true"])[0] == "false" and not _has_identity_direction(values)
     if binary or turned or values.get("UseCyclicTransform", ["false"])[0] == "true":
-        why = "its numbers lie in another file" if binary else "it leaves out directions" if turned else "it is cyclic"
-        raise _needs_field(path, why)
+        reason = (
+            "its numbers lie in another file" if binary else "it leaves out directions" if turned else "it is cyclic"
+        )
+        raise _needs_field(path, reason)
 
 
 def _has_identity_direction(values: Values) -> bool:
     return np.allclose(np.array(values.get("Direction", np.eye(3).ravel()), float), np.eye(3).ravel())
 
 
-def _own_transform(values: Values, path: Path) -> sitk.Transform:
+def _single_transform(values: Values, path: Path) -> sitk.Transform:
     kind = values["Transform"][0]
     maker = MAKERS.get(kind.removeprefix("Recursive").removeprefix("Advanced"))
     if maker is None:
@@ -140,10 +142,10 @@ MAKERS: dict[str, Callable[[Values], sitk.Transform]] = {
 }
 
 
-def _add(initial: sitk.Transform, own: sitk.Transform, values: Values, path: Path) -> sitk.Transform:
+def _add(initial: sitk.Transform, last: sitk.Transform, values: Values, path: Path) -> sitk.Transform:
     """x → initial(x) + own(x) − x. Exact where both are linear; else on the grid of the fixed image, which it names."""
-    if initial.IsLinear() and own.IsLinear():
-        first, second = (affine_matrix(as_affine(part)) for part in (initial, own))
+    if initial.IsLinear() and last.IsLinear():
+        first, second = (affine_matrix(as_affine(part)) for part in (initial, last))
         both = first + second - np.eye(4)
         return affine_transform(both[:3, :3], both[:3, 3])
     try:
@@ -153,7 +155,7 @@ def _add(initial: sitk.Transform, own: sitk.Transform, values: Values, path: Pat
     except (KeyError, ValueError) as error:
         raise damaged_file(path) from error
     grid = Grid((x, y, z), (a, b, c), (o, p, q), tuple(direction.ravel().tolist()))
-    return displacement_transform(to_displacement_field(initial, grid) + to_displacement_field(own, grid))
+    return displacement_transform(to_displacement_field(initial, grid) + to_displacement_field(last, grid))
 
 
 def _find_named_file(path: Path, name: str) -> Path:
@@ -162,14 +164,14 @@ def _find_named_file(path: Path, name: str) -> Path:
     A path in it was that on the computer where elastix ran, perhaps another one.
     """
     short = re.split(r"[/\\]", name)[-1]
-    for found in (path.parent / name, path.parent / short):
-        if found.is_file():
-            return found
+    for file in (path.parent / name, path.parent / short):
+        if file.is_file():
+            return file
     raise BadInputError(f"{path.name} comes after {short}, which is not there; put the two into one folder.")
 
 
-def _needs_field(path: Path, why: str) -> BadInputError:
+def _needs_field(path: Path, reason: str) -> BadInputError:
     return BadInputError(
-        f"{path.name}, a parameter file of elastix, cannot be read exactly: {why}; run `transformix -def all -tp "
+        f"{path.name}, a parameter file of elastix, cannot be read exactly: {reason}; run `transformix -def all -tp "
         f"{path.name} -out FOLDER` and give the deformationField image it writes."
     )

@@ -73,12 +73,12 @@ def _read_ants_argument(path: Path, inverse: bool) -> sitk.Transform:
     return sitk.AffineTransform(linear.GetInverse())
 
 
-def as_transform(given: sitk.Transform | sitk.Image) -> sitk.Transform:
+def as_transform(transform: sitk.Transform | sitk.Image) -> sitk.Transform:
     """A transform, or a displacement field as a vector image, as a transform. Raises BadInputError."""
-    if isinstance(given, sitk.Image):
-        if given.GetDimension() != 3 or given.GetNumberOfComponentsPerPixel() != 3:
+    if isinstance(transform, sitk.Image):
+        if transform.GetDimension() != 3 or transform.GetNumberOfComponentsPerPixel() != 3:
             raise BadInputError("A displacement field needs three dimensions, and a vector of three mm in each voxel.")
-        return displacement_transform(given)
-    if given.GetDimension() != 3:
-        raise BadInputError(f"The transform is {given.GetDimension()}-D; a 3-D one is needed.")
-    return given
+        return displacement_transform(transform)
+    if transform.GetDimension() != 3:
+        raise BadInputError(f"The transform is {transform.GetDimension()}-D; a 3-D one is needed.")
+    return transform

@@ -27,15 +27,15 @@ def invert_displacement(displacement: sitk.Image, max_voxels: int | None = None)
     """
     grid = Grid.of(displacement)
     step = subsampling_step(grid.size, max_voxels) if max_voxels else 1
-    kept = grid.subsampled(step, covering=True)
+    solved_grid = grid.subsampled(step, covering=True)
     field = _Field(displacement)
-    every, found = COARSEST_STRIDE, np.zeros((3, *_strided_size(kept, COARSEST_STRIDE)), np.float32)
+    stride, solution = COARSEST_STRIDE, np.zeros((3, *_strided_size(solved_grid, COARSEST_STRIDE)), np.float32)
     while True:
-        found = _solve(field, found, every * step)
-        if every == 1:
-            return kept.image(np.moveaxis(found, 0, -1) @ field.to_mm, vector=True)
-        every //= 2
-        found = _upsample(found, _strided_size(kept, every))
+        solution = _solve(field, solution, stride * step)
+        if stride == 1:
+            return solved_grid.image(np.moveaxis(solution, 0, -1) @ field.to_mm, vector=True)
+        stride //= 2
+        solution = _upsample(solution, _strided_size(solved_grid, stride))
 
 
 def _strided_size(grid: Grid, n: int) -> tuple[int, ...]:
@@ -79,49 +79,49 @@ def _lerp(low: np.ndarray, high: np.ndarray, share: np.ndarray) -> np.ndarray:
     return low + share * (high - low)
 
 
-def _solve(field: _Field, start: np.ndarray, every: int) -> np.ndarray:
+def _solve(field: _Field, start: np.ndarray, stride: int) -> np.ndarray:
     """w at every n-th voxel along each axis, from a start there; both (3, z, y, x), in voxels."""
-    found = start.reshape(3, -1)
-    for first in range(0, found.shape[1], BATCH_POINTS):
-        some = np.arange(first, min(first + BATCH_POINTS, found.shape[1]))
-        points = every * np.stack(np.unravel_index(some, start.shape[1:])[::-1]).astype(np.float32)
-        found[:, some] = _solve_points(field, points, found[:, some])
-    return found.reshape(start.shape)
+    solution = start.reshape(3, -1)
+    for first in range(0, solution.shape[1], BATCH_POINTS):
+        batch = np.arange(first, min(first + BATCH_POINTS, solution.shape[1]))
+        points = stride * np.stack(np.unravel_index(batch, start.shape[1:])[::-1]).astype(np.float32)
+        solution[:, batch] = _solve_points(field, points, solution[:, batch])
+    return solution.reshape(start.shape)
 
 
-def _solve_points(field: _Field, points: np.ndarray, found: np.ndarray) -> np.ndarray:
+def _solve_points(field: _Field, points: np.ndarray, solution: np.ndarray) -> np.ndarray:
     """The same at indices of (3, N): x, y, z."""
 
-    def error_of(points: np.ndarray, found: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(3, N), voxels: how far from q the point q + found ends; and its length, (N,) mm."""
-        error = found + field.interpolate(points + found)
+    def error_of(points: np.ndarray, solution: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(3, N), voxels: how far from q the point q + solution ends; and its length, (N,) mm."""
+        error = solution + field.interpolate(points + solution)
         return error, np.sqrt(((error * field.spacing[:, None]) ** 2).sum(0))
 
-    error, length = error_of(points, found)
+    error, length = error_of(points, solution)
     step = np.ones_like(length)
     for _ in range(MAX_ITERATIONS):
-        left = np.flatnonzero((length > TOLERANCE_MM) & (step >= MIN_STEP))
-        if not left.size:
+        active = np.flatnonzero((length > TOLERANCE_MM) & (step >= MIN_STEP))
+        if not active.size:
             break
-        trial = found[:, left] - step[left] * error[:, left]
-        ends, lengths = error_of(points[:, left], trial)
-        better = lengths < length[left]
-        step[left] = np.where(better, np.minimum(1, 1.5 * step[left]), step[left] / 2)
-        kept = left[better]
-        found[:, kept], error[:, kept], length[kept] = trial[:, better], ends[:, better], lengths[better]
-    return found
+        trial = solution[:, active] - step[active] * error[:, active]
+        ends, lengths = error_of(points[:, active], trial)
+        better = lengths < length[active]
+        step[active] = np.where(better, np.minimum(1, 1.5 * step[active]), step[active] / 2)
+        improved = active[better]
+        solution[:, improved], error[:, improved], length[improved] = trial[:, better], ends[:, better], lengths[better]
+    return solution
 
 
 def _upsample(coarse: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
     """(3, z, y, x) of every other of `size` points along each axis, and of those between, by cubics."""
     for axis, n in enumerate(size, 1):
         first, last = (coarse.take([end], axis) for end in (0, -1))
-        known = np.moveaxis(np.concatenate([first, coarse, last, last], axis), axis, 0)
+        padded = np.moveaxis(np.concatenate([first, coarse, last, last], axis), axis, 0)
         shape = list(coarse.shape)
         shape[axis] = n
         fine = np.empty(shape, np.float32)
         points = np.moveaxis(fine, axis, 0)
-        points[::2] = known[1:-2]
-        points[1::2] = ((9 * (known[1:-2] + known[2:-1]) - known[:-3] - known[3:]) / 16)[: n // 2]
+        points[::2] = padded[1:-2]
+        points[1::2] = ((9 * (padded[1:-2] + padded[2:-1]) - padded[:-3] - padded[3:]) / 16)[: n // 2]
         coarse = fine
     return coarse

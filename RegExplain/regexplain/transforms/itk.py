@@ -50,13 +50,13 @@ def compose_inverse(
     back = sitk.AffineTransform(alignment.GetInverse())
     if displacement is None:
         return RegistrationTransform(back)
-    found, w = np.empty((*moving.size[::-1], 3), np.float32), sitk.Cast(displacement, sitk.sitkVectorFloat64)
+    vectors, w = np.empty((*moving.size[::-1], 3), np.float32), sitk.Cast(displacement, sitk.sitkVectorFloat64)
     for slab in moving.slabs():
         part = moving.slab(slab)
         points = grid_points(part)
         undone = apply_affine(back, points) + sitk.GetArrayFromImage(_resample(w, part, back))
-        found[slab] = apply_affine(alignment, undone) - points
-    return RegistrationTransform(back, moving.image(found, vector=True))
+        vectors[slab] = apply_affine(alignment, undone) - points
+    return RegistrationTransform(back, moving.image(vectors, vector=True))
 
 
 def resample_displacement(displacement: sitk.Image, grid: Grid, transform: sitk.Transform | None = None) -> sitk.Image:

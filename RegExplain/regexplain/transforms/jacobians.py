@@ -27,9 +27,9 @@ def registration_jacobian_determinant(transform: RegistrationTransform, grid: Gr
     if transform.displacement is None:
         return np.full(grid.size[::-1], linear, np.float32)
     u = sitk.GetArrayViewFromImage(transform.displacement)
-    found = _determinants(lambda slab: u[slab], grid)
-    found *= np.float32(linear)
-    return found
+    determinants = _determinants(lambda slab: u[slab], grid)
+    determinants *= np.float32(linear)
+    return determinants
 
 
 def jacobian_summary(determinant: np.ndarray) -> dict[str, float]:
@@ -46,7 +46,7 @@ def jacobian_summary(determinant: np.ndarray) -> dict[str, float]:
 
 def _determinants(displacement: Callable[[slice], np.ndarray], grid: Grid) -> np.ndarray:
     """displacement: (z, y, x, 3), LPS mm, of some slices of the grid."""
-    found = np.empty(grid.size[::-1], np.float32)
+    determinants = np.empty(grid.size[::-1], np.float32)
     for slab in grid.slabs():
         wider = slice(max(0, slab.start - 1), min(grid.size[2], slab.stop + 1))
         inner = slice(slab.start - wider.start, slab.stop - wider.start)
@@ -55,10 +55,10 @@ def _determinants(displacement: Callable[[slice], np.ndarray], grid: Grid) -> np
         a, b, c = (
             [_gradient(part, axis, grid)[inner] + (axis == n) for axis in range(3)] for n, part in enumerate(along_axes)
         )
-        found[slab] = a[0] * (b[1] * c[2] - b[2] * c[1])
-        found[slab] -= a[1] * (b[0] * c[2] - b[2] * c[0])
-        found[slab] += a[2] * (b[0] * c[1] - b[1] * c[0])
-    return found
+        determinants[slab] = a[0] * (b[1] * c[2] - b[2] * c[1])
+        determinants[slab] -= a[1] * (b[0] * c[2] - b[2] * c[0])
+        determinants[slab] += a[2] * (b[0] * c[1] - b[1] * c[0])
+    return determinants
 
 
 def _gradient(values: np.ndarray, axis: int, grid: Grid) -> np.ndarray:

@@ -24,8 +24,8 @@ def read_matrix(path: Path, text: str) -> sitk.AffineTransform | None:
     """
     if text.lstrip().startswith(XFM):
         forward = _xfm(path, text)
-    elif found := LTA.search(text):
-        forward = _lta(path, text, int(found[1]), int(found[2]))
+    elif match := LTA.search(text):
+        forward = _lta(path, text, int(match[1]), int(match[2]))
     else:
         _refuse_bare(path, text)
         return None
@@ -54,8 +54,8 @@ def _xfm(path: Path, text: str) -> np.ndarray | None:
                 f"{path.name} bends space by a {kind} of the MNI tools, which ITK does not read; give the displacement "
                 "field itself as an image, or a linear .xfm."
             )
-        found = re.search(r"Linear_Transform\s*=([^;]*);", part)
-        numbers = _numbers(found[1]) if found else None
+        match = re.search(r"Linear_Transform\s*=([^;]*);", part)
+        numbers = _numbers(match[1]) if match else None
         if numbers is None or len(numbers) != 12:
             return None
         matrix = np.vstack([np.reshape(numbers, (3, 4)), (0, 0, 0, 1)])
@@ -68,8 +68,8 @@ def _lta(path: Path, text: str, kind: int, count: int) -> np.ndarray | None:
     """(4, 4), source to target, RAS mm."""
     if kind not in (VOXELS, RAS) or count != 1:
         raise _lta_convert(path)
-    found = re.search(r"^1 4 4\s*\n((?:.*\n){4})", text + "\n", re.MULTILINE)
-    numbers = _numbers(found[1]) if found else None
+    match = re.search(r"^1 4 4\s*\n((?:.*\n){4})", text + "\n", re.MULTILINE)
+    numbers = _numbers(match[1]) if match else None
     if numbers is None or len(numbers) != 16:
         return None
     matrix = np.reshape(numbers, (4, 4))

@@ -53,13 +53,13 @@ class ComparedPair:
         fixed_mask: sitk.Image | None = None,
         moving_mask: sitk.Image | None = None,
     ):
-        self._given = fixed, moving
+        self._inputs = fixed, moving
         self.masks = fixed_mask, moving_mask
         self._similarities: dict[int, Similarity] = {}
 
     @cached_property
     def images(self) -> tuple[sitk.Image, sitk.Image]:
-        fixed, moving = self._given
+        fixed, moving = self._inputs
         return without_padding(fixed), without_padding(moving)
 
     def similarity(self, cells: int = CELLS) -> Similarity:
@@ -82,17 +82,17 @@ class Similarity:
         moving_mask: sitk.Image | None,
         cells: int,
     ):
-        own = Grid.of(fixed)
-        spacing = max(own.extent.max() / cells, min(own.spacing))
-        size = [max(4, int(extent / spacing)) for extent in own.extent]
-        self.grid = centred_grid(own.centre, size, [spacing] * 3, own.direction)
+        fixed_grid = Grid.of(fixed)
+        spacing = max(fixed_grid.extent.max() / cells, min(fixed_grid.spacing))
+        size = [max(4, int(extent / spacing)) for extent in fixed_grid.extent]
+        self.grid = centred_grid(fixed_grid.centre, size, [spacing] * 3, fixed_grid.direction)
         f, m = (antialias(image, self.grid.spacing) for image in (fixed, moving))
         self._fixed, self._moving = sitk.GetArrayFromImage(self.grid.resample(f)), m
         self._darkest = float(sitk.GetArrayViewFromImage(m).min())
         self._bins, self._directions = _to_bins(self._fixed), _directions(self._fixed)
         self._fixed_valid = np.ones(self._fixed.shape, bool) if fixed_mask is None else self._inside(fixed_mask, None)
         self._box = Grid.of(moving).ones() if moving_mask is None else moving_mask
-        volume = np.prod(Grid.of(moving).extent) / np.prod(own.extent)
+        volume = np.prod(Grid.of(moving).extent) / np.prod(fixed_grid.extent)
         self._middles = align_centres(fixed, moving)
         self._min_overlap = MIN_OVERLAP * min(1.0, float(volume))
 
@@ -131,13 +131,13 @@ class Similarity:
     @cached_property
     def _random_sd(self) -> np.ndarray:
         """(2,), over random shifts about the aligned centres."""
-        random, found = np.random.default_rng(SEED), []
+        random, scores_of_shifts = np.random.default_rng(SEED), []
         for _ in range(RANDOM_SHIFTS):
             shift = self.grid.axes @ (random.uniform(-SHIFT_RANGE, SHIFT_RANGE, 3) * self.grid.extent)
             scores = self.scores(sitk.CompositeTransform([self._middles, sitk.TranslationTransform(3, shift.tolist())]))
             if scores is not None:
-                found.append(scores.values)
-        return np.std(found, axis=0) + 1e-9 if len(found) > 1 else np.full(2, np.inf)
+                scores_of_shifts.append(scores.values)
+        return np.std(scores_of_shifts, axis=0) + 1e-9 if len(scores_of_shifts) > 1 else np.full(2, np.inf)
 
     def _overlaps_enough(self, valid: np.ndarray) -> bool:
         return bool(valid.sum() >= self._min_overlap * self._fixed_valid.sum())
@@ -173,6 +173,6 @@ def _to_bins(array: np.ndarray) -> np.ndarray:
 
 def _mutual_information(rows: np.ndarray, columns: np.ndarray) -> float:
     joint = np.bincount(rows * BINS + columns, minlength=BINS**2).reshape(BINS, BINS) / len(rows)
-    apart = joint.sum(1, keepdims=True) * joint.sum(0, keepdims=True)
-    there = joint > 0
-    return float((joint[there] * np.log(joint[there] / apart[there])).sum())
+    independent = joint.sum(1, keepdims=True) * joint.sum(0, keepdims=True)
+    occupied = joint > 0
+    return float((joint[occupied] * np.log(joint[occupied] / independent[occupied])).sum())

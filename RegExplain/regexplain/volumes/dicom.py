@@ -36,16 +36,16 @@ def read(path: Path, role: str, series: str | None, warn: Callable[[str], None])
     for what is none; `role` ("fixed image") names it in messages.
     """
     place = f"The {'folder' if path.is_dir() else 'file'} {path} given as {role}"
-    found = _index(path)
-    volumes = volumes_of(found.series)
-    if found.damaged:
+    index = _index(path)
+    volumes = volumes_of(index.series)
+    if index.damaged:
         warn(
-            f"{len(found.damaged)} files of the {role} are damaged and were left out ({found.damaged[0].name} first); "
+            f"{len(index.damaged)} files of the {role} are damaged and were left out ({index.damaged[0].name} first); "
             "copy them again from their source."
         )
     if not volumes:
-        count = sum(len(one.slices) for one in found.series)
-        raise BadInputError(_no_volume_message(place, count, found.others))
+        count = sum(len(one.slices) for one in index.series)
+        raise BadInputError(_no_volume_message(place, count, index.others))
     volume = _select_volume(volumes, place, role, series)
     check_memory((len(volume.slices), *volume.slices[0].size), role)
     grid = _grid(volume.slices, role)
@@ -57,9 +57,9 @@ def _index(path: Path) -> SeriesIndex:
     """The series in a folder, or, where it has no slices itself, in all folders below it, as on a disc."""
     if path.is_file():
         return index_series([path])
-    found = index_series(sorted(file for file in path.iterdir() if file.is_file()))
-    if found.series:
-        return found
+    index = index_series(sorted(file for file in path.iterdir() if file.is_file()))
+    if index.series:
+        return index
     below = (Path(folder, name) for folder, _, names in os.walk(path) for name in names)
     return index_series(sorted(file for file in below if file.is_file()))
 

@@ -93,23 +93,23 @@ def index_series(files: list[Path]) -> SeriesIndex:
     """The series of these files. Other objects (reports, structures, plans, DICOMDIR) and duplicates are skipped."""
     series: dict[str, Series] = {}
     seen: set[tuple] = set()
-    found = SeriesIndex()
+    index = SeriesIndex()
     for path in files:
         header = _header(path)
         if header is None or "Rows" not in header:
-            found.damaged += [path] * (header is not None and _should_be_an_image(header))
+            index.damaged += [path] * (header is not None and _should_be_an_image(header))
             continue
         slices = [] if _is_not_scan(header) else list(_slices(path, header))
-        found.others += not slices
-        own = series.setdefault(str(header.get("SeriesInstanceUID", "")), _series(header))
+        index.others += not slices
+        entry = series.setdefault(str(header.get("SeriesInstanceUID", "")), _series(header))
         for one in slices:
             key = str(header.get("SOPInstanceUID", path)), one.frame, one.number, tuple(one.position)
             if key not in seen:
                 seen.add(key)
-                own.slices.append(one)
-    known = [one for one in series.values() if one.slices]
-    found.series = sorted(known, key=lambda s: (int(s.number) if s.number.isdecimal() else 0, s.uid))
-    return found
+                entry.slices.append(one)
+    filled = [one for one in series.values() if one.slices]
+    index.series = sorted(filled, key=lambda s: (int(s.number) if s.number.isdecimal() else 0, s.uid))
+    return index
 
 
 def _series(header: Any) -> Series:
@@ -175,8 +175,8 @@ def _slice(path: Path, frame: int | None, number: int, sources: list[Any]) -> Sl
     """From the first source that has it, element by element; None where something is missing or is no number."""
 
     def value(keyword: str, otherwise: Any = None) -> Any:
-        found = next((source[keyword] for source in sources if keyword in source), otherwise)
-        return getattr(found, "value", found)
+        value = next((source[keyword] for source in sources if keyword in source), otherwise)
+        return getattr(value, "value", value)
 
     try:
         position = np.array(value("ImagePositionPatient"), float)

@@ -28,9 +28,9 @@ class Volume:
         return f"{self.name} ({', '.join(word for word in words if word)})"
 
 
-def volumes_of(found: list[Series]) -> list[Volume]:
+def volumes_of(all_series: list[Series]) -> list[Volume]:
     """All volumes, named by series number; where several share it, with a second number behind it."""
-    volumes = [volume for series in found for volume in _volumes(series)]
+    volumes = [volume for series in all_series for volume in _volumes(series)]
     for volume in volumes:
         same = [other for other in volumes if other.series.number == volume.series.number]
         number = next(n for n, other in enumerate(same, 1) if other is volume)

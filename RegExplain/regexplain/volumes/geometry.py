@@ -202,8 +202,8 @@ def canvas_around(image: sitk.Image, size, spacing, centre=None) -> Grid:
     An oblique header or another storage order of the same scan therefore gives the same canvas content. By default it
     lies about the image's `middle_corner`: with the image's own spacing its cells are voxels, and nothing is blurred.
     """
-    own = as_closest_lps(Grid.of(image))
-    return centred_grid(own.middle_corner if centre is None else centre, size, spacing, own.direction)
+    lps_grid = as_closest_lps(Grid.of(image))
+    return centred_grid(lps_grid.middle_corner if centre is None else centre, size, spacing, lps_grid.direction)
 
 
 def common_field_of_view(fixed: Grid, moving: Grid, alignment: sitk.Transform, tissue: Grid) -> Grid:
@@ -212,21 +212,24 @@ def common_field_of_view(fixed: Grid, moving: Grid, alignment: sitk.Transform, t
 
     alignment: linear, fixed-space to moving-space points. tissue: the box of fixed's tissue, in its axes.
     """
-    own, back = as_closest_lps(fixed), alignment.GetInverse()
+    lps_grid, back = as_closest_lps(fixed), alignment.GetInverse()
 
     def ends(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        along = (points - own.centre) @ own.axes
+        along = (points - lps_grid.centre) @ lps_grid.axes
         return along.min(0), along.max(0)
 
-    here, there = ends(own.corners), ends(np.array([back.TransformPoint(tuple(p)) for p in moving.corners]))
+    here, there = ends(lps_grid.corners), ends(np.array([back.TransformPoint(tuple(p)) for p in moving.corners]))
     inside = ends(tissue.corners)
     extent = inside[1] - inside[0]
     low = np.max([here[0], there[0], inside[0] - TISSUE_MARGIN * extent], 0)
     high = np.min([here[1], there[1], inside[1] + TISSUE_MARGIN * extent], 0)
-    apart = high - low < MIN_OVERLAP * extent
-    low, high = np.where(apart, inside[0], low), np.where(apart, inside[1], high)
+    disjoint = high - low < MIN_OVERLAP * extent
+    low, high = np.where(disjoint, inside[0], low), np.where(disjoint, inside[1], high)
     return centred_grid(
-        own.centre + own.axes @ ((low + high) / 2), (1, 1, 1), tuple((high - low).tolist()), own.direction
+        lps_grid.centre + lps_grid.axes @ ((low + high) / 2),
+        (1, 1, 1),
+        tuple((high - low).tolist()),
+        lps_grid.direction,
     )
 
 
@@ -245,7 +248,7 @@ def fit_canvas(box: Grid, largest: Sequence[int], finest: float, cell: int) -> G
 
 def antialias(image: sitk.Image, spacing) -> sitk.Image:
     """`image` smoothed against aliasing, for resampling it to `spacing` mm (a Gaussian along axes of finer spacing)."""
-    sigma = [max(0.0, np.sqrt(max(0.0, max(spacing) ** 2 - own**2))) / 2 for own in image.GetSpacing()]
+    sigma = [max(0.0, np.sqrt(max(0.0, max(spacing) ** 2 - source**2))) / 2 for source in image.GetSpacing()]
     if max(sigma) < 0.5 * min(image.GetSpacing()):
         return image
     return sitk.DiscreteGaussian(image, [s**2 for s in sigma], 64, 0.01, True)
@@ -265,7 +268,7 @@ def resample_blurred_to_canvas(
 ) -> np.ndarray:
     """As `resample_to_canvas`, of an image that is blurred already."""
     padded = sitk.ZeroFluxNeumannPad(blurred, [1] * 3, [1] * 3)
-    own = Grid.of(blurred)
-    box = centred_grid(own.centre, own.size, np.array(own.spacing) * (1 + BORDER_TOLERANCE), own.direction)
-    inside = canvas.resample(box.image(np.ones(own.size[::-1], np.uint8)), alignment, nearest=True)
+    grid = Grid.of(blurred)
+    box = centred_grid(grid.centre, grid.size, np.array(grid.spacing) * (1 + BORDER_TOLERANCE), grid.direction)
+    inside = canvas.resample(box.image(np.ones(grid.size[::-1], np.uint8)), alignment, nearest=True)
     return sitk.GetArrayFromImage(canvas.resample(padded, alignment)) * sitk.GetArrayViewFromImage(inside)

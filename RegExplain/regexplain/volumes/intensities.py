@@ -52,13 +52,13 @@ def _range(values: np.ndarray) -> tuple[float, float]:
 
 
 def _padding_value(values: np.ndarray) -> float | None:
-    some = values.ravel()[:: max(1, values.size // SAMPLED_VOXELS)]
-    distinct, counts = np.unique(some, return_counts=True)
+    sample = values.ravel()[:: max(1, values.size // SAMPLED_VOXELS)]
+    distinct, counts = np.unique(sample, return_counts=True)
     filling = distinct[counts.argmax()]
     filled = np.count_nonzero(values == filling)
     darker = np.count_nonzero(values < filling)
-    found = filled >= PADDING_SHARE * values.size and darker <= RINGING_SHARE * (values.size - filled)
-    return float(filling) if found else None
+    is_padding = filled >= PADDING_SHARE * values.size and darker <= RINGING_SHARE * (values.size - filled)
+    return float(filling) if is_padding else None
 
 
 def padding_values(array: np.ndarray) -> list[float]:
@@ -66,19 +66,19 @@ def padding_values(array: np.ndarray) -> list[float]:
     one value. Each is frequent at the border and a spike in the histogram."""
     border = np.concatenate([np.take(array, (0, -1), axis).ravel() for axis in range(3)])
     values, counts = np.unique(border, return_counts=True)
-    often = values[counts >= BORDER_SHARE * border.size]
-    if not len(often):
+    frequent = values[counts >= BORDER_SHARE * border.size]
+    if not len(frequent):
         return []
     distinct, counts = np.unique(array.ravel()[:: max(1, array.size // SAMPLED_VOXELS)], return_counts=True)
-    found = []
-    for value in often.tolist():
+    paddings = []
+    for value in frequent.tolist():
         place = int(np.searchsorted(distinct, value))
         if place == len(distinct) or distinct[place] != value:
             continue  # only at the border
         beside = np.sort(np.delete(counts, place)[max(0, place - NEIGHBOURS) : place + NEIGHBOURS])
         if not len(beside) or counts[place] > SPIKE * beside[len(beside) // 2]:  # others may be filled in as well
-            found.append(float(value))
-    return found
+            paddings.append(float(value))
+    return paddings
 
 
 def background_value(image: sitk.Image) -> float:
@@ -90,12 +90,12 @@ def background_value(image: sitk.Image) -> float:
     if not measured.size:
         return float(array.min())
     low, high = np.percentile(measured, CLIP_PERCENTILES)
-    near = [
+    nearby = [
         value
         for value in fillings
         if low - PADDING_DISTANCE * (high - low) <= value <= low + PADDING_DISTANCE * (high - low)
     ]
-    return min(near) if near else float(measured.min())
+    return min(nearby) if nearby else float(measured.min())
 
 
 def without_padding(image: sitk.Image) -> sitk.Image:
@@ -163,9 +163,9 @@ def tissue_box(scaled: sitk.Image, trimmed: float = TRIMMED_SHARE) -> Grid:
         share = inside.sum(others).cumsum() / inside.sum()
         first.append(int(np.searchsorted(share, trimmed)))
         last.append(int(np.searchsorted(share, 1 - trimmed)))
-    own = Grid.of(scaled)
+    grid = Grid.of(scaled)
     x, y, z = (end - start + 1 for start, end in zip(first, last, strict=True))
-    return Grid((x, y, z), own.spacing, tuple(own.world(np.array(first)).tolist()), own.direction)
+    return Grid((x, y, z), grid.spacing, tuple(grid.world(np.array(first)).tolist()), grid.direction)
 
 
 def network_input(

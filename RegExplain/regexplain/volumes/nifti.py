@@ -44,26 +44,26 @@ def read(path: Path, role: str, warn: Callable[[str], None]) -> sitk.Image | Non
     import nibabel
     from nibabel.fileholders import FileHolder
 
-    who = f"The {role} {path.name}"
+    label = f"The {role} {path.name}"
     files = _files(path, role)
-    start = _content(files["header"], who, HEADER_BYTES)
+    start = _content(files["header"], label, HEADER_BYTES)
     kind = _kind(start)
     if kind is None or (len(set(files.values())) == 1) != (kind in (nibabel.Nifti1Image, nibabel.Nifti2Image)):
         return None
     try:
         header = kind.header_class.from_fileobj(BytesIO(start), check=False)
         check_memory(header.get_data_shape(), role)
-        contents = {file: _content(file, who) for file in set(files.values())}
+        contents = {file: _content(file, label) for file in set(files.values())}
         holders = {name: FileHolder(fileobj=BytesIO(contents[file])) for name, file in files.items()}
         with capture_stderr():
             values = _values(kind.from_file_map(holders))
     except (OSError, EOFError) as error:
-        raise BadInputError(f"{who} {TRUNCATED}") from error
+        raise BadInputError(f"{label} {TRUNCATED}") from error
     except (ValueError, TypeError, nibabel.wrapstruct.WrapStructError, nibabel.spatialimages.HeaderDataError) as error:
         raise BadInputError(
-            f"{who} is not an image that can be read, or is damaged; try opening it in Slicer and saving it as .nrrd."
+            f"{label} is not an image that can be read, or is damaged; try opening it in Slicer and saving it as .nrrd."
         ) from error
-    return None if kind is nibabel.AnalyzeImage else _image(header, values, who, warn)
+    return None if kind is nibabel.AnalyzeImage else _image(header, values, label, warn)
 
 
 def _files(path: Path, role: str) -> dict[str, Path]:
@@ -75,24 +75,24 @@ def _files(path: Path, role: str) -> dict[str, Path]:
     beside = {file.name.lower(): file for file in path.parent.iterdir() if file.name.startswith(stem)}
     files = {}
     for part, ends in (("header", [".hdr"]), ("image", [".img", ".img.gz"])):
-        there = [beside[(stem + end).lower()] for end in ends if (stem + end).lower() in beside]
-        if not there:
+        matching = [beside[(stem + end).lower()] for end in ends if (stem + end).lower() in beside]
+        if not matching:
             raise BadInputError(
                 f"The {role} {name} is one of two files, and {stem}{ends[0]} is missing beside it; give both."
             )
-        files[part] = path if lower.endswith(tuple(ends)) else there[0]
+        files[part] = path if lower.endswith(tuple(ends)) else matching[0]
     return files
 
 
-def _content(file: Path, who: str, most: int = -1) -> bytes:
+def _content(file: Path, label: str, size: int = -1) -> bytes:
     """What a file holds, unpacked where it is packed, whatever its name says."""
     try:
         with file.open("rb") as plain:
             packed = plain.read(2) == GZIP
         with gzip.open(file) if packed else file.open("rb") as stream:
-            return stream.read(most)
+            return stream.read(size)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise BadInputError(f"{who} {TRUNCATED}") from error
+        raise BadInputError(f"{label} {TRUNCATED}") from error
 
 
 def _kind(start: bytes) -> Any:
@@ -119,7 +119,7 @@ def _values(image: Any) -> np.ndarray:
     return np.asarray(values, values.dtype.newbyteorder("="))
 
 
-def _image(header: Any, values: np.ndarray, who: str, warn: Callable[[str], None]) -> sitk.Image:
+def _image(header: Any, values: np.ndarray, label: str, warn: Callable[[str], None]) -> sitk.Image:
     is_vectors = int(header["intent_code"]) in (DISPLACEMENT, VECTOR) or int(header["datatype"]) in COLOURS
     vectors = is_vectors and values.ndim == 5 and values.shape[3] == 1
     if vectors:
@@ -130,5 +130,5 @@ def _image(header: Any, values: np.ndarray, who: str, warn: Callable[[str], None
     image = sitk.GetImageFromArray(values.transpose(*axes, *[3] * vectors), isVector=vectors)
     image.SetMetaData("intent_name", header["intent_name"].item().decode("latin-1"))
     if len(axes) >= 3:
-        set_geometry(image, grid_of(header, values.shape[:3], who, warn))
+        set_geometry(image, grid_of(header, values.shape[:3], label, warn))
     return image

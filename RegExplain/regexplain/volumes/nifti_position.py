@@ -15,8 +15,8 @@ SCANNER, ALIGNED = 1, 2  # codes of an sform in the scanner's own space, and in 
 LPS_FROM_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
-def grid_of(header: Any, size: tuple[int, ...], who: str, warn: Callable[[str], None]) -> Grid:
-    """The grid of the voxels, LPS mm. header: nibabel's; size: x, y, z; who: names the image in messages.
+def grid_of(header: Any, size: tuple[int, ...], label: str, warn: Callable[[str], None]) -> Grid:
+    """The grid of the voxels, LPS mm. header: nibabel's; size: x, y, z; label: names the image in messages.
 
     ITK's and so Slicer's choice: the sform where it is the scanner's or there is no qform; without both, the spacing
     from the origin on. Warns where the two lie apart. Raises BadInputError for axes that are not perpendicular, even
@@ -28,20 +28,20 @@ def grid_of(header: Any, size: tuple[int, ...], who: str, warn: Callable[[str], 
         forms["spacing"] = np.diag([*np.abs(header.get_zooms()[:3]), 1.0])
     name = "qform" if "qform" in forms and code != SCANNER else next(iter(forms))
     if abs(np.linalg.det(forms[name])) == 0:
-        raise BadInputError(f"{who} has a voxel size of 0; set it right in the program that wrote the file.")
+        raise BadInputError(f"{label} has a voxel size of 0; set it right in the program that wrote the file.")
     grid, misplaced = nearest_grid(forms["sform" if "sform" in forms and code <= ALIGNED else name], size)
     if misplaced > grid.tolerance_mm:
         sheared = shear_deg(forms["sform" if "sform" in forms else name])
         raise BadInputError(
-            f"{who} has axes that are not perpendicular: they are sheared by {sheared:.1f}°, as after a gantry tilt; "
+            f"{label} has axes that are not perpendicular: they are sheared by {sheared:.1f}°, as after a gantry tilt; "
             "resample it on perpendicular axes first."
         )
     grid, _ = nearest_grid(forms[name], size)
-    apart = _distance_mm(forms, size)
-    if apart > grid.tolerance_mm:
+    distance = _distance_mm(forms, size)
+    if distance > grid.tolerance_mm:
         warn(
-            f"{who} says in two ways where it lies, by its sform and by its qform, up to {apart:.1f} mm apart; the "
-            f"{name} was taken, as Slicer does, where another program may take the other one."
+            f"{label} says in two ways where it lies, by its sform and by its qform, up to {distance:.1f} mm apart; "
+            f"the {name} was taken, as Slicer does, where another program may take the other one."
         )
     return grid
 

@@ -58,26 +58,26 @@ def label_map(image: sitk.Image, role: str) -> sitk.Image:
     """
     layers = [_whole_numbers(layer, role) for layer in _layers(image, role)]
     declared = {(s.layer, s.value): s.name for s in _segments_in_header(image)}
-    found = [Segment(n, v, declared.get((n, v))) for n, layer in enumerate(layers) for v in _values(layer)]
-    if not found:
+    segments = [Segment(n, v, declared.get((n, v))) for n, layer in enumerate(layers) for v in _values(layer)]
+    if not segments:
         raise BadInputError(f"The {role} is empty (no voxel above 0); check that the right file was given.")
-    labels = _assign_labels(found, role)
+    labels = _assign_labels(segments, role)
     kind = next(t for t in TYPES if max(labels) <= np.iinfo(t).max)
     if len(layers) == 1:
         flat = layers[0].astype(kind)
     else:
         flat = np.zeros(layers[0].shape, kind)
-        for segment, label in zip(found, labels, strict=True):
+        for segment, label in zip(segments, labels, strict=True):
             mask = layers[segment.layer] == segment.value
             if flat[mask].any():
-                called = segment.name or f"number {label}"
+                title = segment.name or f"number {label}"
                 raise BadInputError(
-                    f"The {role} is not one 3-D label map: its segment {called} overlaps another; export it as a label "
+                    f"The {role} is not one 3-D label map: its segment {title} overlaps another; export it as a label "
                     "map (one number a voxel) first."
                 )
             flat[mask] = label
     first = image[(slice(None),) * 3 + (0,)] if image.GetDimension() == 4 else image
-    names = {label: s.name for s, label in zip(found, labels, strict=True) if s.name}
+    names = {label: s.name for s, label in zip(segments, labels, strict=True) if s.name}
     return with_names(Grid.of(first).image(flat), names)
 
 
@@ -117,10 +117,10 @@ def _normalise_name(name: str) -> str:
 def _relabel(image: sitk.Image, new: Mapping[int, int]) -> sitk.Image:
     values = sitk.GetArrayViewFromImage(image)
     kind = next(t for t in TYPES if max(new.values()) <= np.iinfo(t).max)
-    found = np.zeros(values.shape, kind)
+    relabelled = np.zeros(values.shape, kind)
     for old, label in new.items():
-        found[values == old] = label
-    return Grid.of(image).image(found)
+        relabelled[values == old] = label
+    return Grid.of(image).image(relabelled)
 
 
 def _segments_in_header(image: sitk.Image) -> list[Segment]:
@@ -130,12 +130,12 @@ def _segments_in_header(image: sitk.Image) -> list[Segment]:
         if match := KEY.fullmatch(key):
             rows.setdefault(int(match[1]), {})[match[2]] = image.GetMetaData(key)
     several = image.GetNumberOfComponentsPerPixel() > 1 or image.GetDimension() == 4
-    found = []
+    segments = []
     for number, row in sorted(rows.items()):
         layer, value = row.get("Layer", str(number if several else 0)), row.get("LabelValue", "1")
         if layer.strip().isdigit() and value.strip().isdigit():
-            found.append(Segment(int(layer), int(value), row.get("Name")))
-    return found
+            segments.append(Segment(int(layer), int(value), row.get("Name")))
+    return segments
 
 
 def _layers(image: sitk.Image, role: str) -> list[sitk.Image]:
@@ -158,19 +158,19 @@ def _whole_numbers(layer: sitk.Image, role: str) -> np.ndarray:
 
 def _values(array: np.ndarray) -> list[int]:
     """Those that occur, ascending, without 0."""
-    found: set[int] = set()
+    values: set[int] = set()
     for plane in array:
-        found.update(int(value) for value in np.unique(plane))
-    return sorted(found - {0})
+        values.update(int(value) for value in np.unique(plane))
+    return sorted(values - {0})
 
 
-def _assign_labels(found: list[Segment], role: str) -> list[int]:
+def _assign_labels(segments: list[Segment], role: str) -> list[int]:
     """A label for each: its own value where no two have the same, else by layer, or by order where all have names."""
-    values = [s.value for s in found]
+    values = [s.value for s in segments]
     if len(set(values)) == len(values):
         return values
-    if max(Counter(s.layer for s in found).values()) == 1:
-        return [s.layer + 1 for s in found]
-    if all(s.name for s in found):
-        return list(range(1, len(found) + 1))
+    if max(Counter(s.layer for s in segments).values()) == 1:
+        return [s.layer + 1 for s in segments]
+    if all(s.name for s in segments):
+        return list(range(1, len(segments) + 1))
     raise BadInputError(f"The {role} is not one 3-D label map; export it as a label map (one number a voxel) first.")

@@ -19,7 +19,7 @@ def capture_stderr() -> Iterator[list[str]]:
     captured: list[str] = []
     try:
         sys.stderr.flush()
-        kept = os.dup(2)
+        duplicate = os.dup(2)
     except (AttributeError, OSError, ValueError):
         yield captured
         return
@@ -29,7 +29,7 @@ def capture_stderr() -> Iterator[list[str]]:
             yield captured
         finally:
             with suppress(OSError):
-                os.dup2(kept, 2)
-            os.close(kept)
+                os.dup2(duplicate, 2)
+            os.close(duplicate)
             file.seek(0)
             captured.append(file.read().decode(errors="replace"))

@@ -27,7 +27,7 @@ def device_errors() -> Iterator[None]:
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        known = device_error(error)
-        if known is None:
+        readable = device_error(error)
+        if readable is None:
             raise
-        raise known from error
+        raise readable from error
