@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from error_map_cases import UNSEEN
+from error_map_engines import UNSEEN
 from measuring import processor, table, use_one_thread
 from regexplain.results.tables import write_csv
 from regexplain.torch_backend.error_map.estimator import FOLDER, Estimator

@@ -16,7 +16,8 @@ from typing import Any
 import torch
 from safetensors.numpy import save_file
 
-from error_map_cases import SPLIT, UNSEEN
+from error_map_engines import UNSEEN
+from error_map_subjects import SPLIT
 from measuring import processor, use_one_thread
 from regexplain.cards.quantization import in_eight_bits
 from regexplain.cards.registry import CARD, WEIGHTS, sha256
