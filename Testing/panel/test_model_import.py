@@ -49,7 +49,7 @@ def test_an_imported_network_is_listed_as_yours_chosen_and_its_finding_is_said(p
     assert imported()[:3] == ["card", str(card), "--check"] and "--image" not in imported()
     assert asked == []
     listed = texts(panel.ui.modelSelector)
-    assert listed[-2:] == ["Yours: mine", "Affine only"] and listed[0] == "Automatic"
+    assert listed[-4:] == ["", "Yours: mine", "", "Affine only"] and listed[0] == "Automatic"
     assert panel.session.parameterNode.model == "mine"
     assert "mine was imported. The convention on the card fits." in panel.ui.statusLabel.text
     panel.ui.modelCardButton.click()

@@ -51,7 +51,8 @@ def test_every_installed_model_is_offered(panel):
     from regexplain.cards import registry
 
     texts = [panel.ui.modelSelector.itemText(n) for n in range(panel.ui.modelSelector.count)]
-    assert texts == ["Automatic", *(card.name for card in registry.installed_cards()), "Affine only"]
+    line = [""]
+    assert texts == ["Automatic", *line, *(card.name for card in registry.installed_cards()), *line, "Affine only"]
 
 
 def test_every_control_has_a_tooltip(panel):

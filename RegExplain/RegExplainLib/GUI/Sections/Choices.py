@@ -6,7 +6,7 @@ class Choices:
 
     def __init__(self, comboBox, onPicked):
         self._comboBox, self._onPicked = comboBox, onPicked
-        self._titles = None
+        self._groups = None
         comboBox.connect("currentIndexChanged(int)", self._onIndexChanged)
 
     @property
@@ -16,12 +16,20 @@ class Choices:
 
     def show(self, titles, chosen):
         """List `titles` (value: title) with `chosen` on show, or the first where that is not among them."""
+        self.showGroups([titles], chosen)
+
+    def showGroups(self, groups, chosen):
+        """As `show`, of several `titles` with a line between them; one that is empty is left out."""
+        groups = [dict(titles) for titles in groups if titles]
         with signalsBlocked(self._comboBox):
-            if titles != self._titles:
-                self._titles = dict(titles)
+            if groups != self._groups:
+                self._groups = groups
                 self._comboBox.clear()
-                for value, title in titles.items():
-                    self._comboBox.addItem(title, value)
+                for titles in groups:
+                    if self._comboBox.count:
+                        self._comboBox.insertSeparator(self._comboBox.count)
+                    for value, title in titles.items():
+                        self._comboBox.addItem(title, value)
             self._comboBox.currentIndex = max(self._comboBox.findData(chosen), 0)
 
     def _onIndexChanged(self, index):

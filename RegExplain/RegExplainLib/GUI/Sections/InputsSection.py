@@ -31,24 +31,32 @@ class InputsSection:
             return
         grids = {"fixed": gridOf(parameters.fixed), "moving": gridOf(parameters.moving)}
         reasons = {card.name: card.domain_violations(grids) for card in self._cards} if all(grids.values()) else None
-        self._models.show(self._titles(reasons), parameters.model)
+        self._models.showGroups(self._groups(reasons), parameters.model)
         self._showFit(self._fitText(reasons))
         self._ui.modelCardButton.enabled = self._card(reasons) is not None
         self._showCard(reasons)
 
-    def _titles(self, reasons):
-        """Title by value; what fits comes first, a general model after the others. reasons: why not, by name; None
-        before two scans are chosen."""
+    def _groups(self, reasons):
+        """Title by value, in groups: Automatic, what fits, what is for any pair, the user's own, what does not fit, and
+        no model. reasons: why not, by name; None before two scans are chosen."""
         names = [card.name for card in self._cards]
-        last = {card.name: _("Yours: {name}").format(name=card.name) for card in self._own} | AFFINE_ONLY
+        own = {card.name: _("Yours: {name}").format(name=card.name) for card in self._own}
         if reasons is None:
-            return {"auto": _("Automatic")} | {name: name for name in names} | last
-        best = next((name for name in names if not reasons[name]), _("none fits"))
-        fitting = {card.name: _("general") if card.canvas_fits_pair else _("fits these scans") for card in self._cards}
-        marks = {name: _("does not fit") if reasons[name] else fitting[name] for name in names}
-        ordered = sorted(names, key=lambda name: bool(reasons[name]))
-        own = {name: _("{name} ({mark})").format(name=name, mark=marks[name]) for name in ordered}
-        return {"auto": _("Automatic: {name}").format(name=best)} | own | last
+            return [{"auto": _("Automatic")}, {name: name for name in names}, own, AFFINE_ONLY]
+        fitting = [card for card in self._cards if not reasons[card.name]]
+        best = fitting[0].name if fitting else _("none fits")
+
+        def marked(cards, mark):
+            return {card.name: _("{name} ({mark})").format(name=card.name, mark=mark) for card in cards}
+
+        return [
+            {"auto": _("Automatic: {name}").format(name=best)},
+            marked([card for card in fitting if not card.canvas_fits_pair], _("fits these scans")),
+            marked([card for card in fitting if card.canvas_fits_pair], _("general")),
+            own,
+            marked([card for card in self._cards if reasons[card.name]], _("does not fit")),
+            AFFINE_ONLY,
+        ]
 
     def _fitText(self, reasons):
         """Whether the chosen model fits, and why not; "" before two scans are chosen."""
