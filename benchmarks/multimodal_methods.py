@@ -21,6 +21,7 @@ from regexplain.errors import BadInputError
 from regexplain.transforms.itk import displacement_transform
 from regexplain.volumes.geometry import Grid
 from registration_methods import DEFORMABLE_PEER, ants_registered, run_greedy
+from registration_methods import GREEDY as GREEDY_NCC
 
 Found = tuple[sitk.Transform, Callable[[], sitk.Transform] | None]
 Method = Callable[[sitk.Image, sitk.Image], Found]
@@ -107,7 +108,11 @@ def unregistered(fixed: sitk.Image, moving: sitk.Image) -> Found:
 
 
 PEERS: dict[str, dict[str, Method]] = {  # by package
-    "picsl-greedy": {"greedy, NMI quick": partial(greedy, settings=GREEDY_QUICK), "greedy, NMI": greedy},
+    "picsl-greedy": {
+        "greedy, NMI quick": partial(greedy, settings=GREEDY_QUICK),
+        "greedy, NMI": greedy,
+        "greedy, NCC": partial(greedy, settings=GREEDY_NCC),
+    },
     "antspyx": {"ANTs SyN, MI": ants_syn},
     "itk-elastix": {"elastix B-spline, MI": elastix},
     "convexAdam": {"convexAdam, MIND": convex_adam},

@@ -12,6 +12,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ import numpy as np
 import SimpleITK as sitk
 
 import multimodal_methods as methods
+from crop_pairs import KINDS, crop_task
 from known_warp import lengths, points_inside, random_warp, resampled, tissue
 from labelled_heads import FLAIR, T1, Head, read_head
 from measuring import Kinds, Task, averaged, measured, processor, table, use_one_thread, versions
@@ -47,6 +49,9 @@ def main() -> None:
             ("known-warps", "## Known warps", known_warps(arguments), kinds(), KNOWN),
             ("heads", "## Label maps as subjects", head_pairs(arguments), kinds(aligned=True), LABELS),
         ]
+        for name in arguments.crops:
+            tasks = [crop_task(pair) for pair in islice(KINDS[name](arguments.data), arguments.pairs)]
+            parts.append((name, f"## Crops: {name}", tasks, kinds(aligned=True), LABELS))
         written = [part(arguments.output, *given) for given in parts if given[2]]
     except RegExplainError as error:
         sys.exit(str(error))
@@ -70,6 +75,8 @@ def parsed_arguments() -> argparse.Namespace:
         default=["head_13:head_14", "head_14:head_15", "head_15:head_16"],
         help="pairs FIXED:MOVING that no model was trained on; none: no label maps",
     )
+    parser.add_argument("--crops", nargs="*", choices=KINDS, default=[], help="real crops with labels")
+    parser.add_argument("--pairs", type=int, help="only so many pairs of crops")
     parser.add_argument("--only", default="", help="only methods whose name has these letters")
     parser.add_argument("--output", type=Path, default=Path("build/multimodal-peers"))
     return parser.parse_args()
