@@ -9,7 +9,8 @@ import SimpleITK as sitk
 
 from ..landmarks.pairs import LandmarkPairs
 from ..latent.population import Population
-from ..transforms.itk import RegistrationTransform, resample_displacement
+from ..results.landmarks import mapped
+from ..transforms.itk import RegistrationTransform, displacement_transform, resample_displacement
 from ..transforms.similarity import FINE_CELLS, ComparedPair
 from ..volumes.threads import device_errors
 from .landmark_use import left_out_distances
@@ -84,26 +85,51 @@ def deform(
         with device_errors():
             prediction = _predicted(pair, linear, model, refine, log, landmarks)
         population = _population(model, prediction.encodings, log)
-    with log.timed("judge"):
-        refined = prediction.unrefined is not None
-        if refined and landmarks is None and _worse_by_refining(compared, linear, model, prediction):
-            refined = False
+    left_out = None
+    if _worse_by_refining(compared, linear, model, prediction, log):
+        left_out = _left_out(pair, linear, model, refine, log, landmarks)
+        if left_out is None or not _nearer(left_out, prediction, linear, landmarks):
             log.warn(NOT_REFINED.format(name=model.card.name))
-            prediction = prediction.without_refining
+            prediction, left_out = prediction.without_refining, None
+    refined = prediction.unrefined is not None
+    with log.timed("judge"):
         displacement = resample_displacement(prediction.displacement, pair.grids["fixed"])
         better = _more_alike(compared, linear, displacement)
-        if named and not better:
-            log.warn(DEFORMATION_DOUBTFUL.format(name=model.card.name))
+    if named and not better:
+        log.warn(DEFORMATION_DOUBTFUL.format(name=model.card.name))
     if not (better or named):
         return Deformation()
     regions = None if prediction.regions is None else (prediction.regions, model.card.structures)
-    left_out = None
-    if landmarks is not None:
-        with log.timed("leave out"), device_errors():
-            left_out = left_out_distances(
-                lambda some: _predicted(pair, linear, model, refine, log, some).displacement, linear, landmarks
-            )
+    if refined and left_out is None:
+        left_out = _left_out(pair, linear, model, refine, log, landmarks)
     return Deformation(displacement, prediction.inverse, better, refined, regions, population, left_out)
+
+
+def _left_out(
+    pair: ImagePair,
+    linear: sitk.AffineTransform,
+    model: Model,
+    refine: int,
+    log: Log,
+    landmarks: LandmarkPairs | None,
+) -> np.ndarray | None:
+    """(N,) mm, how far off each landmark is where refining did not use it; None without landmarks."""
+    if landmarks is None:
+        return None
+    with log.timed("leave out"), device_errors():
+        return left_out_distances(
+            lambda some: _predicted(pair, linear, model, refine, log, some).displacement, linear, landmarks
+        )
+
+
+def _nearer(
+    left_out: np.ndarray, prediction: Prediction, linear: sitk.AffineTransform, landmarks: LandmarkPairs | None
+) -> bool:
+    """Whether refining brought landmarks that it did not use nearer to each other than the network alone did."""
+    assert landmarks is not None
+    alone = displacement_transform(prediction.without_refining.displacement)
+    before = mapped(sitk.CompositeTransform([linear, alone]), landmarks.fixed) - landmarks.moving
+    return bool(left_out.mean() < np.linalg.norm(before, axis=-1).mean())
 
 
 def _predicted(
@@ -128,19 +154,19 @@ def _more_alike(compared: ComparedPair, linear: sitk.AffineTransform, displaceme
 
 
 def _worse_by_refining(
-    compared: ComparedPair, linear: sitk.AffineTransform, model: Model, prediction: Prediction
+    compared: ComparedPair, linear: sitk.AffineTransform, model: Model, prediction: Prediction, log: Log
 ) -> bool:
-    """Whether the images are less alike than before it. Asked of a general model alone: others may lay structures on
-    each other that they know."""
-    assert prediction.unrefined is not None
-    if not model.card.canvas_fits_pair:
+    """Whether the images are less alike than before it, if there was any. Asked of a general model alone: others may
+    lay structures on each other that they know."""
+    if prediction.unrefined is None or not model.card.canvas_fits_pair:
         return False
-    similarity = compared.similarity(FINE_CELLS)
-    new, old = (
-        RegistrationTransform(linear, resample_displacement(field, similarity.grid)).itk()
-        for field in (prediction.displacement, prediction.unrefined[0])
-    )
-    difference = similarity.difference(new, old)
+    with log.timed("judge refining"):
+        similarity = compared.similarity(FINE_CELLS)
+        new, old = (
+            RegistrationTransform(linear, resample_displacement(field, similarity.grid)).itk()
+            for field in (prediction.displacement, prediction.unrefined[0])
+        )
+        difference = similarity.difference(new, old)
     return difference is not None and bool(difference.values.min() < -ROUNDING)
 
 

@@ -6,6 +6,7 @@ import SimpleITK as sitk
 
 from fire_model import write_any_contrast_model
 from regexplain import register
+from regexplain.landmarks.pairs import LandmarkPairs
 from regexplain.progress import Progress
 from regexplain.registration.deformation import NOT_REFINED
 from regexplain.torch_backend.inference import prediction
@@ -74,17 +75,33 @@ def test_a_shift_of_texture_too_fine_for_the_canvas_is_found(model, monkeypatch)
     assert errors[0] < 0.3 and errors[0] < 0.8 * errors[1], errors
 
 
+def moved_away(model, images, alignment, encoded, moving, output, *_):
+    """A refinement that moves everything along the fixed image's own x, which makes the images less alike."""
+    wrong = output.raw.clone()
+    wrong[:, 0] -= 4
+    return model.network.refined(output, wrong, moving.shape[2:]), encoded.canvas
+
+
+@pytest.mark.parametrize(("side", "kept"), [(1, False), (-1, True)])
+def test_a_refinement_with_landmarks_is_kept_where_those_that_it_did_not_use_come_nearer(
+    model, monkeypatch, side, kept
+):
+    fixed, moving = textured(), textured(0.5)
+    monkeypatch.setattr(prediction, "refine_coarse_to_fine", moved_away)
+    points = Grid.of(fixed).centre + np.array([[0.0, 0, 0], [6, 0, 0], [0, -6, 0], [0, 3, 6]])
+    landmarks = LandmarkPairs(tuple("abcd"), points, points + side * 3 * Grid.of(fixed).axes[:, 0])
+    identity = sitk.AffineTransform(3)
+    result = register(fixed, moving, model, initial_transform=identity, refine=5, threads=1, landmarks=landmarks)
+    assert (NOT_REFINED.format(name="tiny-any-contrast") not in result.record["warnings"]) == kept
+    assert result.record["settings"]["refine"] == (5 if kept else 0)
+    assert ("left_out" in result.record["landmarks"]["distance_mm"]) == kept
+
+
 def test_a_refinement_that_makes_the_images_less_alike_is_not_kept_and_that_is_said(model, monkeypatch):
     fixed, moving = textured(), textured(0.5)
     identity = sitk.AffineTransform(3)
     plain = register(fixed, moving, model, initial_transform=identity, threads=1)
-
-    def spoilt(model, images, alignment, encoded, moving, output, *_):
-        wrong = output.raw.clone()
-        wrong[:, 0] -= 4
-        return model.network.refined(output, wrong, moving.shape[2:]), encoded.canvas
-
-    monkeypatch.setattr(prediction, "refine_coarse_to_fine", spoilt)
+    monkeypatch.setattr(prediction, "refine_coarse_to_fine", moved_away)
     result = register(fixed, moving, model, initial_transform=identity, refine=5, threads=1)
     assert NOT_REFINED.format(name="tiny-any-contrast") in result.record["warnings"]
     assert result.record["settings"]["refine"] == 0
