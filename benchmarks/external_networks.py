@@ -29,7 +29,7 @@ from regexplain.torch_backend.external.convention import Convention
 from regexplain.torch_backend.external.drafts import draft, icon_steps
 from regexplain.torch_backend.external.importing import import_model, peak_bytes
 from regexplain.torch_backend.external.network import ExternalNetwork
-from regexplain.torch_backend.external.self_check import made_volume
+from regexplain.torch_backend.external.self_check import synthetic_volume
 from regexplain.torch_backend.spatial.transformation import exponentiate_velocity
 from regexplain.torch_backend.spatial.warp import resize, warp
 from regexplain.volumes.geometry import canvas_around
@@ -98,7 +98,7 @@ def asked_once() -> str:
     network = construct(card["network"]).eval().requires_grad_(False)
     asked = ExternalNetwork(network, Convention.of(external.convention(card["network"])), {}, "unigradicon")
     size = card["canvas"]["size"]
-    volumes = [made_volume(size, seed) for seed in (0, 1)]
+    volumes = [synthetic_volume(size, seed) for seed in (0, 1)]
     before, began, used = peak_bytes(), time.perf_counter(), time.process_time()
     with torch.inference_mode():
         asked.displacement(*volumes)

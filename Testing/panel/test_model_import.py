@@ -6,7 +6,7 @@ import pytest
 
 from panel.fixtures import addVolume, press
 from regexplain.cards.registry import ModelCard
-from regexplain.cards.settings import HOME, own_models
+from regexplain.cards.settings import HOME, user_models
 from regexplain.cards.stages import module_titles
 
 
@@ -33,7 +33,7 @@ def texts(comboBox):
 
 
 def imported():
-    return json.loads((own_models() / "mine" / "card.json").read_text())["arguments"]
+    return json.loads((user_models() / "mine" / "card.json").read_text())["arguments"]
 
 
 def write_card(folder, package):

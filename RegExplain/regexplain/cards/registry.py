@@ -17,7 +17,7 @@ from typing import Any
 from ..errors import BadInputError
 from ..volumes.geometry import Grid, as_closest_lps
 from .external import is_external
-from .settings import own_models
+from .settings import user_models
 from .stages import SYNTHESISED, stages_of
 
 FOLDER = Path(__file__).parents[1] / "models"
@@ -152,10 +152,10 @@ def installed_cards() -> list[ModelCard]:
     return sorted(cards, key=lambda card: card.canvas_fits_pair)
 
 
-def own_cards() -> list[ModelCard]:
+def user_cards() -> list[ModelCard]:
     """The cards of the user's own models by name: imported ones, and those of packages that bring some."""
     cards = []
-    for path in [*sorted(own_models().glob(f"*/{CARD}")), *plug_in_cards()]:
+    for path in [*sorted(user_models().glob(f"*/{CARD}")), *plug_in_cards()]:
         with suppress(BadInputError):  # one that cannot be read is refused where it is named
             cards.append(read_card(path))
     return cards
@@ -188,15 +188,15 @@ def read_card(path: Path) -> ModelCard:
 
 def find_card(model: str | Path) -> ModelCard:
     """The card of an installed model or one of the user's own by name, or of a model folder or its file by path."""
-    for card in [*installed_cards(), *own_cards()]:
+    for card in [*installed_cards(), *user_cards()]:
         if card.name == str(model):
             return card
     path = Path(model)
     if path.is_dir() or path.is_file():
         return read_card((path if path.is_dir() else path.parent) / CARD)
-    names = ", ".join(card.name for card in [*installed_cards(), *own_cards()])
+    names = ", ".join(card.name for card in [*installed_cards(), *user_cards()])
     raise BadInputError(f"There is no model {str(model)!r}; installed: {names or 'none'} (or give a model's file).")
 
 
 def card_by_checksum(digest: str) -> ModelCard | None:
-    return next((card for card in [*installed_cards(), *own_cards()] if card.weights_sha256 == digest), None)
+    return next((card for card in [*installed_cards(), *user_cards()] if card.weights_sha256 == digest), None)

@@ -26,7 +26,7 @@ def home() -> Path:
     return Path(os.environ.get("XDG_CONFIG_HOME", Path.home() / ".config"), "RegExplain")
 
 
-def own_models() -> Path:
+def user_models() -> Path:
     """The folder of imported models, one folder each."""
     return home() / "models"
 

@@ -16,7 +16,7 @@ def models(name: str | None, progress: Progress) -> None:
     from ..cards import registry
 
     if name is None:
-        for card in [*registry.installed_cards(), *registry.own_cards()]:
+        for card in [*registry.installed_cards(), *registry.user_cards()]:
             print(f"{card.name:16} {card.values.get('title', '')} ({card.values.get('licence', 'licence unknown')})")
         return
     card = registry.find_card(name)

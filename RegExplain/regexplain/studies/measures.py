@@ -65,14 +65,14 @@ def divergence(a: Tensor, b: Tensor, inside: Tensor) -> float:
 
 def mean_of(values: Sequence[float]) -> Estimate:
     """The mean of the values that there are (a constant map has none)."""
-    known = np.array([value for value in values if np.isfinite(value)], float)
-    return Estimate(float(known.mean()), *bootstrap_mean(known), len(known)) if len(known) else NOTHING
+    finite = np.array([value for value in values if np.isfinite(value)], float)
+    return Estimate(float(finite.mean()), *bootstrap_mean(finite), len(finite)) if len(finite) else NOTHING
 
 
 def rank_correlation(x: Sequence[float], y: Sequence[float]) -> float:
     """Spearman's; NaN for fewer than three values, or where all are the same."""
-    known = np.isfinite(np.array([x, y], float)).all(0)
-    first, second = (_ranks(np.asarray(values, float)[known]) for values in (x, y))
+    finite = np.isfinite(np.array([x, y], float)).all(0)
+    first, second = (_ranks(np.asarray(values, float)[finite]) for values in (x, y))
     if len(first) < 3 or not (np.ptp(first) and np.ptp(second)):
         return float("nan")
     return float(np.corrcoef(first, second)[0, 1])
@@ -109,8 +109,8 @@ def area(at: Sequence[float], values: Sequence[float]) -> float:
 def _bootstrapped(of: Callable[[np.ndarray], float], count: int) -> Estimate:
     random = np.random.default_rng(SEED)
     samples = [of(random.integers(count, size=count)) for _ in range(RESAMPLES // 4)]
-    known = [value for value in samples if np.isfinite(value)]
-    low, high = np.percentile(known, (LOW, HIGH)) if known else (float("nan"),) * 2
+    finite = [value for value in samples if np.isfinite(value)]
+    low, high = np.percentile(finite, (LOW, HIGH)) if finite else (float("nan"),) * 2
     return Estimate(of(np.arange(count)), float(low), float(high), count)
 
 

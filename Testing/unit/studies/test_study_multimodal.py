@@ -159,7 +159,7 @@ def test_a_made_pair_has_the_modalities_that_are_asked_for_and_its_own_truth(mod
     codes = head_codes()
     small = replace_card(model, [32, 48, 32])
     for first in (0, 1):
-        made = pairs.made_head(small, anatomy_of(codes, 13))(0, first)
+        made = pairs.synthetic_head(small, anatomy_of(codes, 13))(0, first)
         assert made.modalities == (pairs.MODALITIES[first], pairs.MODALITIES[1 - first])
         assert made.fixed.shape == made.moving.shape == made.still.shape == (1, 1, 32, 48, 32)
         assert made.inside.mean() > 0.2
@@ -167,7 +167,7 @@ def test_a_made_pair_has_the_modalities_that_are_asked_for_and_its_own_truth(mod
         for _ in range(30):
             found = -warp(made.undo, found)
         assert made.error_mm(found) < 0.1
-        again = pairs.made_head(small, anatomy_of(codes, 13))(0, first)
+        again = pairs.synthetic_head(small, anatomy_of(codes, 13))(0, first)
         assert torch.equal(made.moving, again.moving)
 
 
@@ -462,7 +462,7 @@ def study(data, tmp_path_factory):
     model = fire_model.write_fire_model(folder / "model")
     with pytest.MonkeyPatch.context() as patch:  # in seconds: fewer draws, pairs that are probed, and steps
         patch.setattr(measures, "RESAMPLES", 100)
-        patch.setattr(run, "FEWEST", 2)
+        patch.setattr(run, "MIN_PAIRS", 2)
         patch.setattr(degradation, "STEPS", {"noise": (0.02, 0.1), "slab": (20.0,), "weights": (0.1,)})
         done = run_study(data, folder / "made" / "out é", "--model", str(model))
     assert done.exit_code == 0, done.output

@@ -18,7 +18,7 @@ class InputsSection:
         self._models = Choices(ui.modelSelector, self._onModelPicked)
         self._cards, self._own = [], []
         with session.messages.guard():
-            self._cards, self._own = registry.installed_cards(), registry.own_cards()
+            self._cards, self._own = registry.installed_cards(), registry.user_cards()
         self._import = ModelImport(ui, session, self._onImported)
         ui.modelCardText.openExternalLinks = True
         ui.modelCardButton.connect("toggled(bool)", lambda shown: self.update())
@@ -100,7 +100,7 @@ class InputsSection:
             self._ui.modelCardText.setHtml(cardHtml(card))
 
     def _onImported(self, name):
-        self._own = registry.own_cards()
+        self._own = registry.user_cards()
         self._session.parameterNode.model = name
         self._session.statusMessage.emit(
             _("{name} was imported. {finding}").format(name=name, finding=self._finding(name)), []

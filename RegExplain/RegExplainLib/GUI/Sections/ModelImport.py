@@ -5,7 +5,7 @@ from pathlib import Path
 from slicer.i18n import tr as _
 
 from regexplain.cards.external import packages
-from regexplain.cards.settings import allowed_packages, own_models
+from regexplain.cards.settings import allowed_packages, user_models
 
 from ...MRML import NodeExport
 from .JobButton import JobButton
@@ -45,7 +45,7 @@ class ModelImport:
             if not self._session.messages.ask(question.format(package=package)):
                 return
             options += ["--allow-package", package]
-        if (own_models() / name).exists():
+        if (user_models() / name).exists():
             if not self._session.messages.ask(_("You have a model {name} already. Replace it?").format(name=name)):
                 return
             options.append("--overwrite")

@@ -150,12 +150,12 @@ def control_claim(purities: Purities) -> Claim:
 
 
 def readable_claim(purities: Purities) -> Claim:
-    own, readable = purities["without skips"], purities["readable"]
+    plain, readable = purities["without skips"], purities["readable"]
     return _spread_claim(
         "beyond the paper: the readable basis is purer than PCA's",
         "not in the paper",
         "PCA's participation ratio's interval lies above the readable basis'",
-        {name: (own[name], readable[name]) for name in own},
+        {name: (plain[name], readable[name]) for name in plain},
     )
 
 

@@ -23,11 +23,11 @@ Purities = dict[str, dict[str, Purity]]  # by space, then by motion
 
 def known_motions(study: Study, spaces: dict[str, Space]) -> tuple[Purities, Section]:
     changes = {key: space.changes() for key, space in spaces.items()}
-    found = {key: {name: purity(values, seed=SEED) for name, values in of.items()} for key, of in changes.items()}
+    purities = {key: {name: purity(values, seed=SEED) for name, values in of.items()} for key, of in changes.items()}
     lost = off_canvas(study)
     rows = [
         _row(spaces[key].name, name, changes[key][name], measured, lost[name])
-        for key, of in found.items()
+        for key, of in purities.items()
         for name, measured in of.items()
     ]
     section = Section("Known motions", TEXT, {}, {study.write_table("known-motions", rows): "As numbers."})
@@ -43,13 +43,13 @@ def known_motions(study: Study, spaces: dict[str, Space]) -> tuple[Purities, Sec
     ):
         ends = {
             spaces[key].name: [_ends(getattr(measured, measure)) for measured in of.values()]
-            for key, of in found.items()
+            for key, of in purities.items()
         }
         figure = intervals(ends, [motion.name for motion in TRANSFORMATIONS], label)
         section.figures[study.save_figure(measure.replace("_", "-"), figure)] = (
             f"{label[0].upper()}{label[1:]}, with 95 % bootstrap intervals."
         )
-    return found, section
+    return purities, section
 
 
 def off_canvas(study: Study) -> dict[str, float]:
@@ -59,8 +59,8 @@ def off_canvas(study: Study) -> dict[str, float]:
         study.progress.report("Segments moved", done, len(study.validation))
         before = study.segments(case).sum()
         for motion in TRANSFORMATIONS:
-            there = study.segments(case, pull_back(motion, study.plain.canvas(case.image))).sum()
-            shares[motion.name].append(1 - there / (before * np.linalg.det(motion.matrix)))
+            volume = study.segments(case, pull_back(motion, study.plain.canvas(case.image))).sum()
+            shares[motion.name].append(1 - volume / (before * np.linalg.det(motion.matrix)))
     return {name: max(0.0, 100 * float(np.mean(values))) for name, values in shares.items()}
 
 

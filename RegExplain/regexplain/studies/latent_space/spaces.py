@@ -53,11 +53,15 @@ def latent_spaces(study: Study) -> dict[str, Space]:
     """Without skips under PCA and, where the model has one, under the readable basis; with skips under PCA."""
     spaces = {}
     for name, model in study.models.items():
-        own = Space(name, "latent units", model.components, moved_encodings(study, name, model), decoder(model))
-        spaces[name] = own
+        latent_space = Space(
+            name, "latent units", model.components, moved_encodings(study, name, model), decoder(model)
+        )
+        spaces[name] = latent_space
         if model is study.plain and model.components.readable is not None:
             readable = model.components.in_readable_basis()
-            spaces["readable"] = Space(f"{name}, readable basis", own.unit, readable, own.differences, own.decode)
+            spaces["readable"] = Space(
+                f"{name}, readable basis", latent_space.unit, readable, latent_space.differences, latent_space.decode
+            )
     return spaces
 
 

@@ -17,14 +17,14 @@ from .complementarity import gain_over_one_modality
 from .faithfulness import EDGES, JUDGED, RANDOM, gain
 from .homogeneity import correlated
 from .observations import METHODS, STAGES
-from .ordinary import OWN, SHUFFLED
+from .ordinary import ORDINARY, SHUFFLED
 from .pointing import ANSWER, DIFFERENCE, HIT_MM, ITSELF, TRUSTED, hits
 from .randomisation import LAST_OF_G
-from .run import FEWEST, column, difference, estimate
+from .run import MIN_PAIRS, column, difference, estimate
 
 HOLDS, FAILS, OPEN = "holds", "does not hold", "not shown"
 CONSISTENT_MM = 0.1
-GONE = 0.2  # correlation below which a map is another one
+UNRELATED = 0.2  # correlation below which a map is another one
 STABLE, STABLE_NOISE = 0.9, 0.02
 STRENGTHS = ((0.7, "strong"), (0.4, "moderate"), (0.2, "weak"), (0.0, "negligible"))
 RIVALS = {RANDOM: "random cells", EDGES: "edges"}
@@ -45,52 +45,52 @@ class Measurements:
     bumps: list[Row]
 
 
-def all_claims(found: Measurements) -> list[Claim]:
+def all_claims(measured: Measurements) -> list[Claim]:
     claims = []
     for method in METHODS:
-        claims += complementarity_claims(found, method)
-    claims += ablation_claims(found)
+        claims += complementarity_claims(measured, method)
+    claims += ablation_claims(measured)
     for method in METHODS:
-        claims += symmetry_claims(found, method)
-    claims += consistency_claims(found)
+        claims += symmetry_claims(measured, method)
+    claims += consistency_claims(measured)
     for method in METHODS:
-        claims += homogeneity_claims(found, method)
+        claims += homogeneity_claims(measured, method)
     for method in METHODS:
-        claims += faithfulness_claims(found, method)
+        claims += faithfulness_claims(measured, method)
     return claims
 
 
-def complementarity_claims(found: Measurements, method: str) -> list[Claim]:
-    made = []
+def complementarity_claims(measured: Measurements, method: str) -> list[Claim]:
+    claims = []
     for name, words in (("complementarity", "correlation of sizes"), ("top_overlap", "Dice of the top fifths")):
         column_name = f"{name}_{method}"
-        own = estimate(found.ordinary, column_name, kind=OWN)
-        shuffled = estimate(found.ordinary, column_name, kind=SHUFFLED)
-        less = gain_over_one_modality(found.ordinary, column_name)
-        made.append(
+        value = estimate(measured.ordinary, column_name, kind=ORDINARY)
+        shuffled = estimate(measured.ordinary, column_name, kind=SHUFFLED)
+        less = gain_over_one_modality(measured.ordinary, column_name)
+        claims.append(
             Claim(
                 f"1. G's maps of T1 and FLAIR are complementary: {words}, {method}",
                 READ,
-                f"{own.text()}; one modality: {less.text()} more; shuffled pairs: {shuffled.text()}",
+                f"{value.text()}; one modality: {less.text()} more; shuffled pairs: {shuffled.text()}",
                 "the streams of one modality with the same motion agree more, in the whole interval of the difference",
                 verdict_above(less, 0.0),
                 "complementarity, pairs",
             )
         )
-    return made
+    return claims
 
 
-def ablation_claims(found: Measurements) -> list[Claim]:
-    made = []
+def ablation_claims(measured: Measurements) -> list[Claim]:
+    claims = []
     kinds = {"level": "levels", "channels": "groups of channels", "self-similarity": "what is handed on beside them"}
     for kind, words in kinds.items():
-        parts = [p for p in dict.fromkeys(column(found.ablation, "off")) if str(p).startswith(kind)]
-        losses = {str(part): estimate(found.ablation, "error_more_mm", off=part) for part in parts}
+        parts = [p for p in dict.fromkeys(column(measured.ablation, "off")) if str(p).startswith(kind)]
+        losses = {str(part): estimate(measured.ablation, "error_more_mm", off=part) for part in parts}
         verdicts = {part: verdict_above(loss, 0.0) for part, loss in losses.items()}
         needed = [part for part, verdict in verdicts.items() if verdict == HOLDS]
         whole = HOLDS if len(needed) == len(parts) else FAILS if FAILS in verdicts.values() else OPEN
         few = f" ({len(needed)} of {len(parts)})" if needed and len(needed) < len(parts) else ""
-        made.append(
+        claims.append(
             Claim(
                 f"1. Every part of G contributes: {words}",
                 "asked for by its readers",
@@ -100,26 +100,26 @@ def ablation_claims(found: Measurements) -> list[Claim]:
                 "ablation",
             )
         )
-    return made
+    return claims
 
 
-def symmetry_claims(found: Measurements, method: str) -> list[Claim]:
+def symmetry_claims(measured: Measurements, method: str) -> list[Claim]:
     name = f"symmetry_{method}"
-    own = estimate(found.ordinary, name, kind=OWN)
-    over = difference(found.ordinary, name, {"kind": OWN}, {"kind": SHUFFLED})
-    random = estimate(found.random, name, step=LAST_OF_G)
+    value = estimate(measured.ordinary, name, kind=ORDINARY)
+    over = difference(measured.ordinary, name, {"kind": ORDINARY}, {"kind": SHUFFLED})
+    random = estimate(measured.random, name, step=LAST_OF_G)
     verdict = verdict_above(over, 0.0)
-    signed = estimate(found.ordinary, f"directions_signed_{method}", kind=OWN)
+    signed = estimate(measured.ordinary, f"directions_signed_{method}", kind=ORDINARY)
     agreement = Claim(
         f"2. T's maps of both directions agree, {method}",
         READ,
-        f"correlation of sizes {own.text()}; with signs: {signed.text()}; over shuffled pairs: {over.text()} more; "
+        f"correlation of sizes {value.text()}; with signs: {signed.text()}; over shuffled pairs: {over.text()} more; "
         f"random weights: {random.text()}",
         "they agree more than the directions of two different pairs, in the whole interval of the difference",
-        verdict + (strength(own) if verdict != OPEN else ""),
+        verdict + (strength(value) if verdict != OPEN else ""),
         "symmetry, pairs",
     )
-    rows = found.degraded
+    rows = measured.degraded
     pairs, error = column(rows, "pair"), column(rows, "error_mm")
     tells = rank_correlation_over(pairs, column(rows, name), error)
     with_mm = rank_correlation_over(pairs, column(rows, name), column(rows, "disagreement_mm"))
@@ -132,11 +132,11 @@ def symmetry_claims(found: Measurements, method: str) -> list[Claim]:
     ]
 
 
-def consistency_claims(found: Measurements) -> list[Claim]:
-    exact = estimate(found.ordinary, "inverse_consistency_mm", kind=OWN)
-    orders = estimate(found.ordinary, "two_orders_mm", kind=OWN)
-    rows = found.degraded
-    made = [
+def consistency_claims(measured: Measurements) -> list[Claim]:
+    exact = estimate(measured.ordinary, "inverse_consistency_mm", kind=ORDINARY)
+    orders = estimate(measured.ordinary, "two_orders_mm", kind=ORDINARY)
+    rows = measured.degraded
+    claims = [
         Claim(
             "2. The transformation is inverse consistent",
             "a penalty",
@@ -151,28 +151,30 @@ def consistency_claims(found: Measurements) -> list[Claim]:
         words = (
             "disagreement of T's two orders" if name == "disagreement_mm" else "inverse consistency error of T's orders"
         )
-        made.append(correlation_claim(f"2. The {words} goes with registration error", "a failure signature", tells, 1))
-    return made
+        claims.append(
+            correlation_claim(f"2. The {words} goes with registration error", "a failure signature", tells, 1)
+        )
+    return claims
 
 
-def homogeneity_claims(found: Measurements, method: str) -> list[Claim]:
+def homogeneity_claims(measured: Measurements, method: str) -> list[Claim]:
     name = f"divergence_{method}"
-    own = estimate(found.ordinary, name, kind=OWN)
-    less = difference(found.ordinary, name, {"kind": SHUFFLED}, {"kind": OWN})
-    alike = Claim(
+    value = estimate(measured.ordinary, name, kind=ORDINARY)
+    less = difference(measured.ordinary, name, {"kind": SHUFFLED}, {"kind": ORDINARY})
+    same = Claim(
         f"3. D's maps of real and synthesised images are homogeneous, {method}",
         READ,
-        f"divergence {own.text()}; real images of two heads: {less.text()} more",
+        f"divergence {value.text()}; real images of two heads: {less.text()} more",
         "they are more alike than D's maps of two heads' real images, in the whole interval of the difference",
         verdict_above(less, 0.0),
         "homogeneity, pairs",
     )
-    grows = correlated(found.syntheses, name, "step")["within pairs"]
-    tells = correlated(found.syntheses, name, "error_mm")["all"]
-    rows = found.degraded
+    grows = correlated(measured.syntheses, name, "step")["within pairs"]
+    tells = correlated(measured.syntheses, name, "error_mm")["all"]
+    rows = measured.degraded
     inputs = rank_correlation_over(column(rows, "pair"), column(rows, name), column(rows, "error_mm"))
     return [
-        alike,
+        same,
         correlation_claim(
             f"3. Worse syntheses have less homogeneous maps, {method}",
             "a failure signature",
@@ -193,12 +195,12 @@ def homogeneity_claims(found: Measurements, method: str) -> list[Claim]:
     ]
 
 
-def faithfulness_claims(found: Measurements, method: str) -> list[Claim]:
-    made = []
+def faithfulness_claims(measured: Measurements, method: str) -> list[Claim]:
+    claims = []
     for kind in ("deletion", "insertion"):
         for over in (RANDOM, EDGES):
-            better = gain(found.areas, method, over, f"{kind}_{JUDGED}")
-            made.append(
+            better = gain(measured.areas, method, over, f"{kind}_{JUDGED}")
+            claims.append(
                 Claim(
                     f"4. {kind.capitalize()} finds what counts sooner than {RIVALS[over]}, {method}",
                     OURS,
@@ -208,19 +210,19 @@ def faithfulness_claims(found: Measurements, method: str) -> list[Claim]:
                     "gains",
                 )
             )
-    kept = randomisation_similarity(found.random, method)
-    made.append(
+    similarity = randomisation_similarity(measured.random, method)
+    claims.append(
         Claim(
             f"4. Maps come from what was learnt, {method}",
             OURS,
-            f"|correlation| with the maps of a network whose G and T are random: {kept.text()}",
-            f"below {GONE:g}, in the whole interval",
-            verdict_above(below(kept, GONE), 0.0),
+            f"|correlation| with the maps of a network whose G and T are random: {similarity.text()}",
+            f"below {UNRELATED:g}, in the whole interval",
+            verdict_above(below(similarity, UNRELATED), 0.0),
             "random-weights-summary",
         )
     )
-    stable = estimate(found.degraded, f"kept_{method}", kind="noise", strength=STABLE_NOISE)
-    made.append(
+    stable = estimate(measured.degraded, f"kept_{method}", kind="noise", strength=STABLE_NOISE)
+    claims.append(
         Claim(
             f"4. Maps are stable under noise, {method}",
             OURS,
@@ -230,7 +232,7 @@ def faithfulness_claims(found: Measurements, method: str) -> list[Claim]:
             "degraded",
         )
     )
-    return [*made, *(pointing_claim(found, method, looked) for looked in (ITSELF, DIFFERENCE))]
+    return [*claims, *(pointing_claim(measured, method, looked) for looked in (ITSELF, DIFFERENCE))]
 
 
 def randomisation_similarity(random: list[Row], method: str) -> Estimate:
@@ -239,9 +241,9 @@ def randomisation_similarity(random: list[Row], method: str) -> Estimate:
     return mean_of([sum(abs(row[f"kept_{method} {stage}"]) for stage in STAGES) / len(STAGES) for row in rows])
 
 
-def pointing_claim(found: Measurements, method: str, looked_at: str) -> Claim:
-    by_stage = {stage: hits(found.bumps, method, stage, looked_at) for stage in STAGES}
-    answer = hits(found.bumps, ANSWER, "", looked_at)
+def pointing_claim(measured: Measurements, method: str, looked_at: str) -> Claim:
+    by_stage = {stage: hits(measured.bumps, method, stage, looked_at) for stage in STAGES}
+    answer = hits(measured.bumps, ANSWER, "", looked_at)
     trusted = [stage for stage, one in by_stage.items() if one.value >= TRUSTED]
     verdict = f"{FAILS}: not to be trusted for this"
     if trusted:
@@ -258,36 +260,36 @@ def pointing_claim(found: Measurements, method: str, looked_at: str) -> Claim:
     )
 
 
-def correlation_claim(claim: str, paper: str, found: Estimate, sign: int, table: str = "correlations") -> Claim:
+def correlation_claim(claim: str, paper: str, value: Estimate, sign: int, table: str = "correlations") -> Claim:
     """That a rank correlation has this sign."""
     expected = "above" if sign > 0 else "below"
-    turned = found if sign > 0 else Estimate(-found.value, -found.high, -found.low, found.pairs)
+    turned = value if sign > 0 else Estimate(-value.value, -value.high, -value.low, value.pairs)
     verdict = verdict_above(turned, 0.0)
     return Claim(
         claim,
         paper,
-        f"rank correlation {found.text()}",
+        f"rank correlation {value.text()}",
         f"{expected} 0, in the whole interval over the pairs",
-        verdict + (strength(found) if verdict != OPEN else ""),
+        verdict + (strength(value) if verdict != OPEN else ""),
         table,
     )
 
 
-def verdict_above(found: Estimate, threshold: float) -> str:
+def verdict_above(value: Estimate, threshold: float) -> str:
     """Whether a value is above the threshold."""
-    if found.pairs < FEWEST or isnan(found.value):
+    if value.pairs < MIN_PAIRS or isnan(value.value):
         return OPEN
-    return HOLDS if found.low > threshold else FAILS if found.high <= threshold else OPEN
+    return HOLDS if value.low > threshold else FAILS if value.high <= threshold else OPEN
 
 
-def strength(found: Estimate) -> str:
+def strength(value: Estimate) -> str:
     """Of a correlation, in words."""
-    return next((f" ({word})" for least, word in STRENGTHS if abs(found.value) >= least), "")
+    return next((f" ({word})" for least, word in STRENGTHS if abs(value.value) >= least), "")
 
 
-def above(found: Estimate, threshold: float) -> Estimate:
-    return Estimate(found.value - threshold, found.low - threshold, found.high - threshold, found.pairs)
+def above(value: Estimate, threshold: float) -> Estimate:
+    return Estimate(value.value - threshold, value.low - threshold, value.high - threshold, value.pairs)
 
 
-def below(found: Estimate, threshold: float) -> Estimate:
-    return Estimate(threshold - found.value, threshold - found.high, threshold - found.low, found.pairs)
+def below(value: Estimate, threshold: float) -> Estimate:
+    return Estimate(threshold - value.value, threshold - value.high, threshold - value.low, value.pairs)

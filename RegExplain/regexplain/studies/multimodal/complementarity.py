@@ -13,11 +13,11 @@ from ..charts import intervals
 from ..measures import TOP, Estimate
 from ..sections import Row, Section
 from .observations import ENCODER, METHODS, map_correlations, observe
-from .ordinary import ONE_MODALITY, OWN, SHUFFLED
+from .ordinary import ONE_MODALITY, ORDINARY, SHUFFLED
 from .randomisation import CASCADE
 from .run import Run, column, difference, estimate
 
-KINDS = {OWN: "T1 and FLAIR", ONE_MODALITY: "one modality", SHUFFLED: "shuffled pairs"}
+KINDS = {ORDINARY: "T1 and FLAIR", ONE_MODALITY: "one modality", SHUFFLED: "shuffled pairs"}
 GROUPS = 4
 SELF_SIMILARITY = "self-similarity"
 TEXT = (
@@ -73,7 +73,7 @@ def _cases(rows: list[Row], random: list[Row], method: str) -> dict[str, list[Es
 
 def gain_over_one_modality(rows: list[Row], column_name: str) -> Estimate:
     """How much more the streams of one modality agree than those of T1 and FLAIR, over the same pairs."""
-    return difference(rows, column_name, {"kind": ONE_MODALITY}, {"kind": OWN})
+    return difference(rows, column_name, {"kind": ONE_MODALITY}, {"kind": ORDINARY})
 
 
 def ablation(run: Run) -> tuple[list[Row], Section]:
@@ -146,23 +146,23 @@ def _self_similarity(network: FireNetwork) -> list:
 def _channels(network: FireNetwork, group: int) -> list:
     def off(module, arguments, output: Tensor) -> Tensor:
         width = output.shape[1]
-        kept = output.clone()
-        kept[:, group * width // GROUPS : (group + 1) * width // GROUPS] = 0
-        return kept
+        recorded = output.clone()
+        recorded[:, group * width // GROUPS : (group + 1) * width // GROUPS] = 0
+        return recorded
 
     return [network.encoder.join[-1].register_forward_hook(off)]
 
 
 def _level(network: FireNetwork, level: int) -> list:
     """A level's features go down to the next coarser one as they are, and upwards as 0."""
-    encoder, kept = network.encoder, {}
+    encoder, recorded = network.encoder, {}
 
     def off(module, arguments, output: Tensor) -> Tensor:
-        kept["down"] = output
+        recorded["down"] = output
         return output * 0
 
     def down(module, arguments) -> tuple[Tensor]:
-        return (kept["down"],)
+        return (recorded["down"],)
 
     hooks = [encoder.refine[level].register_forward_hook(off)]
     if level + 1 < len(encoder.down):

@@ -35,8 +35,8 @@ class Step:
     strength: float
 
     def image(self, pair: Pair, seed: int) -> Pair:
-        made = DEGRADED.get(self.kind)
-        return replace(pair, moving=made(pair, self.strength, seed)) if made else pair
+        degrade = DEGRADED.get(self.kind)
+        return replace(pair, moving=degrade(pair, self.strength, seed)) if degrade else pair
 
     def network(self, network: FireNetwork, seed: int) -> FireNetwork:
         return noisy_weights(network, self.strength, seed) if self.kind == "weights" else network
@@ -59,11 +59,11 @@ def _rows(run: Run) -> Iterator[Row]:
     tasks = [(n, pair, step) for n, pair in enumerate(run.subset) for step in steps()]
     for seed, pair, step in run.each("Making pairs and weights worse", tasks):
         network, worse = step.network(run.network, seed), step.image(pair, seed)
-        found = observe(network, worse)
+        observation = observe(network, worse)
         if step.kind == INTACT:
-            before = found
+            before = observation
         names = {"pair": pair.name, "kind": step.kind, "step": step.number, "strength": step.strength}
-        yield names | indicators(network, worse, found) | map_correlations(before, found, pair)
+        yield names | indicators(network, worse, observation) | map_correlations(before, observation, pair)
 
 
 def noisy(pair: Pair, sd: float, seed: int) -> Tensor:
@@ -92,12 +92,12 @@ def without_slab(pair: Pair, thickness_mm: float, seed: int = 0) -> Tensor:
 @torch.no_grad()
 def noisy_weights(network: FireNetwork, share: float, seed: int) -> FireNetwork:
     """A copy with normal noise in G's and T's parameters, `share` of the standard deviation of each tensor."""
-    made, generator = deepcopy(network), torch.Generator().manual_seed(seed)
-    for part in (made.encoder, made.transformation):
+    noisy_copy, generator = deepcopy(network), torch.Generator().manual_seed(seed)
+    for part in (noisy_copy.encoder, noisy_copy.transformation):
         for weight in part.parameters():
             noise = torch.randn(weight.shape, generator=generator).to(weight)
             weight.add_(share * weight.std(unbiased=False) * noise)
-    return made
+    return noisy_copy
 
 
 DEGRADED: dict[str, Callable[[Pair, float, int], Tensor]] = {"noise": noisy, "blur": blurred, "slab": without_slab}

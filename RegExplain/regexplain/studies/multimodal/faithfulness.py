@@ -50,13 +50,13 @@ def faithfulness(run: Run) -> tuple[list[Row], Section]:
         curves = Curves(lambda fixed, moving: register(run.network, fixed, moving).displacement, pair)
         for name, order in orderings(run, pair, number).items():
             names: Row = {"pair": pair.name, "ordering": name}
-            made: Row = dict(names)
+            row: Row = dict(names)
             for kind in ("deletion", "insertion"):
                 curve = list(curves.points(order, kind))
                 points += [names | {"kind": kind} | point for point in curve]
                 for value in ("value", "kept"):
-                    made[f"{kind}_{value}"] = area(FRACTIONS, [point[value] for point in curve])
-            areas.append(made)
+                    row[f"{kind}_{value}"] = area(FRACTIONS, [point[value] for point in curve])
+            areas.append(row)
     run.write_table("curve-points", points)
     run.write_table("areas-of-pairs", areas)
     return areas, section(run, points, areas)
@@ -91,14 +91,14 @@ def section(run: Run, points: list[Row], areas: list[Row]) -> Section:
 
 def orderings(run: Run, pair: Pair, seed: int) -> Orders:
     """By name: numbers on the cells (d, h, w) of the fixed and of the moving image, the highest first."""
-    found = observe(run.network, pair)
-    made: Orders = {name: _cells(*(found.maps[name][stage] for stage in ENCODER)) for name in METHODS}
+    observation = observe(run.network, pair)
+    orders: Orders = {name: _cells(*(observation.maps[name][stage] for stage in ENCODER)) for name in METHODS}
     if seed < INTEGRATED_PAIRS and find_spec("captum"):
-        made[INTEGRATED] = _cells(*integrated_gradients(run, pair))
-    made[EDGES] = _cells(*(edges(image[0, 0]) for image in (pair.fixed, pair.moving)))
+        orders[INTEGRATED] = _cells(*integrated_gradients(run, pair))
+    orders[EDGES] = _cells(*(edges(image[0, 0]) for image in (pair.fixed, pair.moving)))
     generator = torch.Generator().manual_seed(seed)
-    blind = [torch.rand(made[EDGES][0].shape, generator=generator).to(pair.fixed) for _ in range(2)]
-    return made | {RANDOM: (blind[0], blind[1])}
+    blind = [torch.rand(orders[EDGES][0].shape, generator=generator).to(pair.fixed) for _ in range(2)]
+    return orders | {RANDOM: (blind[0], blind[1])}
 
 
 def integrated_gradients(run: Run, pair: Pair) -> list[Tensor]:
@@ -167,13 +167,13 @@ def compare_orderings(run: Run, areas: list[Row]) -> Section:
     table, groups = [], {}
     names = [f"{kind}, against {over}" for kind in ("deletion", "insertion") for over in (RANDOM, EDGES)]
     for method in METHODS:
-        found = [
+        gains = [
             gain(areas, method, over, f"{kind}_{JUDGED}")
             for kind in ("deletion", "insertion")
             for over in (RANDOM, EDGES)
         ]
-        groups[method] = [one[:3] for one in found]
-        table += [{"method": method, "compared": n, **one.columns("gain")} for n, one in zip(names, found, strict=True)]
+        groups[method] = [one[:3] for one in gains]
+        table += [{"method": method, "compared": n, **one.columns("gain")} for n, one in zip(names, gains, strict=True)]
     figure = intervals(groups, names, "area gained (above 0: better than the other ordering)")
     return Section(
         "4. Faithfulness: against other orderings",

@@ -11,7 +11,7 @@ from ..measures import Estimate, rank_correlation_over, rank_correlation_within
 from ..sections import Row, Section
 from .degradation import blur
 from .observations import METHODS, compare_discriminator_maps, register
-from .ordinary import ONE_MODALITY, OWN, SHUFFLED
+from .ordinary import ONE_MODALITY, ORDINARY, SHUFFLED
 from .pairs import Pair
 from .randomisation import LAST
 from .run import Run, column, estimate
@@ -33,13 +33,13 @@ STEPS = (
 
 
 def homogeneity(run: Run, rows: list[Row], random: list[Row]) -> tuple[list[Row], Section]:
-    names = [OWN, ONE_MODALITY, SHUFFLED, "random weights"]
+    names = [ORDINARY, ONE_MODALITY, SHUFFLED, "random weights"]
     table, groups = [], {}
     for method in METHODS:
         name = f"divergence_{method}"
-        found = [estimate(rows, name, kind=kind) for kind in names[:3]] + [estimate(random, name, step=LAST)]
-        groups[method] = [one[:3] for one in found]
-        for maps, one in zip(names, found, strict=True):
+        estimates = [estimate(rows, name, kind=kind) for kind in names[:3]] + [estimate(random, name, step=LAST)]
+        groups[method] = [one[:3] for one in estimates]
+        for maps, one in zip(names, estimates, strict=True):
             table.append({"method": method, "images": maps, **one.columns("divergence"), "pairs": one.pairs})
     figure = intervals(groups, names, "divergence of D's maps of real and synthesised")
     return table, Section(
@@ -90,12 +90,12 @@ def correlated(rows: list[Row], name: str, against: str) -> dict[str, Estimate]:
 @torch.no_grad()
 def syntheses(run: Run, pair: Pair, seed: int) -> list[tuple[str, int, Tensor]]:
     """(kind, step, moving as the fixed image's modality), F's own first."""
-    made, _ = run.network.synthesise(run.network.encoder(pair.moving)[-1], pair.modalities[0])
-    noise = torch.randn(made.shape, generator=torch.Generator().manual_seed(seed)).to(made) * NOISE_SD
-    towards = {"blur": blur(made, BLUR_MM, pair.spacing), "noise": (made + noise).clamp(0, 1)}
-    steps = [(INTACT, 0, made)]
+    synthesised, _ = run.network.synthesise(run.network.encoder(pair.moving)[-1], pair.modalities[0])
+    noise = torch.randn(synthesised.shape, generator=torch.Generator().manual_seed(seed)).to(synthesised) * NOISE_SD
+    towards = {"blur": blur(synthesised, BLUR_MM, pair.spacing), "noise": (synthesised + noise).clamp(0, 1)}
+    steps = [(INTACT, 0, synthesised)]
     for kind, shares in SHARES.items():
-        steps += [(kind, n, made + s * (towards[kind] - made)) for n, s in enumerate(shares, start=1)]
+        steps += [(kind, n, synthesised + s * (towards[kind] - synthesised)) for n, s in enumerate(shares, start=1)]
     return steps
 
 

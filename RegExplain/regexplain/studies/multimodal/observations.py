@@ -43,12 +43,12 @@ def observe(network: FireNetwork, pair: Pair) -> Observation:
     with torch.enable_grad():
         output = network.register(features, shape)
         measure = motion_scalar("magnitude")
-        there = measure(output.displacement, pair.inside, pair.spacing)
+        forward = measure(output.displacement, pair.inside, pair.spacing)
         moving_region = warp(pair.inside[None, None], output.inverse.detach(), padding="zeros")[0, 0]
-        back = measure(output.inverse, moving_region, pair.spacing)
-        forward = [output.stages[stage] for stage in STAGES[:3]]
-        gradients = [*torch.autograd.grad(there, forward, retain_graph=True)]
-        gradients += torch.autograd.grad(back, [output.stages[STAGES[3]]])
+        backward = measure(output.inverse, moving_region, pair.spacing)
+        forward_stages = [output.stages[stage] for stage in STAGES[:3]]
+        gradients = [*torch.autograd.grad(forward, forward_stages, retain_graph=True)]
+        gradients += torch.autograd.grad(backward, [output.stages[STAGES[3]]])
     maps: Maps = {}
     for name, method in METHODS.items():
         cells = [method.cells(output.stages[s].detach(), g) for s, g in zip(STAGES, gradients, strict=True)]
@@ -82,14 +82,14 @@ def encoder_maps_on_fixed(observation: Observation, method: str) -> tuple[Tensor
 
 def indicators(network: FireNetwork, pair: Pair, observation: Observation) -> dict[str, float]:
     """Columns of a table: the error, and the indicators that a user who does not know the error has."""
-    made = {"error_mm": pair.error_mm(observation.output.displacement)}
-    made |= {"moved_mm": pair.mean_mm(observation.output.displacement)}
+    row = {"error_mm": pair.error_mm(observation.output.displacement)}
+    row |= {"moved_mm": pair.mean_mm(observation.output.displacement)}
     for method in METHODS:
         streams = encoder_maps_on_fixed(observation, method)
-        made |= compare_streams(method, *streams, pair.inside)
-        there, back = (observation.maps[method][stage] for stage in TRANSFORMATION)
-        made |= compare_directions(method, there, back, observation.half)
-    return made | consistency(pair, observation) | homogeneity(network, pair, observation)
+        row |= compare_streams(method, *streams, pair.inside)
+        forward, backward = (observation.maps[method][stage] for stage in TRANSFORMATION)
+        row |= compare_directions(method, forward, backward, observation.half)
+    return row | consistency(pair, observation) | homogeneity(network, pair, observation)
 
 
 def compare_streams(method: str, a: Tensor, b: Tensor, inside: Tensor) -> dict[str, float]:
@@ -104,11 +104,11 @@ def compare_streams(method: str, a: Tensor, b: Tensor, inside: Tensor) -> dict[s
     }
 
 
-def compare_directions(method: str, there: Tensor, back: Tensor, half: Tensor) -> dict[str, float]:
+def compare_directions(method: str, forward: Tensor, backward: Tensor, half: Tensor) -> dict[str, float]:
     """Of T's two maps, in the same way."""
     return {
-        f"symmetry_{method}": correlation(there.abs(), back.abs(), half),
-        f"directions_signed_{method}": correlation(there, back, half),
+        f"symmetry_{method}": correlation(forward.abs(), backward.abs(), half),
+        f"directions_signed_{method}": correlation(forward, backward, half),
     }
 
 
@@ -117,12 +117,12 @@ def consistency(pair: Pair, observation: Observation) -> dict[str, float]:
     which is the papers'. inverse_consistency: of what the model gives, small by construction."""
     output, shape = observation.output, pair.fixed.shape[2:]
     assert output.disagreement is not None
-    there, back = (resize_displacement(order, shape) for order in one_sided_displacements(output))
+    forward, backward = (resize_displacement(order, shape) for order in one_sided_displacements(output))
     exact = inverse_consistency_error(output.displacement, output.inverse, pair.spacing)[0]
     full = resize(output.disagreement, shape)  # canvas voxels on any grid
     return {
         "disagreement_mm": pair.mean_mm(full, observation.half),
-        "two_orders_mm": pair.mean_mm(compose(back, there)),
+        "two_orders_mm": pair.mean_mm(compose(backward, forward)),
         "inverse_consistency_mm": float(exact[pair.inside > 0.5].mean()),
     }
 
@@ -144,8 +144,8 @@ def compare_discriminator_maps(
 ) -> dict[str, float]:
     """D's maps of two images of one modality at the same place: divergence by method, and mean |Δ patch logit|."""
     logits, maps = zip(*(discriminator_map(network, modality, image, region) for image in (real, other)), strict=True)
-    made = {f"divergence_{m}": divergence(maps[0][m], maps[1][m], region) for m in METHODS}
-    return made | {"logit_difference": float(mean_logit((logits[0] - logits[1]).abs(), region))}
+    row = {f"divergence_{m}": divergence(maps[0][m], maps[1][m], region) for m in METHODS}
+    return row | {"logit_difference": float(mean_logit((logits[0] - logits[1]).abs(), region))}
 
 
 def discriminator_map(
@@ -155,19 +155,19 @@ def discriminator_map(
     with torch.enable_grad():
         logits, activation = network.discriminators[modality](image.detach().requires_grad_())
         (gradient,) = torch.autograd.grad(mean_logit(logits, region), [activation])
-    made = {}
+    maps = {}
     for name, method in METHODS.items():
         cells = method.cells(activation.detach(), gradient)
-        made[name] = resize(cells[None, None], image.shape[2:])[0, 0]
-    return logits.detach(), made
+        maps[name] = resize(cells[None, None], image.shape[2:])[0, 0]
+    return logits.detach(), maps
 
 
 def map_correlations(
     before: Observation, after: Observation, pair: Pair, stages: Sequence[str] = STAGES
 ) -> dict[str, float]:
     """kept_METHOD: the mean over the stages of the correlation of each map with what it was."""
-    made = {}
+    means = {}
     for method in METHODS:
-        kept = [correlation(before.maps[method][s], after.maps[method][s], pair.inside) for s in stages]
-        made[f"kept_{method}"] = float(sum(kept) / len(kept))
-    return made
+        correlations = [correlation(before.maps[method][s], after.maps[method][s], pair.inside) for s in stages]
+        means[f"kept_{method}"] = float(sum(correlations) / len(correlations))
+    return means

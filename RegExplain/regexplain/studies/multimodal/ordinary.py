@@ -26,7 +26,7 @@ from .observations import (
 from .pairs import ALIGNED, LABELS, NATIVE, RMS_MM, WIDTH_MM, Pair
 from .run import Run, column, estimate
 
-OWN, ONE_MODALITY, SHUFFLED, IDENTICAL = "ordinary", "one modality", "shuffled", "identical"
+ORDINARY, ONE_MODALITY, SHUFFLED, IDENTICAL = "ordinary", "one modality", "shuffled", "identical"
 TEXT = (
     f"{ALIGNED}: a patient's T1 or FLAIR is fixed, the other one is moved by a smooth random field (Gaussian noise of "
     f"{WIDTH_MM:g} mm, {RMS_MM:g} mm root mean square in the tissue). {NATIVE}: likewise, of a native visit that was "
@@ -43,8 +43,8 @@ def ordinary(run: Run) -> tuple[list[Row], Section]:
     rows: list[Row] = []
     before: tuple[Pair, Observation] | None = None
     for number, pair in enumerate(run.each("Ordinary pairs", run.pairs)):
-        found = observe(run.network, pair)
-        rows.append(_row(run, pair, OWN, found))
+        observation = observe(run.network, pair)
+        rows.append(_row(run, pair, ORDINARY, observation))
         one = pair.of_one_modality()
         rows.append(_row(run, one, ONE_MODALITY, observe(run.network, one)))
         if number < len(run.subset):
@@ -52,13 +52,13 @@ def ordinary(run: Run) -> tuple[list[Row], Section]:
             rows.append(_row(run, same, IDENTICAL, observe(run.network, same)))
         if before:
             rows.append(
-                _names(pair, SHUFFLED) | {"error_before_mm": float("nan")} | _shuffled(run, pair, found, *before)
+                _names(pair, SHUFFLED) | {"error_before_mm": float("nan")} | _shuffled(run, pair, observation, *before)
             )
-        before = pair, found
+        before = pair, observation
     columns = list(rows[0])
     rows = [{name: row.get(name, float("nan")) for name in columns} for row in rows]
     run.write_table("pairs", rows)
-    return rows, section(run, [row for row in rows if row["kind"] == OWN])
+    return rows, section(run, [row for row in rows if row["kind"] == ORDINARY])
 
 
 def section(run: Run, rows: list[Row]) -> Section:
@@ -71,30 +71,33 @@ def section(run: Run, rows: list[Row]) -> Section:
     return Section("The pairs", TEXT, {}, {run.write_table("pairs-summary", table): "Mean over the pairs."})
 
 
-def _row(run: Run, pair: Pair, kind: str, found: Observation) -> Row:
-    largest = max(float(m.abs().max()) for maps in found.maps.values() for m in maps.values())
+def _row(run: Run, pair: Pair, kind: str, observation: Observation) -> Row:
+    largest = max(float(m.abs().max()) for maps in observation.maps.values() for m in maps.values())
     start = {"error_before_mm": pair.mean_mm(pair.undo), "largest_map": largest}
-    return _names(pair, kind) | start | indicators(run.network, pair, found)
+    return _names(pair, kind) | start | indicators(run.network, pair, observation)
 
 
 def _names(pair: Pair, kind: str) -> Row:
     return {"pair": pair.name, "source": pair.source, "kind": kind}
 
 
-def _shuffled(run: Run, pair: Pair, found: Observation, other: Pair, others: Observation) -> dict[str, float]:
-    made: dict[str, float] = {}
+def _shuffled(run: Run, pair: Pair, observation: Observation, other: Pair, others: Observation) -> dict[str, float]:
+    row: dict[str, float] = {}
     inside = pair.inside * crop_or_pad(other.inside, pair.inside)
-    half = found.half * crop_or_pad(others.half, found.half)
+    half = observation.half * crop_or_pad(others.half, observation.half)
     for method in METHODS:
-        t1, flair = by_modality(pair, found, method)["T1"], by_modality(other, others, method)["FLAIR"]
-        made |= compare_streams(method, t1, crop_or_pad(flair, t1), inside)
-        there, back = found.maps[method][TRANSFORMATION[0]], others.maps[method][TRANSFORMATION[1]]
-        made |= compare_directions(method, there, crop_or_pad(back, there), half)
+        t1, flair = by_modality(pair, observation, method)["T1"], by_modality(other, others, method)["FLAIR"]
+        row |= compare_streams(method, t1, crop_or_pad(flair, t1), inside)
+        forward, backward = observation.maps[method][TRANSFORMATION[0]], others.maps[method][TRANSFORMATION[1]]
+        row |= compare_directions(method, forward, crop_or_pad(backward, forward), half)
     modality = pair.modalities[0]
     same = other.fixed if other.modalities[0] == modality else other.moving
-    _, own = discriminator_map(run.network, modality, pair.fixed, pair.inside)
-    _, its = discriminator_map(run.network, modality, same, other.inside)
-    return made | {f"divergence_{m}": divergence(own[m], crop_or_pad(its[m], own[m]), inside) for m in METHODS}
+    _, divergences = discriminator_map(run.network, modality, pair.fixed, pair.inside)
+    _, other_divergences = discriminator_map(run.network, modality, same, other.inside)
+    return row | {
+        f"divergence_{m}": divergence(divergences[m], crop_or_pad(other_divergences[m], divergences[m]), inside)
+        for m in METHODS
+    }
 
 
 def crop_or_pad(values: Tensor, like: Tensor) -> Tensor:
@@ -103,6 +106,6 @@ def crop_or_pad(values: Tensor, like: Tensor) -> Tensor:
     return F.pad(values, [n for n in reversed(lacking) for _ in range(2)])
 
 
-def by_modality(pair: Pair, found: Observation, method: str) -> dict[str, Tensor]:
+def by_modality(pair: Pair, observation: Observation, method: str) -> dict[str, Tensor]:
     """G's map of each modality's stream, on the fixed image."""
-    return dict(zip(pair.modalities, encoder_maps_on_fixed(found, method), strict=True))
+    return dict(zip(pair.modalities, encoder_maps_on_fixed(observation, method), strict=True))

@@ -83,12 +83,12 @@ def ordinary_pairs(model: Model, data: Path, count: int, progress: Progress) -> 
     heads = makers(model, data, progress)
     if not heads:
         raise BadInputError(f"{data} has none of {ALIGNED}, {NATIVE} and {LABELS} with images; choose another --data.")
-    made = []
+    pairs = []
     for k in range(count):
         seed, head = divmod(k, len(heads))
-        made.append(heads[head](seed, (seed + head) % 2))
+        pairs.append(heads[head](seed, (seed + head) % 2))
         progress.report("Making pairs", k + 1, count)
-    return made
+    return pairs
 
 
 def makers(model: Model, data: Path, progress: Progress) -> list[Maker]:
@@ -96,13 +96,13 @@ def makers(model: Model, data: Path, progress: Progress) -> list[Maker]:
     visits = sorted(path for path in (data / ALIGNED).glob("*") if has_both(path))
     if not visits:
         progress.warn(f"{ALIGNED} with T1.nii.gz and FLAIR.nii.gz is not in the data; its pairs are left out.")
-    made = [aligned_head(model, path) for path in visits]
+    pairs = [aligned_head(model, path) for path in visits]
     native = [file for name in HELD_OUT_VISITS for file in sorted((data / NATIVE / name).glob("*_T1.nii.gz"))]
     native = [file for file in native if flair_of(file).exists()]
     if not native:
         progress.warn(f"{NATIVE} with {', '.join(HELD_OUT_VISITS)} is not in the data; its pairs are left out.")
-    made += [native_head(model, file) for file in native]
-    return made + made_heads(model, data / LABELS, progress)
+    pairs += [native_head(model, file) for file in native]
+    return pairs + synthetic_heads(model, data / LABELS, progress)
 
 
 def has_both(folder: Path) -> bool:
@@ -142,27 +142,30 @@ def real_head(
     return pair
 
 
-def made_heads(model: Model, folder: Path, progress: Progress) -> list[Maker]:
-    there = [n for n in HELD_OUT_HEADS if any(folder.glob(f"*{n}.nii.gz"))]
-    if not there or any(abs(s - CELL_MM) > 1e-6 for s in model.card.canvas_spacing):
+def synthetic_heads(model: Model, folder: Path, progress: Progress) -> list[Maker]:
+    present = [n for n in HELD_OUT_HEADS if any(folder.glob(f"*{n}.nii.gz"))]
+    if not present or any(abs(s - CELL_MM) > 1e-6 for s in model.card.canvas_spacing):
         progress.warn(f"{LABELS} 13 to 16 for a canvas of 2 mm are not there; made pairs are left out.")
         return []
-    return [made_head(model, anatomy) for anatomy in read_anatomies(folder, there)]
+    return [synthetic_head(model, anatomy) for anatomy in read_anatomies(folder, present)]
 
 
-def made_head(model: Model, anatomy: Anatomy) -> Maker:
+def synthetic_head(model: Model, anatomy: Anatomy) -> Maker:
     def pair(seed: int, first: int) -> Pair:
         number = 1000 * anatomy.number + 100 * seed
         while True:  # until one of either modality is drawn, in the order that is wanted
-            made = same_subject(anatomy, torch.Generator().manual_seed(number), model.card.canvas_size)
-            modalities = int(made.fixed_modality), int(made.moving_modality)
+            training_pair = same_subject(anatomy, torch.Generator().manual_seed(number), model.card.canvas_size)
+            modalities = int(training_pair.fixed_modality), int(training_pair.moving_modality)
             if modalities == (first, 1 - first):
                 break
             number += 1
-        shape = made.fixed.shape[1:]
-        images = [image[None].to(model.device) for image in (made.fixed, made.moving, made.aligned_other)]
-        undo = resize_displacement(made.inverse[None], shape).to(model.device)
-        inside = torch.nn.functional.interpolate(made.weight[None], size=tuple(shape))[0, 0].to(model.device)
+        shape = training_pair.fixed.shape[1:]
+        images = [
+            image[None].to(model.device)
+            for image in (training_pair.fixed, training_pair.moving, training_pair.aligned_other)
+        ]
+        undo = resize_displacement(training_pair.inverse[None], shape).to(model.device)
+        inside = torch.nn.functional.interpolate(training_pair.weight[None], size=tuple(shape))[0, 0].to(model.device)
         names = MODALITIES[first], MODALITIES[1 - first]
         title = f"{LABELS} {anatomy.number}, {names[0]} fixed, motion {seed + 1}"
         spacing = tuple(model.card.canvas_spacing)

@@ -61,11 +61,11 @@ def of_head(run: Run, pair: Pair, seed: int) -> Iterator[Row]:
     for centre in places(pair, seed):
         away = distance_mm(pair, centre)
         bumped = replace(still, moving=warp(pair.still, bump(pair, centre), padding="zeros"))
-        found = observe(run.network, bumped)
+        observation = observe(run.network, bumped)
         names = {"pair": pair.name, "place": ", ".join(str(n) for n in centre.tolist())}
-        for method, stage, looked, values in _candidate_maps(found, without, pair):
-            far = float(away.flatten()[(values.abs() * pair.inside).argmax()])
-            yield names | _row(method, stage, looked, far, float(far <= HIT_MM))
+        for method, stage, looked, values in _candidate_maps(observation, without, pair):
+            distance = float(away.flatten()[(values.abs() * pair.inside).argmax()])
+            yield names | _row(method, stage, looked, distance, float(distance <= HIT_MM))
         guess = float((away[pair.inside > 0.5] <= HIT_MM).float().mean())
         yield names | _row(BLIND, "", "", float(away[pair.inside > 0.5].median()), guess)
 
@@ -74,13 +74,15 @@ def _row(method: str, stage: str, looked_at: str, distance: float, hit: float) -
     return {"method": method, "stage": stage, "looked_at": looked_at, "distance_mm": distance, "hit": hit}
 
 
-def _candidate_maps(found: Observation, without: Observation, pair: Pair) -> Iterator[tuple[str, str, str, Tensor]]:
+def _candidate_maps(
+    observation: Observation, without: Observation, pair: Pair
+) -> Iterator[tuple[str, str, str, Tensor]]:
     for method in METHODS:
         for stage in STAGES:
-            now, before = found.maps[method][stage], without.maps[method][stage]
+            now, before = observation.maps[method][stage], without.maps[method][stage]
             yield method, stage, ITSELF, now
             yield method, stage, DIFFERENCE, now - before
-    now, before = (s.output.displacement for s in (found, without))
+    now, before = (s.output.displacement for s in (observation, without))
     yield ANSWER, "", ITSELF, now.norm(dim=1)[0]
     yield ANSWER, "", DIFFERENCE, (now - before).norm(dim=1)[0]
 
@@ -90,9 +92,13 @@ def rates(rows: list[Row]) -> list[Row]:
     for key in dict.fromkeys((row["method"], row["stage"], row["looked_at"]) for row in rows):
         chosen = dict(zip(("method", "stage", "looked_at"), key, strict=True))
         hits = estimate(rows, "hit", **chosen)
-        far = sorted(column(rows, "distance_mm", **chosen))
+        distances = sorted(column(rows, "distance_mm", **chosen))
         trusted = "—" if key[0] in (ANSWER, BLIND) else "yes" if hits.value >= TRUSTED else "no"
-        median = {"median_distance_mm": far[len(far) // 2], "bumps": len(far), "to_be_trusted": trusted}
+        median = {
+            "median_distance_mm": distances[len(distances) // 2],
+            "bumps": len(distances),
+            "to_be_trusted": trusted,
+        }
         table.append(chosen | hits.columns("hits") | median)
     return table
 
@@ -124,6 +130,6 @@ def distance_mm(pair: Pair, centre: Tensor) -> Tensor:
 def bump(pair: Pair, centre: Tensor) -> Tensor:
     """(1, 3, D, H, W) canvas voxels, pull-back of an expansion: towards the centre, BUMP_MM at BUMP_SD_MM from it."""
     away = offsets_mm(pair, centre)
-    far = away.norm(dim=1, keepdim=True) / BUMP_SD_MM
-    inwards = -away / BUMP_SD_MM * torch.exp((1 - far**2) / 2) * BUMP_MM
+    radius = away.norm(dim=1, keepdim=True) / BUMP_SD_MM
+    inwards = -away / BUMP_SD_MM * torch.exp((1 - radius**2) / 2) * BUMP_MM
     return inwards / inwards.new_tensor(pair.spacing).view(1, 3, 1, 1, 1)

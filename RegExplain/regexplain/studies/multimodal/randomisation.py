@@ -65,9 +65,9 @@ def section(run: Run, rows: list[Row]) -> Section:
 
 @torch.no_grad()
 def randomise_weights(network: FireNetwork, paths: tuple[str, ...], seed: int) -> FireNetwork:
-    made, generator = deepcopy(network), torch.Generator().manual_seed(seed)
+    randomised_copy, generator = deepcopy(network), torch.Generator().manual_seed(seed)
     for path in paths:
-        for weight in made.get_submodule(path).parameters():
+        for weight in randomised_copy.get_submodule(path).parameters():
             noise = torch.randn(weight.shape, generator=generator).to(weight)
             weight.copy_(weight.mean() + weight.std(unbiased=False) * noise)
-    return made
+    return randomised_copy

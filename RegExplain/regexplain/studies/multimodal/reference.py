@@ -45,6 +45,6 @@ def measure_indicators(run: Run, pair: Pair) -> dict[str, float]:
 
 
 def reference_range(values: list[float]) -> dict[str, float]:
-    known = np.array([value for value in values if np.isfinite(value)])
-    median, low, high = np.percentile(known, (50, 5, 95)) if len(known) else (float("nan"),) * 3
+    finite = np.array([value for value in values if np.isfinite(value)])
+    median, low, high = np.percentile(finite, (50, 5, 95)) if len(finite) else (float("nan"),) * 3
     return {"median": float(median), "p5": float(low), "p95": float(high)}

@@ -14,7 +14,7 @@ from ..measures import Estimate, mean_of
 from ..sections import Row, StudyOutput
 from .pairs import Pair
 
-FEWEST = 5  # pairs for an estimate
+MIN_PAIRS = 5  # pairs for an estimate
 Item = TypeVar("Item")
 
 
@@ -34,14 +34,14 @@ class Run(StudyOutput):
     @property
     def subset(self) -> list[Pair]:
         """Those of the experiments that take many passes each."""
-        return self.pairs[:FEWEST]
+        return self.pairs[:MIN_PAIRS]
 
     def each(self, stage: str, items: Iterable[Item]) -> Iterator[Item]:
         """The items, with progress."""
-        known = list(items)
-        for number, item in enumerate(known, start=1):
+        listed = list(items)
+        for number, item in enumerate(listed, start=1):
             yield item
-            self.progress.report(stage, number, len(known))
+            self.progress.report(stage, number, len(listed))
 
 
 def column(rows: Iterable[Row], name: str, **chosen: Any) -> list[Any]:

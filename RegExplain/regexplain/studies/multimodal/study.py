@@ -62,9 +62,9 @@ def multimodal(
     if not isinstance(loaded.network, FireNetwork):
         raise BadInputError(f"{loaded.card.name} registers one contrast; --model takes one for two, as brain-t1-flair.")
     with device_errors():
-        made = ordinary_pairs(loaded, data, pairs, progress)
+        pairs_run = ordinary_pairs(loaded, data, pairs, progress)
         with new_folder(output) as folder:
-            run = Run(loaded, made, folder, progress)
+            run = Run(loaded, pairs_run, folder, progress)
             claims, sections, ranges = experiments(run)
             facts = _facts(run, device, threads) | {"seconds": round(time.perf_counter() - started)}
             _write(folder, claims, sections, ranges, facts)

@@ -7,7 +7,7 @@ from ..measures import Estimate, mean_of, rank_correlation_over, rank_correlatio
 from ..sections import Row, Section
 from .degradation import INTACT, UNITS
 from .observations import METHODS
-from .ordinary import IDENTICAL, ONE_MODALITY, OWN, SHUFFLED
+from .ordinary import IDENTICAL, ONE_MODALITY, ORDINARY, SHUFFLED
 from .randomisation import CASCADE
 from .run import Run, column, estimate
 
@@ -38,24 +38,24 @@ INDICATORS = {
 
 
 def symmetry(run: Run, rows: list[Row], random: list[Row]) -> Section:
-    kinds = (OWN, ONE_MODALITY, SHUFFLED)
+    kinds = (ORDINARY, ONE_MODALITY, SHUFFLED)
     names = [*kinds, *(f"random: {step}" for step in list(CASCADE)[:-1])]
     groups: dict[str, list] = {}
     table: list[Row] = []
     for method in METHODS:
-        found = [estimate(rows, f"symmetry_{method}", kind=kind) for kind in kinds]
-        found += [estimate(random, f"symmetry_{method}", step=step) for step in list(CASCADE)[:-1]]
-        groups[method] = [one[:3] for one in found]
+        estimates = [estimate(rows, f"symmetry_{method}", kind=kind) for kind in kinds]
+        estimates += [estimate(random, f"symmetry_{method}", step=step) for step in list(CASCADE)[:-1]]
+        groups[method] = [one[:3] for one in estimates]
         name = f"directions_signed_{method}"
         signed = [estimate(rows, name, kind=kind) for kind in kinds]
         signed += [estimate(random, name, step=step) for step in list(CASCADE)[:-1]]
-        for maps, one, other in zip(names, found, signed, strict=True):
+        for maps, one, other in zip(names, estimates, signed, strict=True):
             sizes = one.columns("correlation_of_sizes") | other.columns("signed_correlation")
             table.append({"method": method, "maps": maps, **sizes, "pairs": one.pairs})
     lengths = [
         {"length": name, "pairs of": kind, **estimate(rows, name, kind=kind).columns("mm")}
         for name in ("disagreement_mm", "two_orders_mm", "inverse_consistency_mm")
-        for kind in (OWN, ONE_MODALITY, IDENTICAL)
+        for kind in (ORDINARY, ONE_MODALITY, IDENTICAL)
     ]
     figure = intervals(groups, names, "correlation of the sizes of T's forward and backward map")
     return Section(
@@ -71,7 +71,7 @@ def symmetry(run: Run, rows: list[Row], random: list[Row]) -> Section:
 
 def correlations(run: Run, rows: list[Row], worse: list[Row]) -> tuple[list[Row], Section]:
     """Of every indicator with the error. A row an indicator and scope."""
-    ordinary = [row for row in rows if row["kind"] == OWN]
+    ordinary = [row for row in rows if row["kind"] == ORDINARY]
     table = []
     for name in INDICATORS:
         for scope, one in _scopes(name, ordinary, worse).items():
@@ -109,16 +109,16 @@ def _scopes(name: str, ordinary: list[Row], worse: list[Row]) -> dict[str, Estim
     def columns(rows: list[Row]) -> tuple[list, list[float], list[float]]:
         return column(rows, "pair"), column(rows, name), column(rows, "error_mm")
 
-    found = {
+    estimates = {
         "all": rank_correlation_over(*columns(worse)),
         "within pairs": rank_correlation_within(*columns(worse)),
         "ordinary": rank_correlation_over(*columns(ordinary)),
     }
     for kind in UNITS:
-        found[f"within pairs, {kind}"] = rank_correlation_within(
+        estimates[f"within pairs, {kind}"] = rank_correlation_within(
             *columns([row for row in worse if row["kind"] in (kind, INTACT)])
         )
-    return found
+    return estimates
 
 
 def _steps(worse: list[Row]) -> dict[str, dict[str, tuple[list[int], list[Estimate]]]]:
@@ -135,8 +135,8 @@ def _steps(worse: list[Row]) -> dict[str, dict[str, tuple[list[int], list[Estima
         panels[title] = {}
         for kind in UNITS:
             numbers = sorted({row["step"] for row in worse if row["kind"] in (kind, INTACT)})
-            found = [
+            estimates = [
                 mean_of([r[name] for r in worse if r["step"] == n and r["kind"] in (kind, INTACT)]) for n in numbers
             ]
-            panels[title][kind] = (numbers, found)
+            panels[title][kind] = (numbers, estimates)
     return panels

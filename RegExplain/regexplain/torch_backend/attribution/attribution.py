@@ -47,16 +47,16 @@ class StageAttribution(Attribution):
     def maps(self, target: Target, stages: Sequence[str] = (), progress: Progress | None = None) -> list[StageMap]:
         stages, grids, network = list(stages) or list(target.grids), target.grids, target.network
         paths = {s: path for s in stages if (path := find_module(s, network, grids)) is not None}
-        made = []
+        stage_maps = []
         for stage, both in activations_and_gradients(target, stages, paths).items():
             names = {stage: grids[stage]} if stage in grids else network.stages_of_module(paths[stage], grids)
             shares = (split_calls(tensors, len(names)) for tensors in both)  # of activations, of gradients
             for (name, grid), a, g in zip(names.items(), *shares, strict=True):
                 if stage in (name, paths.get(stage)):
                     cells = [self.cells(one.detach(), by)[None, None] for one, by in zip(a, g, strict=True)]
-                    laid = [network.on_canvas(stage, each, target.fixed.shape[2:])[0, 0] for each in cells]
-                    made.append(StageMap(name, grid, sum(laid[1:], start=laid[0])))
-        return made
+                    upsampled = [network.on_canvas(stage, each, target.fixed.shape[2:])[0, 0] for each in cells]
+                    stage_maps.append(StageMap(name, grid, sum(upsampled[1:], start=upsampled[0])))
+        return stage_maps
 
 
 def activations_and_gradients(
@@ -71,8 +71,8 @@ def activations_and_gradients(
         value, named = target.forward(*(v if v.requires_grad and not paths else _leaf(v) for v in volumes))
         activations = {s: recorded_activations(paths[s], calls) if s in paths else [named[s]] for s in stages}
         flat = [a for several in activations.values() for a in several]
-        found = iter(torch.autograd.grad(value, flat, allow_unused=True, retain_graph=True))
-    gradients = {stage: [next(found) for _ in several] for stage, several in activations.items()}
+        gradient_list = iter(torch.autograd.grad(value, flat, allow_unused=True, retain_graph=True))
+    gradients = {stage: [next(gradient_list) for _ in several] for stage, several in activations.items()}
     for stage, several in gradients.items():
         if any(gradient is None for gradient in several):  # a map of zeros would look like a result
             raise BadInputError(f"The stage {stage!r} has no part in what is explained; choose another.")

@@ -24,9 +24,9 @@ from .resampling import resample_to_image
 @torch.inference_mode()
 def coordinate_maps(model: Model, result: RegistrationResult, component: int) -> list[Heatmap]:
     """Of both images' coordinates along a principal component (from 1): standard deviations a canvas voxel, signed."""
-    known = len(model.components.sd)
-    if not 1 <= component <= known:
-        raise BadInputError(f"There is no component {component}; the model {model.card.name} has 1 to {known}.")
+    count = len(model.components.sd)
+    if not 1 <= component <= count:
+        raise BadInputError(f"There is no component {component}; the model {model.card.name} has 1 to {count}.")
     canvas = model.canvas(result.fixed)
     volumes = {
         "fixed": model.volume(result.fixed, canvas),

@@ -71,7 +71,7 @@ class FirePair:
 
     def run(self, volumes: Sequence[Tensor]) -> tuple[list[Tensor], RegistrationOutput]:
         """`features` and `output` of any two volumes."""
-        if torch.is_grad_enabled() and all(v is own for v, own in zip(volumes, self.volumes, strict=True)):
+        if torch.is_grad_enabled() and all(v is original for v, original in zip(volumes, self.volumes, strict=True)):
             return self.features, self.output
         features = self.network.encoder(torch.cat(list(volumes)))
         return features, self.network.register(features, volumes[0].shape[2:])
@@ -85,9 +85,9 @@ class FirePair:
         with torch.no_grad():
             shares = self.network.modality_probabilities(torch.cat(self.volumes), self.features).double().cpu()
         names = self.network.modalities
-        alike = shares.argmax(1)
-        if alike[0] == alike[1] and shares.max(1).values.min() > CLEAR:
-            return [names[int(alike[0])]] * 2, shares.max(1).values.tolist()
+        strongest = shares.argmax(1)
+        if strongest[0] == strongest[1] and shares.max(1).values.min() > CLEAR:
+            return [names[int(strongest[0])]] * 2, shares.max(1).values.tolist()
         orders = {(j, k): float(shares[0, j] * shares[1, k]) for j, k in permutations(range(len(names)), 2)}
         best = max(orders, key=lambda order: orders[order])
         return [names[k] for k in best], [orders[best] / sum(orders.values())] * 2

@@ -49,12 +49,17 @@ def heatmaps(
         placed, plan = placed[:1], [list(stages) or list(IMAGES)]
     else:
         plan = assign_stages(placed, stages)
-    made = []
-    for number, (one, wanted) in enumerate((one, wanted) for one, wanted in zip(placed, plan, strict=True) if wanted):
+    placed_maps = []
+    for number, (target, chosen) in enumerate(
+        (target, chosen) for target, chosen in zip(placed, plan, strict=True) if chosen
+    ):
         if progress is not None and number:
-            progress.report(f"Explaining the {describe_stage(wanted[0])}", number, sum(map(bool, plan)))
-        made += [(one, m, one.place(m)) for m in attribution.maps(one.make(), wanted, progress)]
-    return [Heatmap(m.stage, m.grid, image, region_words, region_label, method, one.scalar) for one, m, image in made]
+            progress.report(f"Explaining the {describe_stage(chosen[0])}", number, sum(map(bool, plan)))
+        placed_maps += [(target, m, target.place(m)) for m in attribution.maps(target.make(), chosen, progress)]
+    return [
+        Heatmap(m.stage, m.grid, image, region_words, region_label, method, target.scalar)
+        for target, m, image in placed_maps
+    ]
 
 
 def assign_stages(placed: Sequence[PlacedTarget], stages: Sequence[str]) -> list[list[str]]:

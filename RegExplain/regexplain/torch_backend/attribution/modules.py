@@ -14,15 +14,15 @@ from ..networks.latent import RegistrationNetwork
 @contextmanager
 def record_outputs(network: nn.Module, paths: Iterable[str]) -> Iterator[dict[str, list[Tensor]]]:
     """Record the outputs of these modules, one a call, while the context is open. Forward hooks are always removed."""
-    kept: dict[str, list[Tensor]] = {path: [] for path in paths}
+    calls: dict[str, list[Tensor]] = {path: [] for path in paths}
     with ExitStack() as hooks:
-        for path, outputs in kept.items():
+        for path, outputs in calls.items():
 
             def keep(module, arguments, output, outputs=outputs):
                 outputs.append(output)
 
             hooks.callback(network.get_submodule(path).register_forward_hook(keep).remove)
-        yield kept
+        yield calls
 
 
 def find_module(stage: str, network: RegistrationNetwork, grids: Mapping[str, str]) -> str | None:
@@ -30,9 +30,9 @@ def find_module(stage: str, network: RegistrationNetwork, grids: Mapping[str, st
     holds. Raises BadInputError."""
     if stage in grids:
         return network.module_paths.get(stage)
-    known = dict(network.root.named_modules())
+    modules = dict(network.root.named_modules())
     for path in (stage, stage.partition("-")[0]):
-        of_it = network.stages_of_module(path, grids) if path in known else {}
+        of_it = network.stages_of_module(path, grids) if path in modules else {}
         if of_it and stage in (path, *of_it):
             return path
     raise unknown_stage(stage, grids)

@@ -19,10 +19,10 @@ def construct(values: Mapping[str, Any]) -> nn.Module:
     A path runs the code of its package, so others than the allowed ones are not imported. Raises BadInputError.
     """
     path = str(values.get("class", ""))
-    made = network_class(path)
-    options = {name: _made(value) for name, value in values.get("options", {}).items()}
+    cls = network_class(path)
+    options = {name: _construct_option(value) for name, value in values.get("options", {}).items()}
     try:
-        return made(**options)
+        return cls(**options)
     except Exception as error:  # whatever another program's constructor finds wrong
         raise BadInputError(
             f"The class {path} cannot be made with the card's options ({_line(error)}); give those that it was trained "
@@ -30,7 +30,7 @@ def construct(values: Mapping[str, Any]) -> nn.Module:
         ) from error
 
 
-def _made(option: Any) -> Any:
+def _construct_option(option: Any) -> Any:
     return construct(option) if isinstance(option, Mapping) and "class" in option else option
 
 
@@ -44,7 +44,7 @@ def network_class(path: str) -> type[nn.Module]:
             f"{PACKAGES}."
         )
     try:
-        found = getattr(import_module(path.rpartition(".")[0]), name, None)
+        cls = getattr(import_module(path.rpartition(".")[0]), name, None)
     except ImportError as error:
         missing = (getattr(error, "name", None) or package).partition(".")[0]
         if missing == package and _installed(package):
@@ -53,9 +53,9 @@ def network_class(path: str) -> type[nn.Module]:
             f"This network needs the Python package {missing}, which is not installed; install it with pip (in Slicer: "
             f"slicer.util.pip_install({missing!r}) in the Python console)."
         ) from error
-    if not (isinstance(found, type) and issubclass(found, nn.Module)):
+    if not (isinstance(cls, type) and issubclass(cls, nn.Module)):
         raise BadInputError(f"There is no class {path} in the installed version of {package}.")
-    return found
+    return cls
 
 
 def _installed(package: str) -> bool:

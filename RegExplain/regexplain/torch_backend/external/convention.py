@@ -58,8 +58,8 @@ class Convention:
     def _voxels_a_unit(self, shape) -> list[float]:
         if self.units == "mm":
             assert self.spacing is not None
-            own = self.spacing[::-1]
-            return [1 / own[axis] for axis in self._order_of_axes]
+            spacing = self.spacing[::-1]
+            return [1 / spacing[axis] for axis in self._order_of_axes]
         return [{"voxels": 1.0, "unit": n - 1.0, "normalised": (n - 1) / 2}[self.units] for n in shape]
 
     def _from_network(self, voxels: Tensor) -> Tensor:

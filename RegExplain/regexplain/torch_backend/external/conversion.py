@@ -29,11 +29,11 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     """By name, of a `.safetensors` file or of one that torch wrote (.pth, .pt, .trch, .ckpt). Raises BadInputError."""
     if not path.is_file():
         raise BadInputError(f"There are no weights at {path}; give the file that the network's authors or you saved.")
-    found: dict[str, Any] = _safe(path) if path.suffix == ".safetensors" else _unpickled(path)
+    tensors: dict[str, Any] = _safe(path) if path.suffix == ".safetensors" else _unpickled(path)
     for key in KEYS:
-        if isinstance(found.get(key), Mapping):
-            found = found[key]
-    weights = {str(name): value for name, value in found.items() if isinstance(value, Tensor)}
+        if isinstance(tensors.get(key), Mapping):
+            tensors = tensors[key]
+    weights = {str(name): value for name, value in tensors.items() if isinstance(value, Tensor)}
     if not weights:
         raise BadInputError(f"{path.name} holds no weights by name (a state_dict); save network.state_dict() anew.")
     if all(name.startswith(PARALLEL) for name in weights):
@@ -50,7 +50,7 @@ def _safe(path: Path) -> dict[str, Any]:
 
 def _unpickled(path: Path) -> dict[str, Any]:
     try:
-        found = torch.load(path, map_location="cpu", weights_only=True)
+        tensors = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         if "Unsupported operand" in str(error):  # no pickle at all
             raise _damaged(path) from error
@@ -60,9 +60,9 @@ def _unpickled(path: Path) -> dict[str, Any]:
         ) from error
     except (RuntimeError, EOFError, zipfile.BadZipFile, KeyError, ValueError) as error:
         raise _damaged(path) from error
-    if not isinstance(found, Mapping):
+    if not isinstance(tensors, Mapping):
         raise BadInputError(f"{path.name} holds no weights by name (a state_dict); save network.state_dict() anew.")
-    return dict(found)
+    return dict(tensors)
 
 
 def _damaged(path: Path) -> BadInputError:

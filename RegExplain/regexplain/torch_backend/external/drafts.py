@@ -42,7 +42,7 @@ def card(source: Path | None) -> Draft:
     if "weights" not in values:
         raise BadInputError(f"{source} names no weights; put the name of their file on it.")
     weights = source.parent / values.pop("weights")
-    return Draft(_filled(values, source.stem), weights)
+    return Draft(_with_defaults(values, source.stem), weights)
 
 
 def voxelmorph(source: Path | None) -> Draft:
@@ -54,7 +54,7 @@ def voxelmorph(source: Path | None) -> Draft:
         "call": "pair",
     }
     canvas = {"size": [160, 192, 224], "spacing_mm": [1.0, 1.0, 1.0], "multiple": 16}
-    return Draft(_filled({"title": "voxelmorph", "network": network, "canvas": canvas}, path.stem), path)
+    return Draft(_with_defaults({"title": "voxelmorph", "network": network, "canvas": canvas}, path.stem), path)
 
 
 def monai(source: Path | None) -> Draft:
@@ -74,10 +74,10 @@ def monai(source: Path | None) -> Draft:
     size = inputs[0].get("spatial_shape") if inputs else None
     if size and all(isinstance(n, int) for n in size):
         values["canvas"] = {"size": size[::-1], "spacing_mm": [1.0, 1.0, 1.0]}
-    for key, own in (("description", "intended_use"), ("data_source", "data"), ("copyright", "licence")):
-        if own_value := metadata.get(key):
-            values[own] = own_value
-    return Draft(_filled(values, folder.name), folder / "models" / "model.pt")
+    for key, card_key in (("description", "intended_use"), ("data_source", "data"), ("copyright", "licence")):
+        if value := metadata.get(key):
+            values[card_key] = value
+    return Draft(_with_defaults(values, folder.name), folder / "models" / "model.pt")
 
 
 def unigradicon(source: Path | None) -> Draft:
@@ -107,7 +107,7 @@ def unigradicon(source: Path | None) -> Draft:
         "alignment": "stretched",
         "intensities": "upper-percentile",
     }
-    return Draft(_filled(values, "unigradicon"), path)
+    return Draft(_with_defaults(values, "unigradicon"), path)
 
 
 def icon_steps(channels: list[list[int]] | None = None) -> dict[str, Any]:
@@ -115,18 +115,18 @@ def icon_steps(channels: list[list[int]] | None = None) -> dict[str, Any]:
     full resolution."""
     wrappers, widths = "icon_registration.network_wrappers.", channels or UNET
 
-    def made(name: str, **options: Any) -> dict[str, Any]:
+    def module(name: str, **options: Any) -> dict[str, Any]:
         return {"class": wrappers + name, "options": options}
 
     def unet() -> dict[str, Any]:
         options = {"num_layers": len(widths[1]), "channels": deepcopy(widths), "dimension": 3}
-        return made("FunctionFromVectorField", net={"class": "icon_registration.networks.UNet2", "options": options})
+        return module("FunctionFromVectorField", net={"class": "icon_registration.networks.UNet2", "options": options})
 
     coarse = unet()
     for _ in range(2):
-        lower = made("DownsampleRegistration", net=coarse, dimension=3)
-        coarse = made("TwoStepRegistration", netPhi=lower, netPsi=unet())
-    return made("TwoStepRegistration", netPhi=coarse, netPsi=unet())
+        lower = module("DownsampleRegistration", net=coarse, dimension=3)
+        coarse = module("TwoStepRegistration", netPhi=lower, netPsi=unet())
+    return module("TwoStepRegistration", netPhi=coarse, netPsi=unet())
 
 
 DRAFTS: dict[str, Callable[[Path | None], Draft]] = {
@@ -150,7 +150,7 @@ def _json(path: Path) -> dict[str, Any]:
         raise BadInputError(f"{path} cannot be read as JSON ({error}); check it.") from error
 
 
-def _filled(values: Mapping[str, Any], name: str) -> dict[str, Any]:
+def _with_defaults(values: Mapping[str, Any], name: str) -> dict[str, Any]:
     """With what every card has."""
     return {
         "card_version": 1,

@@ -15,16 +15,15 @@ from torch import Tensor
 
 from ...cards import external
 from ...cards.registry import CARD, WEIGHTS, ModelCard, installed_cards, read_card, sha256
-from ...cards.settings import own_models
-from ...errors import BadInputError, RegExplainError
+from ...cards.settings import user_models
+from ...errors import BadInputError
 from ...progress import Progress
-from ...volumes.memory import physical_memory
-from ..inference.model import BYTES_PER_CANVAS_VOXEL, Model, select_device
+from ..inference.model import Model, check_canvas_memory, select_device
 from .construction import construct, fill
 from .conversion import read_weights
 from .drafts import Draft
 from .network import ExternalNetwork
-from .self_check import SelfCheck, made_volume, self_check
+from .self_check import SelfCheck, self_check, synthetic_volume
 from .tree import main_stage, measured_cells, modules_of
 
 STEPS = "Reading the weights", "Making the network", "Trying the network", "Checking the convention"
@@ -52,10 +51,10 @@ def import_model(
     progress.report(STEPS[0], 0, len(STEPS))
     weights = read_weights(draft.weights)
     progress.report(STEPS[1], 1, len(STEPS))
-    foreign = construct(card.values["network"])
-    fill(foreign, weights, card.name)
+    module = construct(card.values["network"])
+    fill(module, weights, card.name)
     chosen = select_device(device)
-    network = ExternalNetwork.of(card, foreign.eval().requires_grad_(False).to(chosen)).eval()
+    network = ExternalNetwork.of(card, module.eval().requires_grad_(False).to(chosen)).eval()
     progress.report(STEPS[2], 2, len(STEPS))
     volume, spacing = _volume(Model(card, network, chosen), image)
     rows = modules_of(network, volume, volume)
@@ -68,23 +67,23 @@ def import_model(
     if not stages and (row := main_stage(rows)):
         place = {"module": row["module"], "image": "fixed", "cells": measured_cells(network, row["module"], volume)}
         card.values["network"]["stages"] = {"main": place}
-    values |= {"modules": rows, "parameters": sum(p.numel() for p in foreign.parameters())}
-    found = None
+    values |= {"modules": rows, "parameters": sum(p.numel() for p in module.parameters())}
+    check_result = None
     if check:
         progress.report(STEPS[3], 3, len(STEPS))
-        found = self_check(network, volume, spacing)
-        if not found.fits:
-            raise BadInputError(found.words)
+        check_result = self_check(network, volume, spacing)
+        if not check_result.fits:
+            raise BadInputError(check_result.words)
         values["self_check"] = {
-            "words": found.words,
-            "shift_mm": found.shift_mm,
-            "answer_mm": found.answer_mm,
-            "error": found.error,
+            "words": check_result.words,
+            "shift_mm": check_result.shift_mm,
+            "answer_mm": check_result.answer_mm,
+            "error": check_result.error,
         }
     values["memory_bytes"] = peak_bytes()
     _write(folder, values, weights)
     progress.report(STEPS[3], len(STEPS), len(STEPS))
-    return read_card(folder / CARD), found
+    return read_card(folder / CARD), check_result
 
 
 def with_changes(draft: Draft, changes: Sequence[str], name: str | None = None) -> Draft:
@@ -95,14 +94,14 @@ def with_changes(draft: Draft, changes: Sequence[str], name: str | None = None) 
         key, equals, text = change.partition("=")
         if not equals:
             raise BadInputError(f"{change!r} changes nothing; give KEY=VALUE, such as units=mm.")
-        first, *rest = key.split(".")
+        first, *inner = key.split(".")
         place = values if first in ("canvas", "domain", "title", "alignment", "intensities") else values["network"]
-        for part in (first, *rest)[:-1]:
+        for part in (first, *inner)[:-1]:
             place = place.setdefault(part, {})
         try:
-            place[(first, *rest)[-1]] = json.loads(text)
+            place[(first, *inner)[-1]] = json.loads(text)
         except ValueError:
-            place[(first, *rest)[-1]] = text
+            place[(first, *inner)[-1]] = text
     if name:
         values["name"] = name
     return draft._replace(values=values)
@@ -118,12 +117,7 @@ def _check_canvas(card: ModelCard) -> None:
             'spacing in mm, or that it fits the image ("canvas": {"size": [96, 96, 96], "fits": "image"}; with --set '
             "canvas.size=[96,96,96])."
         )
-    needed = BYTES_PER_CANVAS_VOXEL * size[0] * size[1] * size[2]
-    if needed > physical_memory():
-        raise RegExplainError(
-            f"The canvas of {card.name} needs about {needed / 2**30:.1f} GB of memory, more than this computer has; "
-            "use a smaller model or a larger computer."
-        )
+    check_canvas_memory(card)
 
 
 def _volume(model: Model, image: sitk.Image | None) -> tuple[Tensor, tuple[float, ...]]:
@@ -132,15 +126,15 @@ def _volume(model: Model, image: sitk.Image | None) -> tuple[Tensor, tuple[float
     if image is not None:
         canvas = model.canvas(image, image, sitk.AffineTransform(3))
         return model.volume(image, canvas), canvas.spacing
-    volume = made_volume(card.canvas_size[::-1]).to(model.device)
+    volume = synthetic_volume(card.canvas_size[::-1]).to(model.device)
     return volume, tuple(card.values["canvas"].get("spacing_mm", (1.0, 1.0, 1.0)))
 
 
 def _free_folder(name: str, replace: bool) -> Path:
     if not name or name != Path(name).name or name in ("auto", "none") or name.startswith("."):
         raise BadInputError(f"{name!r} is no name for a model; give another with --name.")
-    folder = own_models() / name
-    if any(known.name == name for known in installed_cards()) or (folder.exists() and not replace):
+    folder = user_models() / name
+    if any(card.name == name for card in installed_cards()) or (folder.exists() and not replace):
         raise BadInputError(f"There is already a model {name}; give another name with --name, or --overwrite yours.")
     return folder
 

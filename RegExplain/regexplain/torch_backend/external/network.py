@@ -27,15 +27,15 @@ class OneWayOutput(RegistrationOutput):
     `raw`: a velocity (canvas voxels, half the resolution) before the answer; 0 until it is refined.
     """
 
-    def __init__(self, displacement: Tensor, ask: Callable[[], Tensor]):
+    def __init__(self, displacement: Tensor, backward: Callable[[], Tensor]):
         half = [max(1, n // 2) for n in displacement.shape[2:]]
-        self.displacement, self._ask = displacement, ask
+        self.displacement, self._backward = displacement, backward
         self.raw = displacement.new_zeros(len(displacement), 3, *half)
         self.stages, self.disagreement, self.predictions = {}, None, []
 
     @cached_property
     def inverse(self) -> Tensor:  # type: ignore[override]
-        return self._ask()
+        return self._backward()
 
 
 class ExternalNetwork(RegistrationNetwork):
@@ -51,7 +51,7 @@ class ExternalNetwork(RegistrationNetwork):
         self.network, self.convention, self.name = network, convention, name
         self.stages = {stage: place["image"] for stage, place in stages.items()}
         self.module_paths = {stage: place["module"] for stage, place in stages.items()}
-        self._cells = {place: own["cells"] for stage, own in stages.items() for place in (stage, own["module"])}
+        self._cells = {name: place["cells"] for stage, place in stages.items() for name in (stage, place["module"])}
 
     @classmethod
     def load(cls, card: ModelCard, weights: Path) -> ExternalNetwork:
@@ -84,8 +84,8 @@ class ExternalNetwork(RegistrationNetwork):
 
     def field(self, fixed: Tensor, moving: Tensor) -> Tensor:
         """The network's answer as it is, (1, 3, D, H, W) in its own axes. Raises BadInputError."""
-        own = {"fixed": self.convention.to_network(fixed), "moving": self.convention.to_network(moving)}
-        first, second = (own[role] for role in self.convention.order.split("-"))
+        images = {"fixed": self.convention.to_network(fixed), "moving": self.convention.to_network(moving)}
+        first, second = (images[role] for role in self.convention.order.split("-"))
         try:
             field = call(self.convention.call)(self.root, first, second)
         except BadInputError:
@@ -93,9 +93,9 @@ class ExternalNetwork(RegistrationNetwork):
         except Exception as error:  # whatever happens inside another program's network
             raise self._failed(error) from error
         if not isinstance(field, Tensor) or field.shape != (len(first), 3, *first.shape[2:]):
-            given = tuple(field.shape) if isinstance(field, Tensor) else type(field).__name__
+            answer = tuple(field.shape) if isinstance(field, Tensor) else type(field).__name__
             raise BadInputError(
-                f"The network {self.name} answers with {given} where a displacement is "
+                f"The network {self.name} answers with {answer} where a displacement is "
                 f"{(len(first), 3, *first.shape[2:])}; check the class, the call and the canvas on its card."
             )
         if not field.isfinite().all():
@@ -106,8 +106,8 @@ class ExternalNetwork(RegistrationNetwork):
         return field.float()
 
     def _failed(self, error: Exception) -> Exception:
-        said = str(error).lower()
-        if not torch.cuda.is_available() and ("cuda" in said or "nvidia" in said):
+        message = str(error).lower()
+        if not torch.cuda.is_available() and ("cuda" in message or "nvidia" in message):
             return BadInputError(
                 f"The network {self.name} computes on a graphics card alone, and there is none here that torch can "
                 "use; run it on a computer that has one."
@@ -128,11 +128,11 @@ class ExternalNetwork(RegistrationNetwork):
 
     def stages_of_module(self, path: str, stages: Mapping[str, str]) -> dict[str, str]:
         """Every module's map lies on the fixed image, as the answer does, unless a stage of the card says otherwise."""
-        known = (self.stages[stage] for stage, own in self.module_paths.items() if own == path)
-        return {path: next(known, "fixed")}
+        images = (self.stages[stage] for stage, module in self.module_paths.items() if module == path)
+        return {path: next(images, "fixed")}
 
     def on_canvas(self, stage: str, cells: Tensor, shape) -> Tensor:
-        """As the card says where the cells lie; of a module that it does not name, as measured on a made image."""
+        """As the card says where the cells lie; of a module that it does not name, as measured on a synthetic image."""
         if stage not in self._cells:
             from .tree import measured_cells
 

@@ -52,17 +52,17 @@ class SelfCheck:
     def words(self) -> str:
         """One sentence."""
         shift, answer = (" ".join(f"{v:+.1f}" for v in vector) for vector in (self.shift_mm, self.answer_mm))
-        asked = f"its own copy shifted by ({shift}) mm"
+        question = f"its own copy shifted by ({shift}) mm"
         if self.fits:
-            return f"The convention on the card fits: of {asked} the answer is ({answer}) mm."
+            return f"The convention on the card fits: of {question} the answer is ({answer}) mm."
         if self.changes:
-            said = ", ".join(f'"{key}": "{value}"' for key, value in self.changes.items())
+            settings = ", ".join(f'"{key}": "{value}"' for key, value in self.changes.items())
             return (
                 f"The convention on the card does not fit this network, but another one does ({self._reading()}): of "
-                f"{asked} the answer is then ({answer}) mm; put {said} on the card, or give it with --set."
+                f"{question} the answer is then ({answer}) mm; put {settings} on the card, or give it with --set."
             )
         return (
-            f"No convention fits this network: of {asked} the nearest answer is ({answer}) mm; try an image of the "
+            f"No convention fits this network: of {question} the nearest answer is ({answer}) mm; try an image of the "
             "kind that it was made for (--image), and check its weights, intensities and canvas."
         )
 
@@ -77,38 +77,40 @@ def self_check(network: ExternalNetwork, volume: Tensor, spacing) -> SelfCheck:
     shift = volume.new_tensor([s * n / CANVAS for s, n in zip(SHIFT, reversed(shape), strict=True)])
     moving = warp(volume, -shift.view(1, 3, 1, 1, 1).expand(1, 3, *shape), padding="zeros")
     inside = (volume[0, 0] > TISSUE_THRESHOLD) & (moving[0, 0] > TISSUE_THRESHOLD)
-    own, found, errors = network.convention, {}, {}
-    for order, readings in groups(replace(own, spacing=tuple(spacing))):
-        network.convention = replace(own, order=order)
+    convention, answers, errors = network.convention, {}, {}
+    for order, readings in groups(replace(convention, spacing=tuple(spacing))):
+        network.convention = replace(convention, order=order)
         try:
             field = network.field(volume, moving)
         finally:
-            network.convention = own
+            network.convention = convention
         for reading in readings:
-            moved = reading.displacement(field)[0][:, inside]
-            found[reading] = moved.mean(1)
-            errors[reading] = float((moved - shift[:, None]).square().sum(0).mean().sqrt() / shift.norm())
-    mine = replace(own, spacing=tuple(spacing))
+            vectors = reading.displacement(field)[0][:, inside]
+            answers[reading] = vectors.mean(1)
+            errors[reading] = float((vectors - shift[:, None]).square().sum(0).mean().sqrt() / shift.norm())
+    as_given = replace(convention, spacing=tuple(spacing))
     best = min(errors, key=lambda reading: errors[reading])
-    if errors[mine] <= errors[best] + AS_GOOD or errors[best] > FITS:
-        changes, told = {}, mine if errors[mine] <= errors[best] + AS_GOOD else best
+    if errors[as_given] <= errors[best] + AS_GOOD or errors[best] > FITS:
+        changes, chosen = {}, as_given if errors[as_given] <= errors[best] + AS_GOOD else best
     else:
-        changes = {key: getattr(best, key) for key in CHOICES if getattr(best, key) != getattr(own, key)}
-        told = best
+        changes = {key: getattr(best, key) for key in CHOICES if getattr(best, key) != getattr(convention, key)}
+        chosen = best
     scale = shift.new_tensor(spacing)
-    asked, answer = (tuple((vector * scale).tolist()) for vector in (shift, found[told]))
-    return SelfCheck(asked, answer, errors[told], errors[mine], changes)
+    question, answer = (tuple((vector * scale).tolist()) for vector in (shift, answers[chosen]))
+    return SelfCheck(question, answer, errors[chosen], errors[as_given], changes)
 
 
-def groups(own: Convention) -> Iterator[tuple[str, list[Convention]]]:
+def groups(convention: Convention) -> Iterator[tuple[str, list[Convention]]]:
     """All readings of an answer, by the order in which the images have to be given for it; a velocity has no others."""
-    free = {key: values if own.call != "velocity" else (getattr(own, key),) for key, values in CHOICES.items()}
-    rest = list(product(free["gives"], free["units"], free["components"]))
+    free = {
+        key: values if convention.call != "velocity" else (getattr(convention, key),) for key, values in CHOICES.items()
+    }
+    others = list(product(free["gives"], free["units"], free["components"]))
     for order in CHOICES["order"]:
-        yield order, [replace(own, order=order, gives=g, units=u, components=c) for g, u, c in rest]
+        yield order, [replace(convention, order=order, gives=g, units=u, components=c) for g, u, c in others]
 
 
-def made_volume(shape, seed: int = 0) -> Tensor:
+def synthetic_volume(shape, seed: int = 0) -> Tensor:
     """(1, 1, D, H, W): bright blobs of many sizes in a dim ellipsoid, for a network of no known image."""
     generator = torch.Generator().manual_seed(seed)
     axes = [torch.linspace(-1, 1, n) for n in shape]

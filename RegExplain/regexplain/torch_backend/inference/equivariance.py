@@ -41,15 +41,15 @@ def measure_equivariance(
 
 def motions(count: int, canvas: Grid) -> list[sitk.VersorRigid3DTransform]:
     """Rigid, about the middle of the canvas; always the same ones."""
-    random, found = np.random.default_rng(SEED), []
+    random, answers = np.random.default_rng(SEED), []
     for _ in range(count):
         axis, shift = (v / np.linalg.norm(v) for v in random.normal(size=(2, 3)))
         motion = sitk.VersorRigid3DTransform()
         motion.SetCenter(canvas.centre.tolist())
         motion.SetRotation(axis.tolist(), float(np.radians(TURN_DEG)))
         motion.SetTranslation((SHIFT_MM * shift).tolist())
-        found.append(motion)
-    return found
+        answers.append(motion)
+    return answers
 
 
 def _answer(model: Model, result: RegistrationResult, canvas: Grid, motion: sitk.Transform) -> sitk.Image:

@@ -62,9 +62,7 @@ class Model:
     network: Any  # of NETWORKS; torch hides what a module's own methods take and give
     device: torch.device
     _scaled: list[tuple[sitk.Image, sitk.Image]] = field(default_factory=list, repr=False)
-    _known: dict[str, sitk.Image] = field(
-        default_factory=dict, repr=False
-    )  # scaled ones by `image_digest`, oldest first
+    _by_digest: dict[str, sitk.Image] = field(default_factory=dict, repr=False)  # scaled ones, oldest first
     _blurred: list[tuple[sitk.Image, tuple[float, ...], sitk.Image]] = field(default_factory=list, repr=False)
     _encoded: tuple[sitk.Image, EncodedImage] | None = field(default=None, repr=False)
 
@@ -111,12 +109,7 @@ class Model:
         self, fixed: sitk.Image, moving: sitk.Image | None = None, alignment: sitk.Transform | None = None
     ) -> Grid:
         """About the fixed image. Where the card says that it fits the pair, the other two are needed."""
-        needed = self.card.memory_bytes or float(np.prod(self.card.canvas_size)) * BYTES_PER_CANVAS_VOXEL
-        if needed > physical_memory():
-            raise RegExplainError(
-                f"The canvas of {self.card.name} needs more memory than this computer has; use a "
-                "smaller model or a larger computer."
-            )
+        check_canvas_memory(self.card)
         if self.card.canvas_fits_pair:
             assert moving is not None and alignment is not None
             return self._fitting_canvas(fixed, moving, alignment)
@@ -155,12 +148,12 @@ class Model:
     def _smoothed(self, image: sitk.Image, spacing: tuple[float, ...]) -> sitk.Image:
         """The scaled image, blurred for a canvas' spacing; those last made are kept, for it takes long."""
         scaled = self.scaled(image)
-        for original, wanted, kept in self._blurred:
-            if original is scaled and wanted == spacing:
-                return kept
-        made = antialias(scaled, spacing)
-        self._blurred = [*self._blurred[1 - BLURRED :], (scaled, spacing, made)]
-        return made
+        for original, blurred_to, blurred in self._blurred:
+            if original is scaled and blurred_to == spacing:
+                return blurred
+        blurred = antialias(scaled, spacing)
+        self._blurred = [*self._blurred[1 - BLURRED :], (scaled, spacing, blurred)]
+        return blurred
 
     def encode(
         self, fixed: sitk.Image, moving: sitk.Image | None = None, alignment: sitk.Transform | None = None
@@ -174,18 +167,28 @@ class Model:
 
     def scaled(self, image: sitk.Image) -> sitk.Image:
         """`image` in the intensities that the network was trained on; those of one pair are kept, for it takes long."""
-        for original, kept in self._scaled:
+        for original, cached in self._scaled:
             if original is image:
-                return kept
+                return cached
         key = f"{self.card.intensities} {image_digest(image)}"
-        made = self._known.pop(key, None)
-        if made is None:
-            made = rescale_image(SCALINGS[self.card.intensities], image)
-        self._scaled = [*self._scaled[-1:], (image, made)]
-        self._known[key] = made
-        if len(self._known) > 2:
-            del self._known[next(iter(self._known))]
-        return made
+        rescaled = self._by_digest.pop(key, None)
+        if rescaled is None:
+            rescaled = rescale_image(SCALINGS[self.card.intensities], image)
+        self._scaled = [*self._scaled[-1:], (image, rescaled)]
+        self._by_digest[key] = rescaled
+        if len(self._by_digest) > 2:
+            del self._by_digest[next(iter(self._by_digest))]
+        return rescaled
+
+
+def check_canvas_memory(card: ModelCard) -> None:
+    """Raises RegExplainError where this computer has less than the network takes."""
+    needed = card.memory_bytes or float(np.prod(card.canvas_size)) * BYTES_PER_CANVAS_VOXEL
+    if needed > physical_memory():
+        raise RegExplainError(
+            f"The canvas of {card.name} needs about {needed / 2**30:.1f} GB of memory, more than this computer has; "
+            "use a smaller model or a larger computer."
+        )
 
 
 _last = threading.local()
@@ -216,10 +219,10 @@ def image_digest(image: sitk.Image) -> str:
 
 def select_device(name: str) -> torch.device:
     """auto: CUDA, then Apple's MPS, then the CPU, whichever is there first."""
-    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if name == "auto":
-        return torch.device("cuda" if there["cuda"] else "mps" if there["mps"] else "cpu")
-    if not there.get(name):
+        return torch.device("cuda" if available["cuda"] else "mps" if available["mps"] else "cpu")
+    if not available.get(name):
         raise BadInputError(f"The device {name} is not available here; use --device auto or cpu.")
     return torch.device(name)
 

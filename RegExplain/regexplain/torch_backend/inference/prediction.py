@@ -37,8 +37,8 @@ class Prediction(NamedTuple):
     @property
     def without_refining(self) -> Prediction:
         """What the network alone predicted."""
-        there, back = self.unrefined or (self.displacement, self.inverse)
-        return self._replace(displacement=there, inverse=back, unrefined=None)
+        forward, backward = self.unrefined or (self.displacement, self.inverse)
+        return self._replace(displacement=forward, inverse=backward, unrefined=None)
 
 
 @torch.inference_mode()

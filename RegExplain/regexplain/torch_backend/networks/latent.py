@@ -67,8 +67,8 @@ class Convolution(nn.Conv3d):
 
 def convolution(inputs: int, outputs: int, normalised: bool, **options) -> nn.Module:
     """3×3×3 unless the options say otherwise; a group of its own for every channel is an instance normalisation."""
-    made = Convolution(inputs, outputs, **({"kernel_size": 3, "padding": 1} | options))
-    return nn.Sequential(made, nn.GroupNorm(outputs, outputs)) if normalised else made
+    conv = Convolution(inputs, outputs, **({"kernel_size": 3, "padding": 1} | options))
+    return nn.Sequential(conv, nn.GroupNorm(outputs, outputs)) if normalised else conv
 
 
 def upsampling_convolution(inputs: int, outputs: int) -> nn.Module:
@@ -212,12 +212,12 @@ class RegistrationNetwork(nn.Module):
 
         The encoder processes both images, so `encoder.refine.1` gives `encoder.refine.1-fixed` and `-moving`.
         """
-        top, found = path.partition(".")[0], {}
+        top, maps = path.partition(".")[0], {}
         for stage, grid in stages.items():
             part, dash, which = stage.partition("-")
             if top in (part, f"{part}s"):  # one of the `discriminators` is a discriminator
-                found[path + dash + which] = grid
-        return found
+                maps[path + dash + which] = grid
+        return maps
 
     def on_canvas(self, stage: str, cells: Tensor, shape) -> Tensor:
         """A stage's cells (B, C, d, h, w) on a canvas of `shape`: they span it and are centred in it, so a cell-centred

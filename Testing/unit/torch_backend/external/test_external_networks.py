@@ -130,7 +130,7 @@ def test_the_heat_of_a_planted_layer_lies_on_its_cause(corners, method, stage, t
     if stage == "layer by its path alone":  # the card says nothing of it, so that its place has to be measured
         renamed = {"other": {"module": "scale_of_nothing", "cells": "centred"}}
         monkeypatch.setitem(card.values["network"], "stages", renamed)
-        monkeypatch.setattr(registry, "own_cards", lambda: [card])
+        monkeypatch.setattr(registry, "user_cards", lambda: [card])
     [heat] = explain(result, ["main" if stage == "main" else place["module"]], method=method, device="cpu")
     assert heat.grid == "fixed"
     assert np.linalg.norm(hottest_point(heat.image) - at) < 0.5
@@ -231,7 +231,7 @@ def test_a_fourth_framework_is_one_file_and_a_line(tmp_path):
 
 def test_own_models_are_listed_and_found_by_their_checksum_but_never_chosen_by_themselves(tmp_path):
     card = imported(write_draft(tmp_path, own_class("ShiftFinder")))
-    assert [known.name for known in registry.own_cards()] == ["mine"]
+    assert [known.name for known in registry.user_cards()] == ["mine"]
     assert registry.card_by_checksum(card.weights_sha256).folder == card.folder
     assert "mine" not in [known.name for known in registry.installed_cards()]
     assert card.stages == ("main",)

@@ -9,14 +9,14 @@ from click.testing import CliRunner
 
 from external_models import SIZE, allowed, framework_networks, imported, own_class, write_draft
 from regexplain.cards import registry
-from regexplain.cards.settings import PACKAGES, allow_package, allowed_packages, own_models
+from regexplain.cards.settings import PACKAGES, allow_package, allowed_packages, user_models
 from regexplain.cli import main
 from regexplain.errors import BadInputError, RegExplainError
-from regexplain.torch_backend.external import importing
 from regexplain.torch_backend.external.drafts import draft
 from regexplain.torch_backend.external.importing import import_model, with_changes
 from regexplain.torch_backend.external.network import ExternalNetwork
-from regexplain.torch_backend.external.self_check import made_volume, self_check
+from regexplain.torch_backend.external.self_check import self_check, synthetic_volume
+from regexplain.torch_backend.inference import model as inference_model
 from regexplain.torch_backend.inference.model import Model
 
 CUBE = {"size": [32, 32, 32], "spacing_mm": [2.0, 2.0, 2.0]}
@@ -32,7 +32,7 @@ def refused(draft_file, words, **options):
     with pytest.raises(RegExplainError, match=words) as found:
         imported(draft_file, **options)
     assert "\n" not in str(found.value)
-    assert registry.own_cards() == [] and not list(own_models().glob("*")) and not list(own_models().glob(".*"))
+    assert registry.user_cards() == [] and not list(user_models().glob("*")) and not list(user_models().glob(".*"))
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_the_self_check_asks_a_network_of_each_framework(framework, tmp_path):
     """Without training none of them finds the shift, and the check says so instead of a convention."""
     torch.manual_seed(0)
     card = imported(write_draft(tmp_path, framework_networks()[framework]))
-    found = self_check(Model.load(card, "cpu").network, made_volume(SIZE[::-1]), card.canvas_spacing)
+    found = self_check(Model.load(card, "cpu").network, synthetic_volume(SIZE[::-1]), card.canvas_spacing)
     assert not found.fits and found.changes == {}
 
 
@@ -173,7 +173,7 @@ def test_weights_that_a_training_kept_under_a_name_are_found(tmp_path):
 
 def test_a_network_that_needs_more_memory_than_there_is_is_refused_before_it_is_made(tmp_path, monkeypatch):
     file = write_draft(tmp_path, own_class("Fails"), canvas={"size": [175, 175, 175], "fits": "image"})
-    monkeypatch.setattr(importing, "physical_memory", lambda: 2.0 * 2**30)
+    monkeypatch.setattr(inference_model, "physical_memory", lambda: 2.0 * 2**30)
     refused(file, "needs about 3.0 GB of memory, more than this computer has")
 
 
@@ -198,7 +198,7 @@ def test_the_verb_imports_and_the_model_is_listed_and_used(tmp_path):
     file = write_draft(tmp_path, own_class("ShiftFinder", order="fixed-moving"), canvas=CUBE)
     arguments = ["import-model", "card", str(file), "--check", "--name", "finder", "--device", "cpu"]
     run = CliRunner().invoke(main, arguments)
-    assert run.exit_code == 2 and '"order": "fixed-moving"' in run.output and registry.own_cards() == []
+    assert run.exit_code == 2 and '"order": "fixed-moving"' in run.output and registry.user_cards() == []
     run = CliRunner().invoke(main, [*arguments, "--set", "order=fixed-moving"])
     assert run.exit_code == 0, run.output
     assert "The convention on the card fits" in run.output
@@ -284,6 +284,6 @@ def test_a_package_can_bring_models_of_its_own(tmp_path, monkeypatch):
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: somebody\nVersion: 1.0\n")
     (metadata / "entry_points.txt").write_text("[regexplain.models]\nmine = somebody.networks\n")
     monkeypatch.syspath_prepend(str(tmp_path / "site"))
-    assert [known.name for known in registry.own_cards()] == ["mine"]
+    assert [known.name for known in registry.user_cards()] == ["mine"]
     assert "somebody" not in sys.modules
     assert isinstance(Model.load(registry.find_card("mine"), "cpu").network, ExternalNetwork)

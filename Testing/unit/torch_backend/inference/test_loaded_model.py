@@ -57,7 +57,7 @@ def test_no_more_than_two_images_are_kept(fire_model):
         scan = head("T1")[0]
         scan[0, 0, 0] = value
         model.scaled(scan)
-    assert len(model._known) == 2
+    assert len(model._by_digest) == 2
 
 
 def test_other_weights_of_the_same_name_are_another_model(tmp_path):

@@ -33,8 +33,10 @@ class IntegratedGradients(ImageAttribution):
 
         volumes = target.fixed.detach(), target.moving.detach()
         with torch.enable_grad():
-            found = Captum(scalar).attribute(volumes, n_steps=self.steps, internal_batch_size=1)  # one pair at a time
-        return [share.detach()[0, 0].to(volumes[0].dtype) for share in found]
+            attributions = Captum(scalar).attribute(
+                volumes, n_steps=self.steps, internal_batch_size=1
+            )  # one pair at a time
+        return [share.detach()[0, 0].to(volumes[0].dtype) for share in attributions]
 
 
 METHOD = IntegratedGradients()

@@ -29,14 +29,14 @@ class Occlusion(ImageAttribution):
         volumes = [target.fixed, target.moving]
         whole = target.forward(*volumes)[0]
         cubes = [(image, where) for image in (0, 1) for where in self._cubes(volumes[image])]
-        found = [torch.zeros_like(volume[0, 0]) for volume in volumes]
+        maps = [torch.zeros_like(volume[0, 0]) for volume in volumes]
         for number, (image, where) in enumerate(cubes, start=1):
             changed = list(volumes)
             changed[image] = volumes[image].clone()
             changed[image][0, 0][where] = 0
-            found[image][where] = whole - target.forward(*changed)[0]
+            maps[image][where] = whole - target.forward(*changed)[0]
             progress.report("Occluding", number, len(cubes))
-        return found
+        return maps
 
     def _cubes(self, volume: Tensor) -> list[tuple[slice, ...]]:
         """Those of a volume (1, 1, D, H, W) that are not all black."""
