@@ -93,8 +93,7 @@ def deform(
             prediction, left_out = prediction.without_refining, None
     refined = prediction.unrefined is not None
     with log.timed("judge"):
-        displacement = resample_displacement(prediction.displacement, pair.grids["fixed"])
-        better = _more_alike(compared, linear, displacement)
+        better = _more_alike(compared, linear, prediction.displacement)
     if named and not better:
         log.warn(DEFORMATION_DOUBTFUL.format(name=model.card.name))
     if not (better or named):
@@ -102,6 +101,7 @@ def deform(
     regions = None if prediction.regions is None else (prediction.regions, model.card.structures)
     if refined and left_out is None:
         left_out = _left_out(pair, linear, model, refine, log, landmarks)
+    displacement = resample_displacement(prediction.displacement, pair.grids["fixed"])
     return Deformation(displacement, prediction.inverse, better, refined, regions, population, left_out)
 
 
@@ -147,9 +147,10 @@ def _predicted(
 
 
 def _more_alike(compared: ComparedPair, linear: sitk.AffineTransform, displacement: sitk.Image) -> bool:
-    """Whether the displacement, on the fixed grid, makes the images no less alike than the alignment alone."""
-    whole = RegistrationTransform(linear, displacement).itk()
-    difference = compared.similarity(FINE_CELLS).difference(whole, linear)
+    """Whether the displacement makes the images no less alike than the alignment alone."""
+    similarity = compared.similarity(FINE_CELLS)
+    whole = RegistrationTransform(linear, displacement).sampled(similarity.grid).itk()
+    difference = similarity.difference(whole, linear)
     return difference is None or bool(difference.values.min() >= -ROUNDING)
 
 
@@ -163,7 +164,7 @@ def _worse_by_refining(
     with log.timed("judge refining"):
         similarity = compared.similarity(FINE_CELLS)
         new, old = (
-            RegistrationTransform(linear, resample_displacement(field, similarity.grid)).itk()
+            RegistrationTransform(linear, field).sampled(similarity.grid).itk()
             for field in (prediction.displacement, prediction.unrefined[0])
         )
         difference = similarity.difference(new, old)

@@ -9,7 +9,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..motions.lengths import displacement_lengths, summarise
-from ..transforms.itk import to_displacement_field
+from ..transforms.itk import RegistrationTransform, grid_points
 from ..transforms.jacobians import jacobian_summary, registration_jacobian_determinant
 from ..volumes.geometry import Grid
 from ..volumes.segmentations import labels_of, names_of
@@ -27,7 +27,9 @@ def dice(a: np.ndarray, b: np.ndarray, label: int) -> float:
     return float(2 * (of_a & of_b).sum() / max(1, of_a.sum() + of_b.sum()))
 
 
-def inverse_consistency(forward: sitk.Transform, back: sitk.Transform, fixed: Grid, moving: Grid) -> dict[str, float]:
+def inverse_consistency(
+    forward: RegistrationTransform, back: RegistrationTransform, fixed: Grid, moving: Grid
+) -> dict[str, float]:
     """|back(forward(x)) − x| in mm over the fixed voxels whose image lies inside the moving grid.
 
     Of a large image over every n-th voxel along each axis.
@@ -36,13 +38,11 @@ def inverse_consistency(forward: sitk.Transform, back: sitk.Transform, fixed: Gr
     return summarise(error[~np.isnan(error)])
 
 
-def inverse_error(forward: sitk.Transform, back: sitk.Transform, fixed: Grid, moving: Grid) -> np.ndarray:
+def inverse_error(forward: RegistrationTransform, back: RegistrationTransform, fixed: Grid, moving: Grid) -> np.ndarray:
     """(z, y, x), mm: the same of each fixed voxel; NaN where its image lies outside the moving grid."""
-    there_and_back = sitk.CompositeTransform([back, forward])
-    # Copies, not views: a view does not keep its image alive, and these images are nobody else's.
-    error = np.linalg.norm(sitk.GetArrayFromImage(to_displacement_field(there_and_back, fixed)), axis=-1)
-    inside = sitk.GetArrayFromImage(fixed.resample(moving.ones(), forward, nearest=True)) > 0
-    return np.where(inside, error, np.nan)
+    error = np.linalg.norm(back.end_points(fixed, forward) - grid_points(fixed), axis=-1)
+    box = fixed.resample(moving.ones(), forward.sampled(fixed).itk(), nearest=True)
+    return np.where(sitk.GetArrayFromImage(box) > 0, error, np.nan)
 
 
 def segment_table(
@@ -102,13 +102,13 @@ def measure_registration(
     before: the transform between the two images when nothing is done yet; None is as their headers say.
     regions: a label map on any grid over the fixed image, and the labels' names.
     """
-    fixed, moving, forward = Grid.of(result.fixed), Grid.of(result.moving), result.transform.itk()
+    fixed, moving = Grid.of(result.fixed), Grid.of(result.moving)
     millimetres = displacement_lengths(result.transform.displacement, fixed)
     determinant = registration_jacobian_determinant(result.transform, fixed)
     numbers: dict[str, Any] = {
         "displacement_mm": summarise(millimetres),
         "jacobian": jacobian_summary(determinant),
-        "inverse_consistency_mm": inverse_consistency(forward, result.inverse_transform.itk(), fixed, moving),
+        "inverse_consistency_mm": inverse_consistency(result.transform, result.inverse_transform, fixed, moving),
         "segments": [],
         "dice": None,
     }

@@ -32,6 +32,21 @@ class RegistrationTransform:
             composite.AddTransform(displacement_transform(self.displacement))
         return composite
 
+    def sampled(self, grid: Grid) -> RegistrationTransform:
+        """The same at the points of `grid`, in as much memory as that takes."""
+        if self.displacement is None:
+            return self
+        return RegistrationTransform(self.alignment, resample_displacement(self.displacement, grid))
+
+    def end_points(self, grid: Grid, first: RegistrationTransform) -> np.ndarray:
+        """(z, y, x, 3), LPS mm: where first(point), then this leads each point of `grid`. Nothing of the size of the
+        displacements is copied; beyond its box a displacement is that of its border."""
+        there = first.sampled(grid).itk()
+        points = grid_points(grid) + sitk.GetArrayFromImage(to_displacement_field(there, grid))
+        if self.displacement is not None:
+            points += sitk.GetArrayFromImage(_resample(self.displacement, grid, there))
+        return apply_affine(self.alignment, points)
+
     def write(self, path: Path) -> None:
         """Raises OSError where the disk refuses."""
         transform = self.itk()
@@ -61,7 +76,7 @@ def compose_inverse(
 
 def resample_displacement(displacement: sitk.Image, grid: Grid, transform: sitk.Transform | None = None) -> sitk.Image:
     """`displacement` at transform(point) for each point of `grid`, its border value outside its own box; float64."""
-    return _resample(sitk.Cast(displacement, sitk.sitkVectorFloat64), grid, transform)
+    return sitk.Cast(_resample(displacement, grid, transform), sitk.sitkVectorFloat64)
 
 
 def _resample(image: sitk.Image, grid: Grid, transform: sitk.Transform | None) -> sitk.Image:

@@ -17,7 +17,7 @@ from regexplain.motions.lengths import summarise
 from regexplain.results import ResultFolder
 from regexplain.results import folder as folder_module
 from regexplain.results.explanations import ComponentMotions, Heatmaps
-from regexplain.results.metrics import dice, inverse_consistency
+from regexplain.results.metrics import dice, inverse_consistency, inverse_error
 from regexplain.results.registration_result import RegistrationResult
 from regexplain.transforms.itk import RegistrationTransform, affine_transform, to_displacement_field
 from regexplain.transforms.jacobians import jacobian_determinant, jacobian_summary, registration_jacobian_determinant
@@ -167,10 +167,33 @@ def test_inverse_consistency_is_how_far_a_point_ends_from_where_it_began():
     was freed too early would show."""
     image = sitk.Image([120, 110, 100], sitk.sitkUInt8)
     grid = Grid.of(with_moved_header(image, rotation(degrees=20)))
-    there, identity = sitk.TranslationTransform(3, (1.0, 2.0, 2.0)), sitk.Transform(3, sitk.sitkIdentity)
-    for back, millimetres in ((identity, 3.0), (there.GetInverse(), 0.0), (there, 6.0)):
+    there, identity, back_again = (
+        RegistrationTransform(affine_transform(np.eye(3), np.array([1.0, 2.0, 2.0]) * times)) for times in (1, 0, -1)
+    )
+    for back, millimetres in ((identity, 3.0), (back_again, 0.0), (there, 6.0)):
         said = inverse_consistency(there, back, grid, grid)
         assert said == {key: pytest.approx(millimetres, abs=1e-9) for key in ("mean", "p95", "max")}
+
+
+SIZES = (22, 20, 18), (25, 23, 21)
+
+
+def test_there_and_back_by_displacements_is_what_itks_transforms_give():
+    """Large fields that differ from place to place, each on the grid of its own image; a coarse grid between."""
+    random = np.random.default_rng(0)
+    grids = [Grid.of(with_moved_header(sitk.Image(size, sitk.sitkUInt8), rotation(degrees=20))) for size in SIZES]
+    ways = []
+    for grid, angle in zip(grids, (10, -10), strict=True):
+        field = grid.image(random.normal(0, 1.5, (*grid.size[::-1], 3)), vector=True)
+        ways.append(RegistrationTransform(affine_transform(rotation(degrees=angle), (1, 0, 0)), field))
+    coarse = grids[0].subsampled(3)
+    found = inverse_error(*ways, coarse, grids[1])
+    index = np.argwhere(~np.isnan(found))
+    assert len(index) > 100
+    for z, y, x in index[::7]:
+        point = coarse.world(np.array([x, y, z]))
+        ended = ways[1].itk().TransformPoint(ways[0].itk().TransformPoint(point.tolist()))
+        assert found[z, y, x] == pytest.approx(np.linalg.norm(ended - point), abs=1e-6)
 
 
 def test_dice_and_spread_by_hand():

@@ -21,9 +21,7 @@ class InverseConsistencyLayer(MapLayer):
         fixed, transform = transformOf(self.resultNodes, "transform.h5")
         _, inverse = transformOf(self.resultNodes, "inverse_transform.h5")
         moving = Grid.of(sitk.ReadImage(str(self.resultNodes.folder.require("moving.nii.gz"))))
-        return onTissue(
-            fixed, lambda grid: np.nan_to_num(metrics.inverse_error(transform.itk(), inverse.itk(), grid, moving))
-        )
+        return onTissue(fixed, lambda grid: np.nan_to_num(metrics.inverse_error(transform, inverse, grid, moving)))
 
     def _scale(self, image):
         return 0.0, niceCeiling(float(sitk.GetArrayViewFromImage(image).max()))

@@ -40,6 +40,7 @@ BASES = ("pca", "readable")
 OUTSIDE = 0.0005  # share of the tissue, at each end of each axis, that a canvas need not hold
 MARGIN = 1.5  # canvas voxels about the tissue
 BLURRED = 4  # of two images, for landmarks and for the canvas
+BLURRED_VOXELS = 20_000_000  # larger ones are not kept: memory is scarcer than time
 FINEST = 1.0  # voxels of the finer image: a canvas that fits the pair has no smaller ones
 BYTES_PER_CANVAS_VOXEL = 600  # activations of the shipped widths, both directions
 
@@ -152,7 +153,8 @@ class Model:
             if original is scaled and blurred_to == spacing:
                 return blurred
         blurred = antialias(scaled, spacing)
-        self._blurred = [*self._blurred[1 - BLURRED :], (scaled, spacing, blurred)]
+        if scaled.GetNumberOfPixels() <= BLURRED_VOXELS:
+            self._blurred = [*self._blurred[1 - BLURRED :], (scaled, spacing, blurred)]
         return blurred
 
     def encode(
