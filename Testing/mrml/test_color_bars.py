@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from mrml.checks import HIGH, LOW, bar_pixels
+from RegExplainLib.MRML.Anatomy import anatomyBounds
 from RegExplainLib.MRML.Layers import DisplacementLayer, GlyphLayer, HeatmapLayer, JacobianLayer
-from RegExplainLib.MRML.Places import anatomyBounds
 from RegExplainLib.MRML.StagesLayout import StagesLayout
 from synthetic_result import STAGES
 

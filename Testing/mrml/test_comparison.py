@@ -122,7 +122,7 @@ def test_flickering_shows_either_scan_as_slicer_draws_it(views, result, compared
     expected = [{role: alone(result, view, role) for role in ("fixed", against)} for view in views]
     compared.mode, compared.against = "flicker", against
     for role in ("fixed", against):
-        compared.movingSeen = role == against
+        compared.movingShown = role == against
         compared.update()
         for view, pictures_of in zip(views, expected, strict=True):
             assert np.abs(view.render().astype(int) - pictures_of[role]).max() <= 1
@@ -132,7 +132,7 @@ def test_flickering_shows_either_scan_as_slicer_draws_it(views, result, compared
 def test_the_picture_follows_the_slice(views, result, compared):
     without_outlines(result)
     view = views[0]
-    compared.mode, compared.movingSeen = "flicker", True
+    compared.mode, compared.movingShown = "flicker", True
     compared.update()
     first = view.render()
     view.sliceNode.SetSliceOffset(view.sliceNode.GetSliceOffset() + 6)

@@ -19,9 +19,9 @@ from mrml.checks import (
 )
 from regexplain.errors import BadInputError
 from regexplain.volumes.geometry import Grid
+from RegExplainLib.MRML.Anatomy import tissueOf
 from RegExplainLib.MRML.Layers import GlyphLayer
 from RegExplainLib.MRML.Layers.GlyphLayer import ARROWS_IN_3D, niceCeiling
-from RegExplainLib.MRML.Places import tissueOf
 from RegExplainLib.MRML.ResultNodes import ResultNodes
 from synthetic_result import BUMP_OFFSET, write_synthetic_result
 

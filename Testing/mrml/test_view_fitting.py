@@ -5,9 +5,9 @@ import pytest
 
 from mrml.checks import GOLD, LPS, RED, like, node_ids, without_bars
 from RegExplainLib.MRML import Conversion
+from RegExplainLib.MRML.Anatomy import anatomyBounds, anatomyCentre, largestDisplacement
 from RegExplainLib.MRML.Layers import GlyphLayer
 from RegExplainLib.MRML.OtherOutlines import HIDDEN
-from RegExplainLib.MRML.Places import anatomyBounds, anatomyCentre, largestDisplacement
 from RegExplainLib.MRML.ResultNodes import ResultNodes
 from RegExplainLib.MRML.ViewFitting import showVolume
 from synthetic_result import BUMP_OFFSET, write_synthetic_result

@@ -89,7 +89,7 @@ LONG = {  # what takes long of a whole head
     "RegExplainLib.MRML.Conversion": ("voxelsOf", "masksOf", "addVolume", "addSegmentation", "addGridTransform"),
     "RegExplainLib.MRML.ResultNodes": ("fitSlices", "fitCameras"),
     "RegExplainLib.MRML.Layers.GlyphLayer": ("arrowField",),
-    "RegExplainLib.MRML.Places": ("tissue_threshold",),
+    "RegExplainLib.MRML.Anatomy": ("tissue_threshold",),
     "RegExplainLib.MRML.Layers.JacobianLayer": ("jacobian_determinant",),
 }
 FILES = ("ReadImage", "WriteImage", "ReadTransform")

@@ -128,16 +128,16 @@ def test_no_text_of_the_patient_comes_into_the_report_and_all_of_it_stays_in_the
 
 def test_the_colour_bars_of_the_result_itself_stay_and_landmarks_do_not(panel, views, reported, volumes):
     import slicer
-    from RegExplainLib.MRML.ViewCapture import hiddenTexts, ownLegendTitles
+    from RegExplainLib.MRML.ViewCapture import hiddenTexts, legendTitles
 
     volumes[0].SetName(PATIENT)
     window = vtk.vtkRenderWindow()
     window.AddRenderer(vtk.vtkRenderer())
-    own, other = barCalled(min(ownLegendTitles(reported))), barOf(volumes[0])
+    own, other = barCalled(min(legendTitles(reported))), barOf(volumes[0])
     landmarks = slicer.vtkSlicerPointsRepresentation2D()
     for prop in (own, other, landmarks):
         window.GetRenderers().GetFirstRenderer().AddViewProp(prop)
-    with hiddenTexts(window, ownLegendTitles(reported)):
+    with hiddenTexts(window, legendTitles(reported)):
         assert own.GetVisibility() and not other.GetVisibility() and not landmarks.GetVisibility()
     assert other.GetVisibility() and landmarks.GetVisibility()
 

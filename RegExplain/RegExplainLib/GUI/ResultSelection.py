@@ -32,9 +32,9 @@ class ResultSelection:
     @property
     def all(self):
         """Every registration of the scene, oldest first, but one that is being loaded."""
-        found = ResultNodes.find(slicer.mrmlScene) if self._parameters.node is not None else []
+        results = ResultNodes.find(slicer.mrmlScene) if self._parameters.node is not None else []
         loading = self._loading.result
-        return [result for result in found if loading is None or result.id != loading.id]
+        return [result for result in results if loading is None or result.id != loading.id]
 
     @property
     def card(self):
@@ -56,8 +56,8 @@ class ResultSelection:
     def find(self):
         """Show what the parameter set asks for, else the newest."""
         results = self.all
-        wanted = self._parameters.node.result if self._parameters.node is not None else ""
-        self._result = next((r for r in results if r.id == wanted), results[-1] if results else None)
+        selectedId = self._parameters.node.result if self._parameters.node is not None else ""
+        self._result = next((r for r in results if r.id == selectedId), results[-1] if results else None)
         if self._result is not None:
             self._result.folder = self._folders.open(self._result.id)
         self._changed.emit()

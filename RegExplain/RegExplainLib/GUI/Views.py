@@ -42,8 +42,8 @@ def composePictures(pictures):
     columns = max(column + picture.shape[1] for _row, column, picture in pictures) - left
     whole = np.zeros((rows + rows % 2, columns + columns % 2, 3), np.uint8)
     for row, column, picture in pictures:
-        there = whole[row - top :, column - left :]
-        there[: len(picture), : picture.shape[1]] = picture
+        target = whole[row - top :, column - left :]
+        target[: len(picture), : picture.shape[1]] = picture
     return whole
 
 
@@ -60,5 +60,5 @@ def views():
         return []
     slices = [manager.sliceWidget(name).sliceView() for name in manager.sliceViewNames()]
     spaces = [manager.threeDWidget(number).threeDView() for number in range(manager.threeDViewCount)]
-    found = [(view.mrmlSliceNode(), view) for view in slices] + [(view.mrmlViewNode(), view) for view in spaces]
-    return [(node, view) for node, view in found if node is not None and node.IsMappedInLayout()]
+    viewNodes = [(view.mrmlSliceNode(), view) for view in slices] + [(view.mrmlViewNode(), view) for view in spaces]
+    return [(node, view) for node, view in viewNodes if node is not None and node.IsMappedInLayout()]

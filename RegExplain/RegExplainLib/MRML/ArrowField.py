@@ -71,17 +71,17 @@ def _transformed(points, transform):
 def _isNearInside(inside, fixedPoints, geometry, step):
     """Which of the vectors an arrow inside is interpolated from."""
     index = np.rint((fixedPoints - geometry[:3, 3]) @ np.linalg.inv(geometry[:3, :3]).T).astype(int)[..., ::-1]
-    there = ((index >= 0) & (index < inside.shape)).all(axis=-1)
+    inGrid = ((index >= 0) & (index < inside.shape)).all(axis=-1)
     k, j, i = np.moveaxis(np.clip(index, 0, np.array(inside.shape) - 1), -1, 0)
-    return _dilate(there & _dilate(inside, step - 1)[k, j, i], 1)
+    return _dilate(inGrid & _dilate(inside, step - 1)[k, j, i], 1)
 
 
 def _dilate(mask, radius):
     """By that many voxels along each axis and across."""
     for axis in radius * (0, 1, 2):
-        near = np.moveaxis(mask, axis, 0)
+        values = np.moveaxis(mask, axis, 0)
         mask = mask.copy()
         dilated = np.moveaxis(mask, axis, 0)
-        dilated[1:] |= near[:-1]
-        dilated[:-1] |= near[1:]
+        dilated[1:] |= values[:-1]
+        dilated[:-1] |= values[1:]
     return mask

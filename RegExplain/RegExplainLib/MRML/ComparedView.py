@@ -24,7 +24,7 @@ class ComparedView:
     def __init__(self, sliceNode, window, draw):
         self.sliceNode, self.draw = sliceNode, draw
         self._renderer = window.GetRenderers().GetFirstRenderer()
-        self._layers, self._compose, self._made = [], None, None
+        self._layers, self._compose, self._composedAt = [], None, None
         self._image = vtk.vtkImageMapper()
         self._image.SetColorWindow(255)
         self._image.SetColorLevel(127.5)
@@ -41,7 +41,7 @@ class ComparedView:
         """volumes: (fixed, moving) volume nodes. compose(fixed, moving): makes their picture (ComparisonPictures)."""
         if [layer.GetVolumeNode() for layer in self._layers] != list(volumes):
             self._layers = [self._layerOf(volume) for volume in volumes]
-        self._compose, self._made = compose, None
+        self._compose, self._composedAt = compose, None
         self.draw()
 
     def showCross(self, ras):
@@ -76,8 +76,8 @@ class ComparedView:
         shown = len(pictures) == 2 and all(picture is not None for picture, _ in pictures)
         self._picture.SetVisibility(shown)
         times = [time for _, time in pictures]
-        if shown and times != self._made:
-            self._made = times
+        if shown and times != self._composedAt:
+            self._composedAt = times
             self._image.SetInputData(_vtkImage(self._compose(*(picture for picture, _ in pictures))))
 
     def _toXy(self, ras):

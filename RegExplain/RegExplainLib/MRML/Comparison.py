@@ -18,13 +18,13 @@ class Comparison:
 
     views: (slice node, render window, function that asks for drawing) of each.
     against: "warpedMoving", or "moving" for the scan as it came. share: of the moving scan in the blend, 0-1.
-    fields: of the checkerboard. movingSeen: which one flickering shows.
+    fields: of the checkerboard. movingShown: which one flickering shows.
     """
 
     def __init__(self, resultNodes, views):
         self.resultNodes = resultNodes
         self.mode, self.against = "blend", "warpedMoving"
-        self.share, self.fields, self.movingSeen, self.linked = 0.5, 8, False, False
+        self.share, self.fields, self.movingShown, self.linked = 0.5, 8, False, False
         self._views = [ComparedView(*view) for view in views]
         self._swept = {}  # column, by slice node's id
         self._crosshair = resultNodes.scene.GetFirstNodeByClass("vtkMRMLCrosshairNode")
@@ -49,7 +49,7 @@ class Comparison:
 
     def flicker(self):
         """Show the other scan."""
-        self.movingSeen = not self.movingSeen
+        self.movingShown = not self.movingShown
         self.update()
 
     def setLinked(self, linked):
@@ -74,7 +74,7 @@ class Comparison:
 
     def _composing(self, view):
         """A function of two slices that gives the view's picture."""
-        name, share, fields, moving = self.mode, self.share, self.fields, self.movingSeen
+        name, share, fields, moving = self.mode, self.share, self.fields, self.movingShown
         return {
             "blend": lambda f, m: pictures.blend(f, m, share),
             "checkerboard": lambda f, m: pictures.checkerboard(f, m, fields),

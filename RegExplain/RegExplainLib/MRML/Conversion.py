@@ -40,15 +40,15 @@ def masksOf(labels):
     Segments that share one, as Slicer's own do, keep their label values when a scene is saved.
     """
     array = sitk.GetArrayViewFromImage(labels)
-    found = labels_of(labels) if array.dtype.kind in "iu" else []
-    if not found:
+    labelValues = labels_of(labels) if array.dtype.kind in "iu" else []
+    if not labelValues:
         return {}
     box = [np.flatnonzero(array.any(tuple({0, 1, 2} - {axis})))[[0, -1]] for axis in range(3)]
     (z, last_z), (y, last_y), (x, last_x) = ((int(first), int(last)) for first, last in box)
     shared = _oriented(array[z : last_z + 1, y : last_y + 1, x : last_x + 1])
     shared.SetExtent(x, last_x, y, last_y, z, last_z)
     shared.SetImageToWorldMatrix(vtkMatrix(ijkToRas(labels)))
-    return dict.fromkeys(found, shared)
+    return dict.fromkeys(labelValues, shared)
 
 
 def addVolume(scene, voxels, name):

@@ -43,19 +43,19 @@ class CustomLayout:
 
     def _addInSteps(self, layer):
         """Add it, or show what is there."""
-        made = () if layer.added else ((yield layer.prepare()),)
-        layer.add(*made)
+        prepared = () if layer.added else ((yield layer.prepare()),)
+        layer.add(*prepared)
         yield
 
     def _open(self):
         """Change to the layout. Raises BadInputError where there are no views; the layout is then as it was."""
         node, description = self._layoutNode, layoutDescription(self.labels)
-        known, before = node.IsLayoutDescription(self.number), node.GetViewArrangement()
+        described, before = node.IsLayoutDescription(self.number), node.GetViewArrangement()
         if before not in (STAGES, RESULT):
             node.SetAttribute(PREVIOUS, str(before))
         elif self.shown and node.GetLayoutDescription(self.number) != description:
             node.SetViewArrangement(node.SlicerLayoutNone)  # or the application keeps the views of the old description
-        (node.SetLayoutDescription if known else node.AddLayoutDescription)(self.number, description)
+        (node.SetLayoutDescription if described else node.AddLayoutDescription)(self.number, description)
         node.SetViewArrangement(self.number)
         if not all(map(sliceLogic, self.labels)):
             self._close()
@@ -102,9 +102,9 @@ def _showEverywhere(scene):
         [scene.GetNthNodeByClass(n, name) for n in range(scene.GetNumberOfNodesByClass(name))]
         for name in ("vtkMRMLSliceNode", "vtkMRMLDisplayNode")
     )
-    own = {view.GetID() for view in views if view.GetLayoutName().startswith(STAGE_VIEW)}
+    stageViews = {view.GetID() for view in views if view.GetLayoutName().startswith(STAGE_VIEW)}
     for display in displays:
-        if any(display.GetNthViewNodeID(n) in own for n in range(display.GetNumberOfViewNodeIDs())):
+        if any(display.GetNthViewNodeID(n) in stageViews for n in range(display.GetNumberOfViewNodeIDs())):
             display.RemoveAllViewNodeIDs()
 
 

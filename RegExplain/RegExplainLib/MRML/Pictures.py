@@ -1,8 +1,8 @@
 """PNG pictures of a result and of every layer of it, for the report and for people without Slicer."""
 
+from .Anatomy import anatomyBounds, anatomyCentre, largestDisplacement
 from .Layers import GlyphLayer, LandmarkLayer, MapLayer, WarpLayer
 from .OffscreenViews import SliceView, ThreeDView, sideBySide, writePng
-from .Places import anatomyBounds, anatomyCentre, largestDisplacement
 
 SLICE_VIEWS = (("Red", "Axial"), ("Green", "Coronal"), ("Yellow", "Sagittal"))  # as in Slicer's default layout
 

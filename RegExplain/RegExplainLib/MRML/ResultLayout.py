@@ -1,8 +1,8 @@
 """What a registration did, in three views: the fixed scan, the registered moving scan, and how far tissue was moved."""
 
+from .Anatomy import largestDisplacement
 from .CustomLayout import RESULT, CustomLayout, viewName
 from .Layers import DisplacementLayer, GlyphLayer
-from .Places import largestDisplacement
 from .ViewFitting import fitSlices, refreshColorBars, sliceLogic
 
 FIXED, REGISTERED, MOVED = map(viewName, ("Fixed", "Registered", "Moved"))

@@ -14,8 +14,8 @@ from regexplain.results.registration_result import RegistrationResult
 from regexplain.transforms.itk import read_transform
 
 from . import Conversion
+from .Anatomy import Scan, anatomyBounds, anatomyCentre, largestDisplacement
 from .OtherOutlines import hideOtherOutlines, showOtherOutlines
-from .Places import Scan, anatomyBounds, anatomyCentre, largestDisplacement
 from .Segments import FIXED_COLOR, MOVING_COLOR, WARPED_COLOR
 from .Steps import taken
 from .Tags import RESULT, hasTags, removeNodes, tag, taggedNodes
@@ -130,11 +130,11 @@ class ResultNodes:
 
     def node(self, role, layer=""):
         """The node that plays `role` in this result (or in its layer of that key), else None."""
-        known = self.scene.GetNodeByID(self._ids.get((role, layer), ""))
-        if known is None or not hasTags(known, self.id, role, layer):  # deleted, or the scene was closed meanwhile
-            known = next(iter(taggedNodes(self.scene, self.id, role, layer)), None)
-            self._ids[role, layer] = known.GetID() if known is not None else ""
-        return known
+        node = self.scene.GetNodeByID(self._ids.get((role, layer), ""))
+        if node is None or not hasTags(node, self.id, role, layer):  # deleted, or the scene was closed meanwhile
+            node = next(iter(taggedNodes(self.scene, self.id, role, layer)), None)
+            self._ids[role, layer] = node.GetID() if node is not None else ""
+        return node
 
     def layers(self):
         """Layer objects, added or not, of all there is to show: arrows, heatmap stages, animated components."""
@@ -338,15 +338,15 @@ def readFiles(resultPath):
         raise BadInputError(f"{folder.path} lacks {TRANSFORM}, so it is no finished result; register again.")
     makers = {row[0]: Conversion.voxelsOf for row in VOLUMES.values()}
     makers |= {row[0]: Conversion.masksOf for row in SEGMENTATIONS.values()}
-    found = {name: make(sitk.ReadImage(str(folder.file(name)))) for name, make in makers.items() if folder.file(name)}
-    _makeWarped(folder, found)
+    nodes = {name: make(sitk.ReadImage(str(folder.file(name)))) for name, make in makers.items() if folder.file(name)}
+    _makeWarped(folder, nodes)
     transform = read_transform(path)
     grid = None if transform.displacement is None else Conversion.gridTransform(transform.displacement)
-    return found | {TRANSFORM: (transform.alignment, grid)}
+    return nodes | {TRANSFORM: (transform.alignment, grid)}
 
 
-def _makeWarped(folder, found):
+def _makeWarped(folder, nodes):
     """What a result that somebody thinned out, or another program wrote, may lack."""
     (fixed, _), (moving, _), (warped, _) = VOLUMES.values()
-    if warped not in found and fixed in found and moving in found:
-        found[warped] = Conversion.voxelsOf(RegistrationResult.load(folder.path).warped_moving)
+    if warped not in nodes and fixed in nodes and moving in nodes:
+        nodes[warped] = Conversion.voxelsOf(RegistrationResult.load(folder.path).warped_moving)

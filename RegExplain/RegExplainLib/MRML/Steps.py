@@ -6,10 +6,10 @@ A step that is a function touches no scene, so it may be run in a thread; the ge
 
 def taken(steps):
     """Take them all at once; returns what the generator did."""
-    found = None
+    value = None
     while True:
         try:
-            step = steps.send(found)
+            step = steps.send(value)
         except StopIteration as end:
             return end.value
-        found = step() if callable(step) else None
+        value = step() if callable(step) else None

@@ -17,18 +17,16 @@ def tag(node, resultId, role, layer=""):
 
 def taggedNodes(scene, resultId=None, role=None, layer=None):
     """The nodes with these marks; None matches any, `layer=""` only what belongs to no layer."""
-    wanted = {RESULT: resultId, ROLE: role, LAYER: layer}
-    wanted = {attribute: value for attribute, value in wanted.items() if value is not None}
+    tags = {RESULT: resultId, ROLE: role, LAYER: layer}
+    tags = {attribute: value for attribute, value in tags.items() if value is not None}
     nodes = [scene.GetNthNode(n) for n in range(scene.GetNumberOfNodes())]
-    return [
-        n for n in nodes if n.GetAttribute(RESULT) and all((n.GetAttribute(a) or "") == v for a, v in wanted.items())
-    ]
+    return [n for n in nodes if n.GetAttribute(RESULT) and all((n.GetAttribute(a) or "") == v for a, v in tags.items())]
 
 
 def hasTags(node, resultId, role, layer):
     """Whether it is the node that `tag` marked with these."""
-    wanted = ((RESULT, resultId), (ROLE, role), (LAYER, layer))
-    return all((node.GetAttribute(attribute) or "") == value for attribute, value in wanted)
+    attributes = ((RESULT, resultId), (ROLE, role), (LAYER, layer))
+    return all((node.GetAttribute(attribute) or "") == value for attribute, value in attributes)
 
 
 def removeNodes(scene, nodes):

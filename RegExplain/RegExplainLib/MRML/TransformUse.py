@@ -58,7 +58,7 @@ def _inverseNode(result):
         slicer.vtkMRMLTransformNode.GetTransformBetweenNodes(None, result.alignment, forward)
         name = result.scene.GenerateUniqueName("Inverse of the registration")
         node = result.adopt(result.scene.AddNewNodeByClass("vtkMRMLTransformNode", name), INVERSE_ROLE)
-        own = vtk.vtkGeneralTransform()
-        own.DeepCopy(forward)  # the chain itself would go with the nodes
-        node.SetAndObserveTransformToParent(own)
+        transform = vtk.vtkGeneralTransform()
+        transform.DeepCopy(forward)  # the chain itself would go with the nodes
+        node.SetAndObserveTransformToParent(transform)
     return node

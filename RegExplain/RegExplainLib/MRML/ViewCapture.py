@@ -45,7 +45,7 @@ def captureView(resultNodes, viewNode, window):
 
 def captureWithoutPatientText(resultNodes, window):
     """A render window as a vtkImageData, without any text of the patient's. The window is left as it was."""
-    with hiddenTexts(window, ownLegendTitles(resultNodes)):
+    with hiddenTexts(window, legendTitles(resultNodes)):
         return pixelsOf(window)
 
 
@@ -55,9 +55,9 @@ def hasSize(image):
 
 
 @contextmanager
-def hiddenTexts(window, keptTitles=()):
+def hiddenTexts(window, titles=()):
     """While it is open, the window shows no text but colour bars with one of these titles."""
-    hidden = [prop for prop in _props(window) if prop.GetVisibility() and _showsText(prop, keptTitles)]
+    hidden = [prop for prop in _props(window) if prop.GetVisibility() and _showsText(prop, titles)]
     for prop in hidden:
         prop.SetVisibility(False)
     try:
@@ -67,7 +67,7 @@ def hiddenTexts(window, keptTitles=()):
             prop.SetVisibility(True)
 
 
-def ownLegendTitles(resultNodes):
+def legendTitles(resultNodes):
     """Of RegExplain's colour bars. Slicer calls any other one by its volume's name."""
     legends = resultNodes.nodesByClass("vtkMRMLColorLegendDisplayNode")
     return {legend.GetTitleText() for legend in legends if _isTagged(legend.GetDisplayableNode())}
@@ -114,9 +114,9 @@ def _props(window):
         yield from (props.GetItemAsObject(n) for n in range(props.GetNumberOfItems()))
 
 
-def _showsText(prop, keptTitles):
+def _showsText(prop, titles):
     if prop.IsA("vtkScalarBarActor"):
-        return prop.GetTitle() not in keptTitles
+        return prop.GetTitle() not in titles
     return any(prop.IsA(name) for name in TEXT_PROPS)
 
 
@@ -148,5 +148,5 @@ def _shapes(resultNodes, viewNode):
 def _isVisibleIn(display, viewNode):
     """Whether a segmentation's display node shows it in this view."""
     flat = viewNode.IsA("vtkMRMLSliceNode")
-    there = display is not None and display.GetVisibility() and display.IsDisplayableInView(viewNode.GetID())
-    return bool(there and (display.GetVisibility2D() if flat else display.GetVisibility3D()))
+    visible = display is not None and display.GetVisibility() and display.IsDisplayableInView(viewNode.GetID())
+    return bool(visible and (display.GetVisibility2D() if flat else display.GetVisibility3D()))

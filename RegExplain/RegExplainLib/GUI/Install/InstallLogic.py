@@ -72,8 +72,10 @@ class InstallLogic:
             )
             raise RegExplainError(text) from error
         try:
-            wanted = TORCH.removeprefix("torch")
-            torch = PyTorchUtils.PyTorchUtilsLogic().installTorch(askConfirmation=False, torchVersionRequirement=wanted)
+            version = TORCH.removeprefix("torch")
+            torch = PyTorchUtils.PyTorchUtilsLogic().installTorch(
+                askConfirmation=False, torchVersionRequirement=version
+            )
         except Exception as error:
             raise RegExplainError(installFailed("PyTorch")) from error
         if torch is None:

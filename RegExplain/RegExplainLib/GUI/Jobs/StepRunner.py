@@ -33,11 +33,11 @@ class StepRunner:
             self._background.wait()
             steps.close()
 
-    def _next(self, steps, resume, given, whenDone, whenFailed):
+    def _next(self, steps, resume, sent, whenDone, whenFailed):
         if steps is not self._steps:
             return
         try:
-            step = resume(given)
+            step = resume(sent)
         except StopIteration as end:
             value, self._steps, self.value = self.value if end.value is None else end.value, None, None
             whenDone(value)
@@ -51,7 +51,7 @@ class StepRunner:
         if callable(step):
             self._background.run(
                 step,
-                lambda found: self._next(steps, steps.send, found, *then),
+                lambda value: self._next(steps, steps.send, value, *then),
                 lambda error: self._next(steps, steps.throw, error, *then),
             )
         else:
@@ -62,10 +62,10 @@ class StepRunner:
 def stepsWhile(holds, steps):
     """The steps of a generator, each only where `holds()`."""
     with closing(steps):
-        found = None
+        value = None
         while holds():
             try:
-                step = steps.send(found)
+                step = steps.send(value)
             except StopIteration:
                 return
-            found = yield step
+            value = yield step

@@ -90,12 +90,12 @@ class WorkerProcess:
         self._splitLines(self._process.readAllStandardError(), self.errorLine)
 
     def _splitLines(self, received, line):
-        *whole, rest = (self._pending[line] + bytes(received.data())).split(b"\n")
-        if len(rest) > LINE_LIMIT_BYTES:
-            whole, rest = [*whole, rest], b""
-        self._pending[line] = rest
+        *lines, remainder = (self._pending[line] + bytes(received.data())).split(b"\n")
+        if len(remainder) > LINE_LIMIT_BYTES:
+            lines, remainder = [*lines, remainder], b""
+        self._pending[line] = remainder
         wasIdle = not self._lines
-        self._lines.extend((line, text.decode("utf-8", "replace").rstrip("\r")) for text in whole)
+        self._lines.extend((line, text.decode("utf-8", "replace").rstrip("\r")) for text in lines)
         if wasIdle:
             self._emitLines()
 
@@ -112,7 +112,9 @@ class WorkerProcess:
     def _onFinished(self, exitCode, exitStatus):
         self._readOutput()
         self._readErrors()
-        self._lines.extend((line, rest.decode("utf-8", "replace")) for line, rest in self._pending.items() if rest)
+        self._lines.extend(
+            (line, remainder.decode("utf-8", "replace")) for line, remainder in self._pending.items() if remainder
+        )
         if os.name != "nt":
             self._signalGroup(gently=False)  # children that outlived the worker
         self._exitCode = exitCode if exitStatus == qt.QProcess.NormalExit else KILLED

@@ -79,7 +79,7 @@ class CompareSection:
         comparison, ui = self._comparison, self._ui
         comparison.mode, comparison.against = self._modes.value, self._scans.value
         comparison.share, comparison.fields = ui.blendSlider.value / 100, int(ui.fieldsSlider.value)
-        ui.compareLabel.text = words()[comparison.mode]
+        ui.compareLabel.text = modeTexts()[comparison.mode]
         shown = False
         with self._session.messages.guard():
             comparison.update()
@@ -89,7 +89,7 @@ class CompareSection:
 
     def _start(self):
         self._comparison = Comparison(self._session.result, sliceViews())
-        self._comparison.onPoint = self._tell
+        self._comparison.onPoint = self._showPosition
         self._comparison.setLinked(self._ui.linkedCursorCheckBox.checked)
         node = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLLayoutNode")
         if node is not None:  # views that a new layout brings have their size a turn of the event loop later
@@ -120,10 +120,10 @@ class CompareSection:
         if self._comparison is not None:
             self._comparison.setLinked(linked)
 
-    def _tell(self, fixed, moving):
+    def _showPosition(self, fixed, moving):
         text = _("{words}\nFixed scan: {fixed}\nMoving scan: {moving}")
-        places = {"fixed": placeWords(fixed), "moving": placeWords(moving)}
-        self._ui.compareLabel.text = text.format(words=words()[self._comparison.mode], **places)
+        places = {"fixed": positionText(fixed), "moving": positionText(moving)}
+        self._ui.compareLabel.text = text.format(words=modeTexts()[self._comparison.mode], **places)
 
 
 def modes():
@@ -144,7 +144,7 @@ def scans():
     return {"warpedMoving": _("Registered moving scan"), "moving": _("Moving scan as it came")}
 
 
-def words():
+def modeTexts():
     """How to read each mode."""
     return {
         "blend": _("Both at once: what does not fit looks double."),
@@ -159,7 +159,7 @@ def words():
     }
 
 
-def placeWords(ras):
+def positionText(ras):
     """ "L 12.1, P 3.4, S 5.0 mm", in the patient's directions."""
     letters = [ends[int(mm < 0)] for ends, mm in zip(("RL", "AP", "SI"), ras, strict=True)]
     return ", ".join(f"{letter} {abs(mm):.1f}" for letter, mm in zip(letters, ras, strict=True)) + " mm"

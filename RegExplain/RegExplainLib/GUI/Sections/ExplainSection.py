@@ -56,9 +56,9 @@ class ExplainSection:
         computed = {name: titleOf(entry) for name, entry in self._heatmapEntries().items()}
         card = self._session.selection.card
         modules = module_titles(card.values.get("modules", ())) if card is not None else {}
-        return {stage: _(stage_title(stage)) for stage in self._ownStages()} | modules | computed
+        return {stage: _(stage_title(stage)) for stage in self._networkStages()} | modules | computed
 
-    def _ownStages(self):
+    def _networkStages(self):
         card = self._session.selection.card
         return card.stages if card is not None else STAGES["latent"]
 
@@ -129,29 +129,31 @@ class ExplainSection:
         ofImages = method in OF_IMAGES
         stages = [stage] if ofImages == (stage in IMAGES) else []  # else all that the method has
         if stages and not ofImages:
-            stages = explained_together(stage, self._ownStages())
+            stages = explained_together(stage, self._networkStages())
         options = [word for name in stages for word in ("--stage", name)] + ["--method", method]
         return options + (["--scalar", scalar] if scalar in SCALARS else [])  # others are the stage's own
 
     def _onExplained(self):
-        self._chooseWhatWasMade()
+        self._chooseComputedHeatmap()
         layer = self._heatmap()
-        made = yield layer.prepare()
+        prepared = yield layer.prepare()
         if self._session.result is None or self._session.result.id != layer.resultNodes.id:
             return
         layer.remove()  # of another region
-        layer.add(made)
+        layer.add(prepared)
         self._showHeatmapStatus(layer.stage)
 
-    def _chooseWhatWasMade(self):
+    def _chooseComputedHeatmap(self):
         """By another method than the heatmap on show, the new one has another name."""
         parameters, entries = self._session.parameterNode, self._heatmapEntries()
         if component_of(parameters.stage) is None:
             stage = entries.get(parameters.stage, {"stage": parameters.stage})["stage"]
-            made = [name for name, entry in entries.items() if entry.get("method", DEFAULT_METHOD) == parameters.method]
-            own = [name for name in made if entries[name]["stage"] == stage]
-            if made and parameters.stage not in made:
-                parameters.stage = (own or made)[0]
+            computed = [
+                name for name, entry in entries.items() if entry.get("method", DEFAULT_METHOD) == parameters.method
+            ]
+            ofStage = [name for name in computed if entries[name]["stage"] == stage]
+            if computed and parameters.stage not in computed:
+                parameters.stage = (ofStage or computed)[0]
         self.update()
 
     def _showHeatmapStatus(self, stage):

@@ -16,9 +16,9 @@ class InputsSection:
     def __init__(self, ui, session):
         self._ui, self._session = ui, session
         self._models = Choices(ui.modelSelector, self._onModelPicked)
-        self._cards, self._own = [], []
+        self._cards, self._userCards = [], []
         with session.messages.guard():
-            self._cards, self._own = registry.installed_cards(), registry.user_cards()
+            self._cards, self._userCards = registry.installed_cards(), registry.user_cards()
         self._import = ModelImport(ui, session, self._onImported)
         ui.modelCardText.openExternalLinks = True
         ui.modelCardButton.connect("toggled(bool)", lambda shown: self.update())
@@ -40,7 +40,7 @@ class InputsSection:
         """Title by value, in groups: Automatic, what fits, what is for any pair, the user's own, what does not fit, and
         no model. reasons: why not, by name; None before two scans are chosen."""
         names = [card.name for card in self._cards]
-        own = {card.name: _("Yours: {name}").format(name=card.name) for card in self._own}
+        own = {card.name: _("Yours: {name}").format(name=card.name) for card in self._userCards}
         if reasons is None:
             return [{"auto": _("Automatic")}, {name: name for name in names}, own, AFFINE_ONLY]
         fitting = [card for card in self._cards if not reasons[card.name]]
@@ -66,7 +66,7 @@ class InputsSection:
         if card is None:
             text = _("No installed model was made for scans like these, so they would only be aligned. {reasons}.")
             return text.format(reasons="; ".join(f"{name}: {found[0]}" for name, found in reasons.items()))
-        if card in self._own:
+        if card in self._userCards:
             return _("{name} is a network of your own: {title}.").format(
                 name=card.name, title=card.values.get("title", card.name)
             )
@@ -86,7 +86,7 @@ class InputsSection:
         if chosen == "auto":
             fitting = [card for card in self._cards if reasons is not None and not reasons[card.name]]
             return fitting[0] if fitting else None
-        return next((card for card in [*self._cards, *self._own] if card.name == chosen), None)
+        return next((card for card in [*self._cards, *self._userCards] if card.name == chosen), None)
 
     def _showFit(self, words):
         self._ui.modelFitLabel.text = words
@@ -100,7 +100,7 @@ class InputsSection:
             self._ui.modelCardText.setHtml(cardHtml(card))
 
     def _onImported(self, name):
-        self._own = registry.user_cards()
+        self._userCards = registry.user_cards()
         self._session.parameterNode.model = name
         self._session.statusMessage.emit(
             _("{name} was imported. {finding}").format(name=name, finding=self._finding(name)), []
@@ -108,7 +108,7 @@ class InputsSection:
 
     def _finding(self, name):
         """What the self-check found, a sentence."""
-        card = next((card for card in self._own if card.name == name), None)
+        card = next((card for card in self._userCards if card.name == name), None)
         return card.values.get("self_check", {}).get("words", "") if card is not None else ""
 
     def _onModelPicked(self, model):

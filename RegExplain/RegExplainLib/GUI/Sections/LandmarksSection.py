@@ -34,23 +34,23 @@ class LandmarksSection:
         result = self._session.result
         self._page.show("" if result is not None else _("Register two volumes first."))
         self._button.update(self._disabledReason())
-        found = self._found()
-        self._table.show([(n, cellsOf(row), row["label"]) for n, row in enumerate(found["pairs"])])
-        words = landmark_sentences({"landmarks": found}) if found["pairs"] else []
-        words += [_("Warning: {message}").format(message=warning) for warning in found["warnings"]]
+        measured = self._measured()
+        self._table.show([(n, cellsOf(row), row["label"]) for n, row in enumerate(measured["pairs"])])
+        words = landmark_sentences({"landmarks": measured}) if measured["pairs"] else []
+        words += [_("Warning: {message}").format(message=warning) for warning in measured["warnings"]]
         self._ui.landmarksLabel.text = "\n".join(words)
         for shown in (self._ui.landmarksTable, self._ui.landmarksLabel):
-            shown.visible = bool(found["pairs"])
+            shown.visible = bool(measured["pairs"])
         for space in SPACES:
             updateCheckBox(self._boxes[space], self._layer(space))
 
-    def _found(self):
+    def _measured(self):
         """The record's part about landmarks, empty where there is none."""
         result = self._session.result
         return (result is not None and result.record.get("landmarks")) or {"pairs": [], "warnings": []}
 
     def _layer(self, space):
-        return LandmarkLayer(self._session.result, space) if self._found()["pairs"] else None
+        return LandmarkLayer(self._session.result, space) if self._measured()["pairs"] else None
 
     def _disabledReason(self):
         if reason := self._session.selection.reasonNoFiles():
@@ -77,10 +77,12 @@ class LandmarksSection:
         for space in SPACES:
             self._layer(space).remove()  # of the points as they were before
         setLayerVisible(self._session, self._layer(shown), True)
-        self._session.statusMessage.emit(landmark_sentences(self._session.result.record)[0], self._found()["warnings"])
+        self._session.statusMessage.emit(
+            landmark_sentences(self._session.result.record)[0], self._measured()["warnings"]
+        )
 
     def _onPicked(self, number):
-        point = np.array(self._found()["pairs"][number]["fixed"]) @ LPS_TO_RAS[:3, :3]
+        point = np.array(self._measured()["pairs"][number]["fixed"]) @ LPS_TO_RAS[:3, :3]
         self._session.result.showPoint(point, "fixed")
 
     def _shower(self, space):

@@ -114,7 +114,7 @@ class LayersSection:
         self._comparing.cancel()
         if shown:
             steps = stepsWhile(lambda: self._isOnShow(layout), layout.showInSteps())
-            self._comparing.run(steps, lambda _made: self._fit(layout), self._fail)
+            self._comparing.run(steps, lambda _prepared: self._fit(layout), self._fail)
         else:
             with self._session.messages.guard():
                 layout.hide()
@@ -150,14 +150,14 @@ class LayersSection:
             setLayerVisible(self._session, layer, shown)
             return
         with self._session.messages.guard():
-            making.run(layer.prepare(), lambda made: self._show(layer, made), self._fail)
+            making.run(layer.prepare(), lambda prepared: self._show(layer, prepared), self._fail)
             return
         self._session.changed.emit()
 
-    def _show(self, layer, made):
+    def _show(self, layer, prepared):
         if self._isOnShow(layer):
             with self._session.messages.guard():
-                layer.add(made)
+                layer.add(prepared)
         self._session.changed.emit()
 
     def _fail(self, error):

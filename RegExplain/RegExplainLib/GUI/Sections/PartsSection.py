@@ -18,11 +18,13 @@ class PartsSection:
     def update(self):
         self._button.update(self._disabledReason())
         result = self._session.result
-        found = result.record.get("decomposition") if result is not None else None
-        self._table.show([rowOf(number, part) for number, part in enumerate(found["parts"], 1)] if found else [])
-        self._ui.partsLabel.text = "\n".join(decomposition_sentences(found)) if found else ""
+        decomposition = result.record.get("decomposition") if result is not None else None
+        self._table.show(
+            [rowOf(number, part) for number, part in enumerate(decomposition["parts"], 1)] if decomposition else []
+        )
+        self._ui.partsLabel.text = "\n".join(decomposition_sentences(decomposition)) if decomposition else ""
         for widget in (self._ui.partsTable, self._ui.partsLabel):
-            widget.visible = bool(found)
+            widget.visible = bool(decomposition)
 
     def _disabledReason(self):
         reason = self._session.selection.reasonNotExtendable()

@@ -68,8 +68,8 @@ def showDisplacement(result):
     if result.deformation is not None:
         layers = [GlyphLayer(result)] + [DisplacementLayer(result)] * (result.fixedSegmentation is None)
         for layer in layers:
-            made = yield layer.prepare()
-            layer.add(made)
+            prepared = yield layer.prepare()
+            layer.add(prepared)
             yield
 
 
@@ -100,7 +100,7 @@ def registrationSummary(record):
         )
     sentences += expected_error_sentences(record)
     population = record.get("population")  # results of earlier versions have none
-    if population and not any(stand["atypical"] for stand in population.values()):
+    if population and not any(score["atypical"] for score in population.values()):
         sentences.append(_("Both scans are like those that the model was trained on."))
     return "\n".join(sentences)
 

@@ -20,7 +20,7 @@ class ResultLayoutSection:
     def __init__(self, ui, session):
         self._ui, self._session = ui, session
         self._resultId = ""  # whose layout is on show
-        self._showing, self._wanted = StepRunner(), ""
+        self._showing, self._requestedId = StepRunner(), ""
         self._fitting = qt.QTimer(ui.resultLayoutCheckBox)
         self._fitting.setSingleShot(True)
         self._fitting.connect("timeout()", self._fit)
@@ -90,15 +90,15 @@ class ResultLayoutSection:
         def isOnShow():
             return self._session.result is not None and self._session.result.id == layout.resultNodes.id
 
-        if self._showing.running and self._wanted == layout.resultNodes.id:
+        if self._showing.running and self._requestedId == layout.resultNodes.id:
             return
         self._showing.cancel()
-        self._wanted = layout.resultNodes.id
-        self._showing.run(stepsWhile(isOnShow, layout.showInSteps()), lambda _made: self._end(layout), self._fail)
+        self._requestedId = layout.resultNodes.id
+        self._showing.run(stepsWhile(isOnShow, layout.showInSteps()), lambda _prepared: self._end(layout), self._fail)
 
     def _end(self, layout):
-        if layout.shown and layout.resultNodes.id == self._wanted:
-            if self._resultId not in ("", self._wanted):
+        if layout.shown and layout.resultNodes.id == self._requestedId:
+            if self._resultId not in ("", self._requestedId):
                 self._before.release()
             self._resultId = layout.resultNodes.id
             self._fitting.start(0)  # views that are new have no size before

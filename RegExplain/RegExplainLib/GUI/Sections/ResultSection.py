@@ -145,7 +145,7 @@ def rowCells(segment, volumeChange):
 
 def titleOf(number, record):
     """ "2: hippocampus, 13:05" """
-    made = record["model"]["name"] if record["model"] is not None else _("affine only")
+    modelName = record["model"]["name"] if record["model"] is not None else _("affine only")
     if record.get("transform"):
-        made = _("transform made elsewhere")
-    return _("{number}: {made}, {time} UTC").format(number=number, made=made, time=record["created"][11:16])
+        modelName = _("transform made elsewhere")
+    return _("{number}: {made}, {time} UTC").format(number=number, made=modelName, time=record["created"][11:16])

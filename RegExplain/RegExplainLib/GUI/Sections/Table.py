@@ -87,9 +87,9 @@ class Table:
     def _sort(self):
         if self._sorted is not None:
             column, falling = self._sorted
-            known = [row for row in self._rows if row[1][column] is not None]
-            known.sort(key=lambda row: row[1][column], reverse=falling)
-            self._rows = known + [row for row in self._rows if row[1][column] is None]
+            filled = [row for row in self._rows if row[1][column] is not None]
+            filled.sort(key=lambda row: row[1][column], reverse=falling)
+            self._rows = filled + [row for row in self._rows if row[1][column] is None]
         self._fill()
 
     def _fill(self):
@@ -101,11 +101,11 @@ class Table:
                 if self._columns[column][2]:
                     item.setTextAlignment(qt.Qt.AlignRight | qt.Qt.AlignVCenter)
                 self._widget.setItem(number, column, item)
-        known = self._filledColumns()
+        filled = self._filledColumns()
         for column in range(len(self._columns)):
-            self._widget.setColumnHidden(column, column not in known)
+            self._widget.setColumnHidden(column, column not in filled)
         self._widget.resizeColumnsToContents()
-        self._widths = {column: self._widget.columnWidth(column) for column in known}
+        self._widths = {column: self._widget.columnWidth(column) for column in filled}
         self._adjustLater()
 
     def _text(self, column, cell):

@@ -26,7 +26,7 @@ def addColorBar(display, kind, title, labels=3):
 
 
 def setTitle(display, title):
-    lines = [line for given in title.splitlines() for line in textwrap.wrap(given, CHARACTERS)][:TITLE_LINES]
+    lines = [line for paragraph in title.splitlines() for line in textwrap.wrap(paragraph, CHARACTERS)][:TITLE_LINES]
     padded = [line.rjust(CHARACTERS) for line in [""] * (TITLE_LINES - len(lines)) + lines]
     if legend := _legendOf(display):
         legend.SetTitleText("\n".join(padded))

@@ -5,8 +5,8 @@ import SimpleITK as sitk
 
 from regexplain.volumes.geometry import subsampling_step
 
+from ..Anatomy import Movement
 from ..Conversion import LPS_TO_RAS
-from ..Places import Movement
 from .GlyphLayer import niceCeiling
 from .Layer import noDeformationError
 from .MapLayer import MapLayer, interpolateColors

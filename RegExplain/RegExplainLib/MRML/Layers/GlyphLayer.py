@@ -8,10 +8,10 @@ from slicer.util import NodeModify
 
 from regexplain.errors import BadInputError
 
+from ..Anatomy import Movement, segmentedBounds, tissueOf
 from ..ArrowField import arrowField
 from ..Conversion import gridOf
 from ..NodeExport import segmentMask
-from ..Places import Movement, segmentedBounds, tissueOf
 from .ColorBar import addColorBar, setTitle, showColorBar
 from .Layer import Layer, noDeformationError
 
@@ -174,8 +174,8 @@ class GlyphLayer(Layer):
 
         return make
 
-    def _build(self, made=None):
-        lengths, volume, field = made or self.prepare()()
+    def _build(self, prepared=None):
+        lengths, volume, field = prepared or self.prepare()()
         node = self._addNode("vtkMRMLTransformNode", "Displacement arrows (display only)", "transform")
         node.SetAttribute(LENGTHS, json.dumps({"percentiles": lengths, "volume": volume}))
         maxMm = niceCeiling(lengths[-1])
@@ -207,9 +207,9 @@ class GlyphLayer(Layer):
         """How long an arrow must be to be among the ARROWS_IN_3D longest; of one segment all are wanted."""
         if self.segment is not None:
             return 0
-        known = json.loads(self.node("transform").GetAttribute(LENGTHS))
-        arrows = known["volume"] / self.spacing**3
-        return known["percentiles"][int(100 * max(0, 1 - ARROWS_IN_3D / arrows))] if arrows else 0
+        storedLengths = json.loads(self.node("transform").GetAttribute(LENGTHS))
+        arrows = storedLengths["volume"] / self.spacing**3
+        return storedLengths["percentiles"][int(100 * max(0, 1 - ARROWS_IN_3D / arrows))] if arrows else 0
 
     def _setField(self, towards, segment):
         inside = self._segmentMask(segment) if self.form == "arrows" else None
@@ -261,8 +261,8 @@ def lengthsAbout(movement, bounds):
     """(percentiles 0 to 100 of the displacement in mm, mm³) of the tissue within (3, 2) RAS mm; of all for None."""
     lengths, place = movement.mm()
     low, high = indexBox(movement.scan.bounds() if bounds is None else bounds, place, lengths.shape)
-    near = lengths[tuple(slice(a, b) for a, b in zip(low, high, strict=True))]
-    moved = near[near > 0]
+    cell = lengths[tuple(slice(a, b) for a, b in zip(low, high, strict=True))]
+    moved = cell[cell > 0]
     if moved.size == 0:
         return [0.0] * 101, 0.0
     return np.percentile(moved, range(101)).tolist(), float(moved.size * abs(np.linalg.det(place[:3, :3])))

@@ -8,7 +8,7 @@ from regexplain.cards.stages import describe_stage
 from regexplain.errors import BadInputError
 from regexplain.report import wording
 
-from ..Places import Scan
+from ..Anatomy import Scan
 from .MapLayer import MapLayer
 from .RecordedImage import readRecordedImage
 
@@ -95,8 +95,8 @@ class HeatmapLayer(MapLayer):
     def _transparent(self, shares):
         return super()._transparent(shares) | (shares < 0 if self.positiveOnly else False)
 
-    def _build(self, *made):
-        super()._build(*made)
+    def _build(self, *prepared):
+        super()._build(*prepared)
         self._addRegion()
 
     def _addRegion(self):

@@ -5,8 +5,8 @@ import vtk
 
 from regexplain.errors import BadInputError
 
+from ..Anatomy import anatomyBounds
 from ..Conversion import LPS_TO_RAS
-from ..Places import anatomyBounds
 from .Layer import Layer
 
 COLOR = (1.0, 0.30, 1.0)  # no outline's, and on no colour bar
@@ -55,10 +55,10 @@ class LandmarkLayer(Layer):
         return self.points()[1][worst]
 
     def _build(self):
-        carried, wanted = self.points()
+        carried, placed = self.points()
         radius = BALL_SHARE * np.ptp(anatomyBounds(self.resultNodes), axis=1).max()
-        self._addModel("lines", _lines(carried, wanted)).SetSliceDisplayModeToProjection()
-        self._addModel("balls", _balls(wanted, radius))
+        self._addModel("lines", _lines(carried, placed)).SetSliceDisplayModeToProjection()
+        self._addModel("balls", _balls(placed, radius))
 
     def _addModel(self, role, shape):
         """Its display node."""

@@ -41,7 +41,7 @@ class Layer:
         """What it shows now, in a few words that name nothing of the user's."""
         return self.title[:1].lower() + self.title[1:]
 
-    def add(self, *made):
+    def add(self, *prepared):
         """Make the nodes, unless they are there, and show them; returns the layer.
 
         made: what the function of `prepare` gave.
@@ -50,7 +50,7 @@ class Layer:
         if not self.added:
             self._removeNodes()
             try:
-                self._build(*made)
+                self._build(*prepared)
             except Exception:
                 self._removeNodes()
                 raise

@@ -93,10 +93,10 @@ class MapLayer(Layer):
 
     def prepare(self):
         """Of the values."""
-        found = self._sceneData()
+        data = self._sceneData()
 
         def make():
-            image = self._image(*found)
+            image = self._image(*data)
             return Conversion.voxelsOf(image), self._scale(image)
 
         return make
@@ -105,7 +105,7 @@ class MapLayer(Layer):
         """What `_image` needs of the scene, a tuple."""
         return ()
 
-    def _image(self, *found):
+    def _image(self, *data):
         """The values as a SimpleITK image. Raises BadInputError where they are not to be had."""
         raise NotImplementedError
 
@@ -128,8 +128,8 @@ class MapLayer(Layer):
         identifier = self.volume.GetID()
         return [c for c in self.resultNodes.sliceComposites() if c.GetForegroundVolumeID() == identifier]
 
-    def _build(self, made=None):
-        voxels, scale = made or self.prepare()()
+    def _build(self, prepared=None):
+        voxels, scale = prepared or self.prepare()()
         volume = Conversion.addVolume(self.scene, voxels, self.scene.GenerateUniqueName(self.title))
         self._adopt(volume, "volume").SetAttribute(OPACITY, str(DEFAULT_OPACITY))
         colors = self._addNode("vtkMRMLColorTableNode", f"{self.title} colors", "colors")

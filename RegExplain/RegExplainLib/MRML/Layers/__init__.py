@@ -49,9 +49,9 @@ def availableLayers(resultNodes):
         if record.get("inverse_consistency_mm"):
             layers.append(InverseConsistencyLayer(resultNodes))
     layers += [HeatmapLayer(resultNodes, heatmap_name(heatmap)) for heatmap in record["heatmaps"]]
-    maps = (found["name"] for found in (record.get("error") or {"maps": []})["maps"] if found["name"] in TITLES)
+    maps = (entry["name"] for entry in (record.get("error") or {"maps": []})["maps"] if entry["name"] in TITLES)
     layers += [ErrorLayer(resultNodes, name) for name in maps]
-    layers += [TrustLayer(resultNodes, found["name"]) for found in (record.get("trust") or {"maps": []})["maps"]]
+    layers += [TrustLayer(resultNodes, entry["name"]) for entry in (record.get("trust") or {"maps": []})["maps"]]
     if record.get("equivariance"):
         layers.append(EquivarianceLayer(resultNodes))
     if record.get("changes"):

@@ -104,8 +104,8 @@ def largestDisplacement(resultNodes):
 
 def _mostMovedSegment(resultNodes):
     """(z, y, x) bool on the fixed scan's grid; None where nothing is segmented."""
-    found = segmentsByLabel(resultNodes.fixedSegmentation)
-    rows = [row for row in resultNodes.record["segments"] if row["displacement_mm"] and row["label"] in found]
+    segments = segmentsByLabel(resultNodes.fixedSegmentation)
+    rows = [row for row in resultNodes.record["segments"] if row["displacement_mm"] and row["label"] in segments]
     if not rows:
         return None
     label = max(rows, key=lambda row: row["displacement_mm"]["max"])["label"]
