@@ -24,9 +24,11 @@ from .verb import add_to_result, model_options, result_model_option, verb
 def trust(
     result: Path, copies: int | None, model: str | None, device: str, threads: int | None, progress: Progress
 ) -> str:
-    """Three indicators of a finished registration of two contrasts, and what they warn of."""
+    """Three indicators of a registration of two contrasts, what they warn of, and the verdict of all checks."""
     from ..explanation import equivariance
     from ..explanation import trust as run
+    from ..report.verdict import checks, verdict
+    from ..results import ResultFolder
     from ..results.registration_result import RegistrationResult
 
     if copies is not None:
@@ -41,4 +43,5 @@ def trust(
     for warning in found.warnings:
         progress.warn(warning)
     progress.report("Measuring", 2, 2)
+    progress.note(verdict(checks(ResultFolder.open(result).record)))
     return str(result)

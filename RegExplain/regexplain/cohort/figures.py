@@ -10,7 +10,7 @@ from ..report.verdict import checks
 from ..results.registration_result import RegistrationResult
 from ..transforms.similarity import ComparedPair
 
-NOT_FIGURES = ("schema_version", "heatmaps", "components", "segments", "regions", "views")
+NOT_FIGURES = ("schema_version", "voxel_mm", "heatmaps", "components", "segments", "regions", "views")
 
 
 def figures(record: Mapping[str, Any]) -> dict[str, float]:
@@ -45,7 +45,7 @@ def likeness(result: RegistrationResult) -> dict[str, float]:
 
 def flagged_checks(record: Mapping[str, Any], voxel_mm: float) -> list[str]:
     """Names of the report's checks that stand out."""
-    return [check.name.lower() for check in checks(record, voxel_mm) if check.state == "look"]
+    return [check.name.lower() for check in checks(record, voxel_mm) if check.state in ("look", "stop")]
 
 
 def warnings(record: Mapping[str, Any]) -> int:

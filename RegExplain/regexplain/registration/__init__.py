@@ -23,7 +23,7 @@ from .linear import align
 from .log import Log
 from .model_choice import choose, choose_general, load_model
 from .pair import ImagePair, check_initial_transform
-from .record import model_record, registration_record
+from .record import content_record, model_record, registration_record
 
 
 def register(
@@ -68,7 +68,7 @@ def register(
         check_overlap(pair.fixed, pair.moving)
 
     named, load = str(model) != "auto", partial(load_model, device=device, threads=threads)
-    card, network = choose(str(model), pair, load, log)
+    card, network, content, anatomy = choose(str(model), pair, load, log)
     sizes = (grid.size for grid in pair.grids.values())
     check_memory_for("affine" if card is None else card.values["network"].get("type", ""), *sizes)
     if card is not None and network is None:
@@ -79,13 +79,13 @@ def register(
         linear = align(pair, compared, initial, network, named, log)
     deformation = deform(pair, compared, linear.transform, network, refine, named, log, landmarks)
     if card is not None and deformation.displacement is None:
-        other, general = choose_general(pair, load, without=card)
+        other, general, *_ = choose_general(pair, load, without=card)
         if other is not None:
-            log.warn(GENERAL_ASKED.format(name=card.name, other=other.name))
+            log.fall_back(GENERAL_ASKED.format(name=card.name, other=other.name))
             card, network = other, general
             deformation = deform(pair, compared, linear.transform, network, refine, named, log, landmarks)
         if deformation.displacement is None:
-            log.warn(DEFORMATION_REJECTED.format(name=card.name))
+            log.fall_back(DEFORMATION_REJECTED.format(name=card.name))
     del compared  # copies of both scans
 
     log.progress.report("Measuring", 3, 4)
@@ -108,6 +108,7 @@ def register(
         "refine": refine if deformation.refined else 0,
     }
     result.record = registration_record(result, initial, linear, deformation, model_values, not_kept, settings, log)
+    result.record |= content_record(pair, result.transform, content, deformation.regions or anatomy)
     if landmarks is not None:
         enter_landmarks(result, landmarks, log.warn, deformation.left_out)
         if deformation.left_out is None:

@@ -89,7 +89,7 @@ def deform(
     if _worse_by_refining(compared, linear, model, prediction, log):
         left_out = _left_out(pair, linear, model, refine, log, landmarks)
         if left_out is None or not _nearer(left_out, prediction, linear, landmarks):
-            log.warn(NOT_REFINED.format(name=model.card.name))
+            log.fall_back(NOT_REFINED.format(name=model.card.name))
             prediction, left_out = prediction.without_refining, None
     refined = prediction.unrefined is not None
     with log.timed("judge"):

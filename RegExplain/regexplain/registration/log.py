@@ -10,17 +10,23 @@ from ..progress import Progress
 
 
 class Log:
-    """`warnings` and `seconds` become those of the record."""
+    """`warnings`, `fallbacks` and `seconds` become those of the record."""
 
     def __init__(self, progress: Progress):
         self.progress = progress
         self.warnings: list[str] = []
+        self.fallbacks: list[str] = []
         self.seconds: dict[str, float] = {}
         self._started = time.perf_counter()
 
     def warn(self, message: str) -> None:
         self.warnings.append(message)
         self.progress.warn(message)
+
+    def fall_back(self, message: str) -> None:
+        """A warning that something was tried, found wanting and left out."""
+        self.warn(message)
+        self.fallbacks.append(message)
 
     @contextmanager
     def timed(self, step: str) -> Iterator[None]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import SimpleITK as sitk
@@ -24,10 +23,14 @@ AFFINE_ONLY = "No installed model fits these images, so this is an affine regist
 
 
 class Choice(NamedTuple):
-    """card: None for affine only. model: loaded where its network had a say in the choice."""
+    """card: None for affine only. model: loaded where its network had a say in the choice. content: as in the record,
+    what the last network that was asked said of both images; None where none was. anatomy: a label map of the fixed
+    image and the labels' names, of a network that knows the fixed image but not the moving one."""
 
     card: ModelCard | None = None
     model: Model | None = None
+    content: dict[str, str | None] | None = None
+    anatomy: tuple[sitk.Image, dict[int, str]] | None = None
 
 
 def choose(name: str, pair: ImagePair, load: Callable[[ModelCard], Model], log: Log) -> Choice:
@@ -41,10 +44,17 @@ def choose(name: str, pair: ImagePair, load: Callable[[ModelCard], Model], log: 
             log.warn(AFFINE_ONLY.format(reasons="; ".join(refusals) or "none is installed"))
         return choice
     card = registry.find_card(name)
-    reasons = card.domain_violations(pair.grids)
+    reasons, choice = card.domain_violations(pair.grids), Choice(card)
+    if not reasons and "content" in card.values and not _too_large_for(card, pair):
+        with log.timed("load"):
+            model = load(card)
+        with log.timed("choose"):
+            choice = Choice(card, model, _content(model, pair))
+            reason = _not_made_for(card, pair) or _refusal(choice.content)
+        reasons = [reason] if reason else []
     if reasons:
         log.warn(NOT_MADE_FOR.format(name=card.name, reasons=_shorten(reasons)))
-    return Choice(card)
+    return choice
 
 
 def load_model(card: ModelCard, device: str, threads: int | None) -> Model:
@@ -66,16 +76,20 @@ def _first_fitting(
     """The first card that was made for images like these, by their size and by what they show, and why those before it
     were not."""
     refusals: list[str] = []
+    content = anatomy = None
     for card in cards:
         outside = card.domain_violations(pair.grids)
         reason = outside[0] if outside else _not_made_for(card, pair) or _too_large_for(card, pair)
         if reason is None:
             model = load(card)
-            reason = _unlike(model, pair)
+            if "content" in card.values:
+                content = _content(model, pair)
+                reason = _refusal(content)
+                anatomy = _anatomy(model, pair) if reason and content["fixed"] is None else None
             if reason is None:
-                return Choice(card, model), refusals
+                return Choice(card, model, content, anatomy), refusals
         refusals.append(f"{card.name}: {reason}")
-    return Choice(), refusals
+    return Choice(content=content, anatomy=anatomy), refusals
 
 
 def _not_made_for(card: ModelCard, pair: ImagePair) -> str | None:
@@ -89,19 +103,38 @@ def _too_large_for(card: ModelCard, pair: ImagePair) -> str | None:
     return reason and f"these images {reason}"
 
 
-def _unlike(model: Model, pair: ImagePair) -> str | None:
-    """Why the model's network sees another content than it was made for, a phrase; None where it does not."""
+def _content(model: Model, pair: ImagePair) -> dict[str, str | None]:
+    """Why each image shows another content than the model was made for, as its network sees it, a phrase; None where it
+    does not. As in the record."""
     from ..torch_backend.inference.content import unlike
 
     with device_errors():
-        return _of_images(pair, partial(unlike, model))
+        reasons = {role: unlike(model, image) for role, image in _moving_first(pair)}
+    return {"model": model.card.name, **reasons}
+
+
+def _anatomy(model: Model, pair: ImagePair) -> tuple[sitk.Image, dict[int, str]] | None:
+    from ..torch_backend.inference.regions import regions
+
+    with device_errors():
+        found = regions(model, model.encode(pair.fixed))  # encoded a moment ago
+    return None if found is None else (found, model.card.structures)
+
+
+def _refusal(content: dict[str, str | None] | None) -> str | None:
+    found = content or {}
+    return next((f"the {role} image {found[role]}" for role in ("moving", "fixed") if found.get(role)), None)
 
 
 def _of_images(pair: ImagePair, reason_of: Callable[[sitk.Image], str | None]) -> str | None:
-    for role, image in (("moving", pair.moving), ("fixed", pair.fixed)):  # what is seen last is kept by the model
+    for role, image in _moving_first(pair):
         if reason := reason_of(image):
             return f"the {role} image {reason}"
     return None
+
+
+def _moving_first(pair: ImagePair) -> tuple[tuple[str, sitk.Image], ...]:
+    return ("moving", pair.moving), ("fixed", pair.fixed)  # what is seen last is kept by the model
 
 
 def _shorten(reasons: list[str]) -> str:

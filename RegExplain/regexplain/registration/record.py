@@ -13,10 +13,13 @@ from ..results.folder import SCHEMA_VERSION
 from ..results.metrics import measure_registration
 from ..results.registration_result import RegistrationResult
 from ..transforms.alignment import alignment_parameters
+from ..transforms.counterparts import compare_counterparts
+from ..transforms.itk import RegistrationTransform
 from ..volumes.geometry import Grid
 from .deformation import Deformation
 from .linear import LinearPart
 from .log import Log
+from .pair import ImagePair
 
 
 def registration_record(
@@ -48,7 +51,20 @@ def registration_record(
         record["not_kept"] = not_kept
     record |= measure_registration(result, initial, log.warn, deformation.regions)
     log.finish()
-    return record | {"seconds": log.seconds, "warnings": log.warnings}
+    return record | {"seconds": log.seconds, "warnings": log.warnings, "fallbacks": log.fallbacks}
+
+
+def content_record(
+    pair: ImagePair,
+    transform: RegistrationTransform,
+    content: dict[str, str | None] | None,
+    anatomy: tuple[sitk.Image, dict[int, str]] | None,
+) -> dict[str, Any]:
+    """What the images show: content, as a network judged it, and whether tissue of its anatomy has its counterpart."""
+    found: dict[str, Any] = {} if content is None else {"content": content}
+    if anatomy is not None:
+        found["counterparts"] = compare_counterparts(*pair.masked, transform.itk(), *anatomy).record
+    return found
 
 
 def model_record(card: ModelCard, better: bool | None, named: bool, grids: dict[str, Grid]) -> dict[str, Any]:

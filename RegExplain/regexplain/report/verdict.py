@@ -11,14 +11,21 @@ from . import wording
 
 LOW_DICE = 0.5  # below it more of the two segments lies apart than together
 SAME_DICE = 0.005  # two figures that print alike
-LARGE_ERROR_SHARE = 0.05  # of what can be told
+LARGE_ERROR_SHARE, HUGE_ERROR_SHARE = 0.05, 0.2  # of what can be told: above 3 mm
+MISSING_SHARE, MUCH_MISSING_SHARE = 0.005, 0.1  # of the tissue
+UNLIKE_ML = 1.5
+MUCH_FOLDED_SHARE = 0.01
 LARGE_AIR_SHARE = 0.5  # of a heatmap: then most of it says nothing of the anatomy
-MARKS = {"ok": "✓", "look": "!", "unknown": "?"}
+MARKS = {"ok": "✓", "unusual": "~", "look": "!", "stop": "✗", "unknown": "?"}
+SEVERITY = {"ok": 0, "unknown": 0, "unusual": 0, "look": 1, "stop": 2}
+VERDICTS = {"ok": "nothing stands out", "look": "look here", "stop": "do not use"}  # by the worst state of all checks
 
 
 @dataclass(frozen=True)
 class Check:
-    """state: "ok", "look" (it stands out) or "unknown" (it was not, or cannot be, measured). sentence: for people."""
+    """state: "ok", "look" (it stands out), "stop" (so much that the result is not to be used), "unusual" (as one
+    ordinary pair of ten or twenty is, so that alone it says little) or "unknown" (it was not, or cannot be, measured).
+    sentence: for people."""
 
     name: str
     state: str
@@ -29,13 +36,14 @@ class Check:
         return MARKS[self.state]
 
 
-def checks(record: Mapping[str, Any], voxel_mm: float | None, two_contrasts: bool = False) -> list[Check]:
-    """Of a `result.json`. voxel_mm: the fixed image's smallest voxel side, None where it is not known.
+def checks(record: Mapping[str, Any], voxel_mm: float | None = None, two_contrasts: bool = False) -> list[Check]:
+    """Of a `result.json`. voxel_mm: the fixed image's smallest voxel side, for older results that do not hold it.
 
     two_contrasts: whether the model can measure the three indicators of trust.
     """
     found = [*_error(record.get("error")), _overlap(record), _folding(record["jacobian"])]
-    found.append(_there_and_back(record, voxel_mm))
+    found.append(_there_and_back(record, record.get("voxel_mm", voxel_mm)))
+    found = [*_content(record), *found, *_counterparts(record.get("counterparts"))]
     if record["model"] is not None:
         found = [_domain(record["model"]), _population(record.get("population")), *found]
         if record["model"].get("better") is not None:
@@ -48,36 +56,110 @@ def checks(record: Mapping[str, Any], voxel_mm: float | None, two_contrasts: boo
             Check("Trust indicators", "unknown", "Not measured yet: Trust in the panel, or `regexplain trust`, does.")
         )
     found += _heat_in_air(record.get("heatmaps", ()))
-    warnings = wording.all_warnings(record)
-    if warnings and all(check.state != "look" for check in found):
+    warnings = unaccounted_warnings(record)
+    if warnings and judge(found)[0] == "ok":
         found.append(Check("Warnings", "look", f"Warnings were given: {len(warnings)}. Read them first."))
     return found
 
 
 def verdict(found: Sequence[Check]) -> str:
-    """What the checks say together: never that the registration is right, which none of them can tell."""
-    standing_out = [check.name.lower() for check in found if check.state == "look"]
+    """What the checks say together, in a sentence: never that the registration is right, which none can tell."""
+    worst, because = judge(found)
     unknown = sum(check.state == "unknown" for check in found)
-    if standing_out:
-        listed = ", ".join(standing_out[:-1]) + " and " * (len(standing_out) > 1) + standing_out[-1]
-        stand = "stand out" if len(standing_out) > 1 else "stands out"
-        return f"Look closely before you rely on it: {len(standing_out)} of {len(found)} checks {stand} ({listed})."
-    rest = f", and {unknown} could not be made" if unknown else ""
-    return f"None of the {len(found)} checks stands out{rest}; look at the outlines and arrows before you rely on it."
+    if worst == "ok":
+        rest = f", and {unknown} could not be made" if unknown else ""
+        said = f"Nothing stands out in {len(found) - unknown} checks{rest}"
+        return f"{said}; look at the outlines and arrows before you rely on it."
+    names = [check.name.lower() for check in because]
+    listed = ", ".join(names[:-1]) + " and " * (len(names) > 1) + names[-1]
+    if worst == "stop":
+        speak = "speak" if len(names) > 1 else "speaks"
+        return f"Do not use this registration: {len(names)} of {len(found)} checks {speak} against it ({listed})."
+    stand = "stand out" if len(names) > 1 else "stands out"
+    return f"Look here before you rely on it: {len(names)} of {len(found)} checks {stand} ({listed})."
+
+
+def unaccounted_warnings(record: Mapping[str, Any]) -> list[str]:
+    """Those that no check stands for: what was left out does no harm to what was kept, and the last warnings of trust
+    are those of unusual indicators."""
+    trust = record.get("trust") or {"indicators": [], "warnings": []}
+    unusual = sum(row["state"] == "unusual" for row in trust["indicators"])
+    accounted = {*record.get("fallbacks", ()), *trust["warnings"][len(trust["warnings"]) - unusual :]}
+    return [warning for warning in wording.all_warnings(record) if warning not in accounted]
+
+
+def judge(found: Sequence[Check]) -> tuple[str, list[Check]]:
+    """The worst state, "ok", "look" or "stop", and the checks that have it."""
+    worst = max((check.state for check in found), key=SEVERITY.__getitem__, default="ok")
+    worst = "ok" if SEVERITY[worst] == 0 else worst
+    return worst, [check for check in found if check.state == worst]
+
+
+def verdict_record(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The verdict's part of result.json, of the rest of it."""
+    worst, because = judge(checks(record))
+    return {"name": VERDICTS[worst], "because": [check.name for check in because if worst != "ok"]}
 
 
 def _error(error: Mapping[str, Any] | None) -> list[Check]:
-    """A row where the error was estimated."""
+    """Rows where the error was estimated."""
     if not error:
         return []
+    return [_expected(error), *_missing(error["not_told"]["missing"])]
+
+
+def _expected(error: Mapping[str, Any]) -> Check:
     name, mean = "Expected error", wording.millimetres(error["expected_mm"]["mean"])
     if not error["place"]:
-        return [Check(name, "unknown", "There is nothing in these images that it could be told by.")]
+        return Check(name, "unknown", "There is nothing in these images that it could be told by.")
     share, bound = wording.percent(error["share_above_3mm"]), wording.millimetres(error["bound90_mm"]["mean"])
-    words = f"{mean} on average, nine of ten below {bound}; above 3 mm in {share} of what can be told."
-    if error["share_above_3mm"] > LARGE_ERROR_SHARE:
-        return [Check(name, "look", f"{words[:-1]}, most in {error['place']}.")]
-    return [Check(name, "ok", words)]
+    words = f"{mean} on average, nine of ten below {bound}; above 3 mm in {share} of what can be told"
+    state = graded(error["share_above_3mm"], LARGE_ERROR_SHARE, HUGE_ERROR_SHARE)
+    return Check(name, state, f"{words}." if state == "ok" else f"{words}, most in {error['place']}.")
+
+
+def _missing(share: float) -> list[Check]:
+    """A row where tissue is missing."""
+    state = graded(share, MISSING_SHARE, MUCH_MISSING_SHARE)
+    if state == "ok":
+        return []
+    words = "of the fixed image's tissue has nothing but air where it lies in the moving image"
+    return [Check("Missing tissue", state, f"{wording.percent(share)} {words}.")]
+
+
+def graded(value: float, look: float, stop: float) -> str:
+    """The state of a figure of which more is worse."""
+    return "stop" if value > stop else "look" if value > look else "ok"
+
+
+def _counterparts(found: Mapping[str, Any] | None) -> list[Check]:
+    """A row where a network knew the anatomy of the fixed image."""
+    if not found:
+        return []
+    name, ml = "Counterparts", found["largest_ml"]
+    if ml <= UNLIKE_ML:
+        return [Check(name, "ok", "Nowhere does tissue look as its kind does nowhere else in the moving image.")]
+    kind = "brighter" if found["deviation_sd"] > 0 else "darker"
+    place = f", most in the {found['place']}," if found["place"] else ""
+    words = (
+        f"{ml:.0f} ml of tissue{place} are {kind} in the moving image than such tissue elsewhere: something may be "
+        "there in one image alone, or they do not lie on each other there."
+    )
+    return [Check(name, "look", words)]
+
+
+def _content(record: Mapping[str, Any]) -> list[Check]:
+    """A row where a network said what the two images show."""
+    content, model = record.get("content"), record["model"]
+    if not content:
+        return []
+    strange = [role for role in ("fixed", "moving") if content[role]]
+    if not strange:
+        return [Check("Content", "ok", f"Both images show what {content['model']} was made for.")]
+    reasons = " and ".join(f"the {role} image {content[role]}" for role in strange)
+    words = f"As {content['model']} sees it, {reasons}."
+    answered = model is not None and model["name"] == content["model"]  # as it was asked for by its name
+    return [Check("Content", "look" if answered else "unknown", words)]  # another model may well be made for it
 
 
 def _overlap(record: Mapping[str, Any]) -> Check:
@@ -98,9 +180,10 @@ def _overlap(record: Mapping[str, Any]) -> Check:
 
 
 def _folding(jacobian: Mapping[str, float]) -> Check:
-    if jacobian["share_folded"]:
-        share = wording.percent(jacobian["share_folded"])
-        return Check("Folding", "look", f"{share} of the image is turned inside out, as no tissue can be.")
+    share = jacobian["share_folded"]
+    if share:
+        words = f"{wording.percent(share)} of the image is turned inside out, as no tissue can be."
+        return Check("Folding", graded(share, 0, MUCH_FOLDED_SHARE), words)
     return Check("Folding", "ok", "Nowhere is tissue turned inside out.")
 
 
@@ -117,14 +200,14 @@ def _there_and_back(record: Mapping[str, Any], voxel_mm: float | None) -> Check:
 def _domain(model: Mapping[str, Any]) -> Check:
     if model["inside_domain"]:
         return Check("Model", "ok", f"{model['name']} was made for images of this size and voxel size.")
-    return Check("Model", "look", f"{model['name']} was not made for these images.")
+    return Check("Model", "stop", f"{model['name']} was not made for these images.")
 
 
 def _deformation(better: bool) -> Check:
     """better: the images are no less alike after it than after the alignment alone; absent from older results."""
     if better:
         return Check("Deformation", "ok", "The images are at least as alike as after the alignment alone.")
-    return Check("Deformation", "look", "It is worse than the alignment alone: the images are less alike after it.")
+    return Check("Deformation", "stop", "It is worse than the alignment alone: the images are less alike after it.")
 
 
 def _population(scores: Mapping[str, Any] | None) -> Check:
@@ -150,6 +233,6 @@ def _heat_in_air(heatmaps: Sequence[Mapping[str, Any]]) -> list[Check]:
 
 def _indicator(found: Mapping[str, Any]) -> Check:
     row = wording.indicator_row(found)
-    state = {"ok": "ok", "unusual": "look"}.get(found["state"], "unknown")
+    state = found["state"] if found["state"] in ("ok", "unusual") else "unknown"
     usual = f" (usual: {row['usual']})" if row["usual"] else ""
     return Check(row["name"], state, f"{row['figure']}{usual}: {row['verdict']}.")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ..errors import BadInputError, disk_errors
+from ..report.verdict import verdict_record
 
 SCHEMA_VERSION = 1
 RECORD = "result.json"
@@ -136,4 +137,5 @@ def replace(source: Path, target: Path) -> None:
 
 
 def _write_record(folder: Path, record: dict[str, Any]) -> None:
+    record["verdict"] = verdict_record(record)
     (folder / RECORD).write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -106,6 +106,7 @@ def measure_registration(
     millimetres = displacement_lengths(result.transform.displacement, fixed)
     determinant = registration_jacobian_determinant(result.transform, fixed)
     numbers: dict[str, Any] = {
+        "voxel_mm": min(fixed.spacing),
         "displacement_mm": summarise(millimetres),
         "jacobian": jacobian_summary(determinant),
         "inverse_consistency_mm": inverse_consistency(result.transform, result.inverse_transform, fixed, moving),

@@ -10,6 +10,11 @@ AIR_HU = -1100.0, -900.0
 AIR_SHARE = 0.02
 SAMPLED_VOXELS = 200_000  # voxels
 
+# What a network may say of an image, phrases of result.json:
+NOT_SEEN = "shows nothing that the model could see"
+ANOTHER_KIND = "does not show what the model was made for"
+ANOTHER_CONTRAST = "has another contrast than the model was made for"
+
 
 def reason_not_scan(image: sitk.Image) -> str | None:
     """The reason why it cannot be a scan of any kind, as a phrase; None where there is none."""

@@ -1,4 +1,4 @@
-"""What the report says of whether a result can be relied on: what stands out is never passed over."""
+"""What is said of whether a result can be relied on: nothing is passed over, and the worst is the verdict."""
 
 import pytest
 import SimpleITK as sitk
@@ -9,8 +9,9 @@ from regexplain.cards import registry
 from regexplain.cli import main
 from regexplain.report import render_report
 from regexplain.report.images import image_rows
-from regexplain.report.verdict import checks, verdict
+from regexplain.report.verdict import checks, verdict, verdict_record
 from regexplain.results import ResultFolder
+from regexplain.volumes.content import ANOTHER_KIND
 from synthetic_result import write_synthetic_result
 
 VOXEL_MM = 1.0
@@ -38,13 +39,12 @@ def states(record, voxel_mm=VOXEL_MM, **more) -> dict[str, str]:
 
 def test_nothing_stands_out_where_all_is_well(record):
     assert set(states(record).values()) == {"ok"}
-    assert verdict(checks(record, VOXEL_MM)).startswith("None of the 5 checks stands out;")
+    assert verdict(checks(record, VOXEL_MM)).startswith("Nothing stands out in 5 checks;")
 
 
 @pytest.mark.parametrize(
     ("part", "value", "name"),
     [
-        ("model", {"name": "made-up", "inside_domain": False}, "Model"),
         ("population", {"fixed": SCORE | {"atypical": False}, "moving": SCORE | {"atypical": True}}, "Training images"),
         ("dice", {"before": 0.3, "aligned": 0.7, "after": 0.6}, "Overlap"),
         ("dice", {"before": 0.9, "aligned": 0.5, "after": 0.7}, "Overlap"),
@@ -57,14 +57,65 @@ def test_what_is_wrong_stands_out_by_its_name_and_alone(record, part, value, nam
     record[part] = value
     assert [other for other, state in states(record).items() if state != "ok"] == [name]
     said = verdict(checks(record, VOXEL_MM))
-    assert said == f"Look closely before you rely on it: 1 of 5 checks stands out ({name.lower()})."
+    assert said == f"Look here before you rely on it: 1 of 5 checks stands out ({name.lower()})."
+    assert verdict_record(record | {"voxel_mm": VOXEL_MM}) == {"name": "look here", "because": [name]}
+
+
+ERROR = {"expected_mm": {"mean": 1.0}, "bound90_mm": {"mean": 2.0}, "share_above_3mm": 0.02, "place": "the left part"}
+ERROR |= {"not_told": {"flat": 0.0, "missing": 0.0, "outside": 0.0}, "warnings": []}
+CONTENT = {"model": "made-up", "fixed": None, "moving": ANOTHER_KIND}
+PLACE = {"largest_ml": 14.0, "deviation_sd": -3.0, "centre_mm": [1.0, 2.0, 3.0], "place": "left thalamus"}
+
+
+@pytest.mark.parametrize(
+    ("part", "value", "name", "verdict_name"),
+    [
+        ("error", ERROR | {"share_above_3mm": 0.1}, "Expected error", "look here"),
+        ("error", ERROR | {"share_above_3mm": 0.6}, "Expected error", "do not use"),
+        ("error", ERROR | {"not_told": ERROR["not_told"] | {"missing": 0.02}}, "Missing tissue", "look here"),
+        ("error", ERROR | {"not_told": ERROR["not_told"] | {"missing": 0.3}}, "Missing tissue", "do not use"),
+        ("counterparts", PLACE, "Counterparts", "look here"),
+        ("content", CONTENT, "Content", "look here"),
+        ("model", {"name": "made-up", "inside_domain": False}, "Model", "do not use"),
+        ("model", {"name": "made-up", "inside_domain": True, "better": False}, "Deformation", "do not use"),
+        ("jacobian", {"min": -2.0, "share_folded": 0.1}, "Folding", "do not use"),
+    ],
+)
+def test_the_verdict_is_the_worst_that_a_check_says(record, part, value, name, verdict_name):
+    record |= {"voxel_mm": VOXEL_MM, part: value}
+    assert verdict_record(record) == {"name": verdict_name, "because": [name]}
+    said = verdict(checks(record))
+    assert said.lower().startswith(verdict_name) and f"({name.lower()})" in said
+    record["dice"] = {"before": 0.3, "aligned": 0.7, "after": 0.6}
+    assert verdict_record(record)["name"] == verdict_name
+    assert ("Overlap" in verdict_record(record)["because"]) == (verdict_name == "look here")
+
+
+def test_what_is_as_it_should_be_does_not_stand_out(record):
+    record["content"] = CONTENT | {"model": "a special one"}  # that did not answer
+    assert states(record)["Content"] == "unknown"
+    quiet = {"error": ERROR, "content": CONTENT | {"moving": None}, "counterparts": PLACE | {"largest_ml": 0.2}}
+    assert verdict_record(record | quiet | {"voxel_mm": VOXEL_MM}) == {"name": "nothing stands out", "because": []}
+
+
+def test_a_result_holds_its_verdict_and_an_older_one_is_judged_anew(tmp_path):
+    folder = ResultFolder.open(write_synthetic_result(tmp_path / "result").folder)
+    folder.record["jacobian"]["share_folded"] = 0.2
+    folder.record.pop("verdict", None)
+    with folder.staging():
+        pass
+    assert ResultFolder.open(folder.path).record["verdict"]["because"] == ["Folding"]
+    del folder.record["verdict"]
+    assert "Do not use this registration" in render_report(folder)
 
 
 def test_a_warning_that_no_check_knows_of_is_not_passed_over(record):
     record["warnings"] = ["The transform mirrors the image, so left and right change places; check that this is meant."]
     assert states(record)["Warnings"] == "look"
-    assert verdict(checks(record, VOXEL_MM)).startswith("Look closely")
-    record["jacobian"]["share_folded"] = 0.1
+    assert verdict(checks(record, VOXEL_MM)).startswith("Look here")
+    record["fallbacks"] = record["warnings"]  # what was left out does no harm
+    assert "Warnings" not in states(record)
+    record["fallbacks"], record["jacobian"]["share_folded"] = [], 0.1
     assert "Warnings" not in states(record)
     record["jacobian"]["share_folded"], record["warnings"] = 0.0, []
     record["trust"] = {"indicators": [], "warnings": ["The network is not sure of the fixed image's contrast."]}
@@ -128,8 +179,12 @@ def test_two_contrasts_ask_for_the_trust_indicators_and_then_heed_them(record):
         ],
     }
     found = states(record, two_contrasts=True)
-    assert (found["Symmetry"], found["Homogeneity"], found["Complementarity"]) == ("look", "ok", "unknown")
-    assert "Trust indicators" not in found
+    assert (found["Symmetry"], found["Homogeneity"], found["Complementarity"]) == ("unusual", "ok", "unknown")
+    assert "Trust indicators" not in found and "Warnings" not in found
+    record["trust"]["warnings"] = ["Forward and backward maps disagree in the left hippocampus."]
+    assert "Warnings" not in states(record)
+    record["trust"]["warnings"].insert(0, "The network is not sure of the fixed image's contrast.")
+    assert states(record)["Warnings"] == "look"
 
 
 def test_the_verdict_stands_in_the_report_above_every_table(tmp_path):
@@ -137,7 +192,7 @@ def test_the_verdict_stands_in_the_report_above_every_table(tmp_path):
     result.record["jacobian"]["share_folded"] = 0.03
     html = render_report(result)
     assert "(folding)" in html
-    assert html.index("Look closely before you rely on it") < html.index("<table")
+    assert html.index("Do not use this registration") < html.index("<table")
 
 
 def test_the_two_studies_have_their_own_sizes_in_millimetres(tmp_path):
@@ -176,6 +231,6 @@ def test_a_model_that_is_not_installed_is_no_reason_to_fail(record, tmp_path, mo
 def test_a_deformation_that_is_worse_than_the_alignment_alone_stands_out(record):
     record["model"]["better"] = False
     found = {check.name: check for check in checks(record, 1.0)}["Deformation"]
-    assert found.state == "look" and "worse than the alignment alone" in found.sentence
+    assert found.state == "stop" and "worse than the alignment alone" in found.sentence
     record["model"]["better"] = True
     assert set(states(record).values()) == {"ok"}

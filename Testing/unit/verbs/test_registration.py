@@ -17,6 +17,8 @@ from equivalent_scans import (
 from regexplain import components, register
 from regexplain.cards import registry
 from regexplain.errors import BadInputError
+from regexplain.report.verdict import verdict_record
+from regexplain.volumes.content import ANOTHER_KIND
 from regexplain.volumes.geometry import Grid
 from regexplain.volumes.intensities import background_value
 from regexplain.volumes.segmentations import labels_of
@@ -137,6 +139,10 @@ def test_an_image_that_is_upside_down_is_said_to_be_unlike_the_training_images()
         "The moving image is unlike the images that the model hippocampus was trained on: it shows "
     )
     assert "neither turned nor mirrored" in warning
+    content = {"model": "hippocampus", "fixed": None, "moving": ANOTHER_KIND}
+    assert record["content"] == content
+    assert f"hippocampus was not made for these images: the moving image {ANOTHER_KIND}." in record["warnings"][0]
+    assert "Content" in verdict_record(record)["because"]
 
 
 def test_without_a_fitting_model_it_is_affine_and_says_so():

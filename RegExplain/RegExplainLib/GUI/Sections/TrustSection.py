@@ -90,6 +90,6 @@ class TrustSection:
 def columns():
     """(title, tooltip, format)."""
     return [
-        (_("Check"), _("✓ as it should be, ! look closely, ? not known."), None),
+        (_("Check"), _("✓ as it should be, ~ unusual, ! look closely, ✗ do not use, ? not known."), None),
         (_("Finding"), _("The figure, and what is usual."), None),
     ]

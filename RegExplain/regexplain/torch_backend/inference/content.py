@@ -11,13 +11,11 @@ from torch import Tensor
 
 from ...errors import BadInputError
 from ...latent.population import Population
+from ...volumes.content import ANOTHER_CONTRAST, ANOTHER_KIND, NOT_SEEN
 from ..spatial.warp import identity_grid, resize
 from .alignment import landmark_grid
 from .model import EncodedImage, Model
 
-NOT_SEEN = "shows nothing that the model could see"
-ANOTHER_KIND = "does not show what the model was made for"
-ANOTHER_CONTRAST = "has another contrast than the model was made for"
 STRUCTURES = "white_matter", "cortex", "ventricles"
 SURE = 0.8  # of a structure in the read-out
 FEW_VOXELS = 20

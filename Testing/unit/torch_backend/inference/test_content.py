@@ -5,8 +5,9 @@ import pytest
 import SimpleITK as sitk
 
 from regexplain.cards import registry
-from regexplain.torch_backend.inference.content import ANOTHER_CONTRAST, ANOTHER_KIND, misfit, unlike
+from regexplain.torch_backend.inference.content import misfit, unlike
 from regexplain.torch_backend.inference.model import Model
+from regexplain.volumes.content import ANOTHER_CONTRAST, ANOTHER_KIND
 
 
 @pytest.fixture(scope="module")

@@ -339,6 +339,7 @@ def test_it_all_works_from_the_command_line_and_twice_the_same(fire_model, tmp_p
         done = CliRunner().invoke(main, ["trust", str(tmp_path / "r"), "--model", str(fire_model), "--threads", "1"])
         assert done.exit_code == 0, done.output
         records.append(ResultFolder.open(tmp_path / "r").record)
+        assert records[-1]["verdict"]["name"] in done.output.lower()
     assert records[0]["trust"] == records[1]["trust"]
     jsonschema.validate(records[0], SCHEMA)
     found = records[0]["trust"]
