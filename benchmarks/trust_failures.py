@@ -1,14 +1,15 @@
 """Does the verdict notice registrations that were spoilt on purpose, and does it leave ordinary ones alone?
 
-    python benchmarks/trust_failures.py ../shared/data [--pairs 30] [--only ordinary mirrored] [--table]
+    python benchmarks/trust_failures.py ../shared/data [--pairs 30] [--only ordinary mirrored]
 
 Heads that brain-t1-flair was not trained on, each twice in two contrasts or in one, and the same pairs spoilt, one way
 at a time (spoilt_pairs.py). Each is registered as a user would, `regexplain register` with its error map, and its
 result.json kept: build/trust/cases has a file a case, and those that are there are not made again. The verdict is a
 function of result.json alone, so the table is remade from these files. Odd seeds, of some heads, are those that the
-limits of the verdict were chosen on; even seeds, of other heads, are those that are reported.
+limits of the verdict were chosen on; even seeds, of other heads, are those that are reported. `--pairs 0 --chosen-on 0`
+makes the tables of what is there.
 
-Writes to build/trust: cases/*.json, verdicts.csv (a row a case), trust.md (the table).
+Writes to build/trust: cases/*.json, verdicts.csv (a row a case), trust.md (the tables).
 """
 
 from __future__ import annotations
@@ -20,13 +21,16 @@ from typing import Any
 from unittest.mock import patch
 
 import SimpleITK as sitk
+from scipy.stats import binomtest
 from tqdm import tqdm
 
 from known_warp import tissue
-from measuring import use_one_thread
+from measuring import table, use_one_thread
 from regexplain import RegistrationResult, register
 from regexplain.explanation import expected_error, trust
 from regexplain.registration import deformation
+from regexplain.report.verdict import VERDICTS, checks, judge
+from regexplain.results.tables import write_csv
 from regexplain.torch_backend.inference.prediction import Prediction
 from regexplain.transforms.inversion import invert_displacement
 from regexplain.transforms.itk import to_displacement_field
@@ -34,6 +38,7 @@ from regexplain.volumes.geometry import Grid
 from spoilt_pairs import FAILURES, Case, Heads, random_warp
 
 ORDINARY = "ordinary"
+CHECKS = ("Expected error", "Missing tissue", "Counterparts", "Content", "Deformation", "Folding", "Warnings")
 CHOSEN_ON = ("head_13", "patient07", "head_15_brain")
 REPORTED = ("head_14", "patient19", "head_16_brain", "patient12_visit1")
 OTHER = {  # whose image a wrong patient's is
@@ -58,6 +63,7 @@ def main() -> None:
     arguments = parser.parse_args()
     use_one_thread()
     make_cases(arguments)
+    report(arguments.output)
 
 
 def make_cases(arguments: argparse.Namespace) -> None:
@@ -108,6 +114,49 @@ def wrong_prediction(case: Case) -> Prediction:
     field = sitk.Cast(to_displacement_field(warp, Grid.of(case.fixed).subsampled(2)), sitk.sitkVectorFloat64)
     inverse = sitk.Cast(invert_displacement(field), sitk.sitkVectorFloat64)
     return Prediction(field, inverse, {}, None)
+
+
+# Reporting -----------------------------------------------------------------------------------------------------------
+
+
+def report(folder: Path) -> None:
+    rows = [judged(json.loads(file.read_text(encoding="utf-8"))) for file in sorted(folder.glob("cases/*.json"))]
+    write_csv(folder / "verdicts.csv", rows)
+    parts = {"Reported": [r for r in rows if r["seed"] % 2 == 0], "Chosen on": [r for r in rows if r["seed"] % 2]}
+    text = "\n\n".join(f"{name}:\n\n{verdicts(part)}" for name, part in parts.items() if part)
+    (folder / "trust.md").write_text(text + "\n", encoding="utf-8")
+    print(text)
+
+
+def judged(case: dict[str, Any]) -> dict[str, Any]:
+    record = case["record"]
+    found = checks(record)
+    names = {key: case[key] for key in ("kind", "subject", "seed")} | {"contrasts": " ".join(case["contrasts"])}
+    loud = {check.name: check.state for check in found if check.state in ("look", "stop")}
+    figures = {
+        "expected_mm": record["error"]["expected_mm"]["mean"],
+        "share_above_3mm": record["error"]["share_above_3mm"],
+        "missing": record["error"]["not_told"]["missing"],
+        "unlike_ml": (record.get("counterparts") or {"largest_ml": None})["largest_ml"],
+        "model": (record["model"] or {"name": "none"})["name"],
+    }
+    return names | {"verdict": VERDICTS[judge(found)[0]]} | figures | {name: loud.get(name, "") for name in CHECKS}
+
+
+def verdicts(rows: list[dict[str, Any]]) -> str:
+    """A row a kind: how many stand out (look here, or do not use), with a 95 % interval after Wilson, and by what."""
+    cells = []
+    for kind in (ORDINARY, *FAILURES):
+        own = [row for row in rows if row["kind"] == kind]
+        if not own:
+            continue
+        stand_out = sum(row["verdict"] != VERDICTS["ok"] for row in own)
+        low, high = binomtest(stand_out, len(own)).proportion_ci(method="wilson")
+        stopped = sum(row["verdict"] == VERDICTS["stop"] for row in own)
+        by = [f"{sum(bool(row[name]) for row in own)}" for name in CHECKS]
+        interval = f"{100 * low:.0f} – {100 * high:.0f} %"
+        cells.append([kind, str(len(own)), f"{100 * stand_out / len(own):.0f} %", interval, str(stopped), *by])
+    return table(["pairs", "number", "stand out", "95 % interval", "do not use", *map(str.lower, CHECKS)], cells)
 
 
 if __name__ == "__main__":
