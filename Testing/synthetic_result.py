@@ -9,8 +9,10 @@ From a shell:  python Testing/synthetic_result.py FOLDER [--grid oblique]
 """
 
 import json
+import shutil
+import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -78,8 +80,28 @@ def write_synthetic_result(
     displacement: "bump" (Gaussian, `amplitude_mm` towards left and posterior at its centre), "constant" or "zero".
     kind: "deformable" or "affine" (no displacement, no model, no heatmaps, no components).
     """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    options = grid, displacement, amplitude_mm, segmentations, heatmaps, components, kind
+    if options not in _written:
+        _written[options] = _write(Path(_scratch.name) / str(len(_written)), *options)
+    shutil.copytree(_written[options].folder, folder, dirs_exist_ok=True)
+    return replace(_written[options], folder=Path(folder))
+
+
+_scratch = tempfile.TemporaryDirectory()
+_written: dict[tuple, SyntheticTruth] = {}  # by their options: each is computed once a process, then copied
+
+
+def _write(
+    folder: Path,
+    grid: str,
+    displacement: str,
+    amplitude_mm: float,
+    segmentations: bool,
+    heatmaps: bool,
+    components: int,
+    kind: str,
+) -> SyntheticTruth:
+    folder.mkdir()
     if kind == "affine":
         displacement, heatmaps, components = "zero", False, 0
     fixed_grid, moving_grid, alignment = _grids(grid)

@@ -31,6 +31,7 @@ def test_what_is_known_by_the_clock_alone_has_no_processor_time():
     assert {tuple(cells(line)[1:]) for line in waits.markdown(8).splitlines()[2:]} == {("1.0 s", "1.0 s", "")}
 
 
+@pytest.mark.slow
 def test_processor_time_is_that_of_ended_children_too():
     began = Moment.now()
     subprocess.run([sys.executable, "-c", "import time\nwhile time.process_time() < 0.5: pass"], check=True)

@@ -1,6 +1,7 @@
 """Model files in 8 bits: half the size, and no number further off than is said."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
@@ -21,6 +22,7 @@ def stored_and_read(folder, tensors):
     return load_dequantized(path)
 
 
+@pytest.mark.slow
 @given(KERNELS)
 def test_no_entry_is_off_by_more_than_half_a_step_of_its_row(tmp_path_factory, kernel):
     found = stored_and_read(tmp_path_factory.mktemp("stored"), {"kernel": kernel})["kernel"]

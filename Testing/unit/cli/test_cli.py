@@ -80,6 +80,7 @@ def test_models_lists_what_is_installed_and_one_card_whole():
         assert card[key]
 
 
+@pytest.mark.slow
 def test_an_error_goes_to_the_program_and_to_the_log():
     done = run("explain", "nowhere", "--progress", "json")
     event = json.loads(done.stdout.splitlines()[-1])
@@ -88,6 +89,7 @@ def test_an_error_goes_to_the_program_and_to_the_log():
     assert done.stderr == f"Error: {event['message']}\n"
 
 
+@pytest.mark.slow
 def test_verbose_shows_where_it_went_wrong():
     assert "Traceback" in run("explain", "nowhere", "--verbose").stderr
 

@@ -55,6 +55,7 @@ def pair_landmarks() -> dict[str, np.ndarray]:
     return {role: Grid.of(image).centre + offsets for role, image in images.items()}
 
 
+@pytest.mark.slow
 def test_used_landmarks_are_reported_as_left_out(tmp_path):
     points = pair_landmarks()
     lists = [f"--{role}-landmarks={write_markups(tmp_path / f'{role}.mrk.json', points[role])}" for role in points]
@@ -70,6 +71,7 @@ def test_used_landmarks_are_reported_as_left_out(tmp_path):
     assert "<th>Left out</th>" in page and "each where it was not used in refining" in page
 
 
+@pytest.mark.slow
 def test_landmarks_that_are_used_change_the_answer_there():
     points = pair_landmarks()
     points["moving"] = points["moving"] + (3.0, 0, 0)
@@ -93,6 +95,7 @@ def test_landmarks_cannot_be_used_without_refining_or_without_any(tmp_path):
     assert "There are no landmarks to use" in done.output and not (tmp_path / "r").exists()
 
 
+@pytest.mark.slow
 def test_an_affine_result_says_that_the_landmarks_were_not_used():
     points = pair_landmarks()
     landmarks = LandmarkPairs(("a", "b", "c"), points["fixed"], points["moving"])

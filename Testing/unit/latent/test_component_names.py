@@ -101,6 +101,7 @@ def test_a_basis_that_is_not_there_is_refused_in_one_sentence(basis, reason):
         motions(basis=basis)
 
 
+@pytest.mark.slow
 def test_the_folder_keeps_names_words_motion_and_basis(tmp_path):
     truth = write_synthetic_result(tmp_path / "r", components=0)
     ResultFolder.open(truth.folder).add(ComponentMotions(motions()))
@@ -114,6 +115,7 @@ def test_the_folder_keeps_names_words_motion_and_basis(tmp_path):
     assert item["name"] in report and item["words"] in report
 
 
+@pytest.mark.slow
 def test_a_result_from_before_names_still_counts_and_still_has_its_report(tmp_path):
     folder = ResultFolder.open(write_synthetic_result(tmp_path / "r").folder)
     assert "name" not in folder.record["components"]["items"][0]
@@ -121,6 +123,7 @@ def test_a_result_from_before_names_still_counts_and_still_has_its_report(tmp_pa
     assert "What it does" not in render_report(folder)
 
 
+@pytest.mark.slow
 def test_every_component_of_the_shipped_model_has_a_name_and_minus_one_does_the_opposite(sample_result):
     """Of translations, rotations and stretches: what +1 SD does, −1 SD undoes."""
     from regexplain.motions.anatomy import Anatomy

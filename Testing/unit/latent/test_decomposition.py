@@ -84,6 +84,7 @@ def test_block_by_block_gives_scikit_learns_components(memory_bytes):
     assert np.allclose(in_blocks.explained_variance, at_once.explained_variance)
 
 
+@pytest.mark.slow
 def test_no_more_than_the_stated_memory_is_in_use():
     encodings = Lazy(64, 20_000)
     one = 20_000 * 8  # bytes

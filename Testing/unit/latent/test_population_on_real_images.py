@@ -105,10 +105,12 @@ def test_a_changed_case_is_called_atypical(score, held_out, kind):
     assert alarms([score(changed(image, CHANGES[kind])) for image in held_out[::2]], kind) >= 0.8
 
 
+@pytest.mark.slow
 def test_other_places_of_a_brain_are_called_atypical(score, shared_data):
     assert alarms([score(image) for image in elsewhere(shared_data)], "other places") >= 0.8
 
 
+@pytest.mark.slow
 def test_the_warning_says_which_image_and_what_to_check(held_out, shared_data):
     fixed, moving = held_out[0], elsewhere(shared_data)[0]
     record = regexplain.register(fixed, moving, "hippocampus", threads=1).record

@@ -58,6 +58,7 @@ def is_explained(message: str, quotes: list[str]) -> bool:
     return any(re.search(".*".join(pieces), message) for pieces in parts)
 
 
+@pytest.mark.slow
 def test_every_message_is_in_the_faq():
     quotes = re.findall("“([^”]+)”", page("faq.md"))
     found = messages(MODULE)

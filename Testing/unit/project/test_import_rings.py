@@ -131,6 +131,7 @@ def violations(sources: Path) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 def test_every_import_of_the_project_points_inwards():
     assert len(list(SOURCES.rglob("*.py"))) > 30
     assert violations(SOURCES) == []
@@ -227,6 +228,7 @@ def test_importing_regexplain_loads_nothing_heavy():
     assert not loaded & {*HEAVY, "click", "tqdm"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [["--help"], ["register", "--help"], ["models"]])
 def test_help_and_the_list_of_models_load_nothing_heavy(arguments):
     code = f"import sys; sys.argv = {['regexplain', *arguments]}\nfrom regexplain.cli import main\n"
@@ -235,6 +237,7 @@ def test_help_and_the_list_of_models_load_nothing_heavy(arguments):
     assert not loaded & set(HEAVY)
 
 
+@pytest.mark.slow
 def test_the_plain_half_loads_where_torch_and_the_other_optional_packages_are_missing():
     modules = [".".join(module_of(path.relative_to(SOURCES))) for path in SOURCES.glob("regexplain/**/*.py")]
     plain = sorted(name for name in modules if ring_of(tuple(name.split("."))) in ("front", "plain"))

@@ -187,6 +187,7 @@ def test_two_contrasts_ask_for_the_trust_indicators_and_then_heed_them(record):
     assert states(record)["Warnings"] == "look"
 
 
+@pytest.mark.slow
 def test_the_verdict_stands_in_the_report_above_every_table(tmp_path):
     result = ResultFolder.open(write_synthetic_result(tmp_path / "result").folder)
     result.record["jacobian"]["share_folded"] = 0.03
@@ -195,6 +196,7 @@ def test_the_verdict_stands_in_the_report_above_every_table(tmp_path):
     assert html.index("Do not use this registration") < html.index("<table")
 
 
+@pytest.mark.slow
 def test_the_two_studies_have_their_own_sizes_in_millimetres(tmp_path):
     truth = write_synthetic_result(tmp_path / "result", grid="oblique")
     for row, image in zip(image_rows(ResultFolder.open(truth.folder)), (truth.fixed, truth.moving), strict=True):
@@ -222,6 +224,7 @@ def test_no_name_of_a_patient_reaches_the_report(tmp_path):
     assert "Doe" not in written and "Jane" not in written
 
 
+@pytest.mark.slow
 def test_a_model_that_is_not_installed_is_no_reason_to_fail(record, tmp_path, monkeypatch):
     monkeypatch.setattr(registry, "FOLDER", tmp_path)
     html = render_report(ResultFolder.open(write_synthetic_result(tmp_path / "result").folder))

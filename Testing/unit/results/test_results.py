@@ -37,6 +37,7 @@ def loaded(tmp_path) -> RegistrationResult:
     return RegistrationResult.load(tmp_path / "made")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["deformable", "affine"])
 def test_the_tests_own_results_obey_the_schema(tmp_path, kind):
     write_synthetic_result(tmp_path / "r", kind=kind)
@@ -225,6 +226,7 @@ def test_explanations_join_the_folder_and_the_record(tmp_path, sample_result):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["r"]
 
 
+@pytest.mark.slow
 def test_a_component_moves_more_the_stronger_it_is_and_not_at_all_at_zero(sample_result):
     motion = components(sample_result, 1, (0.0, 0.5, 1.0, 2.0, -1.0), threads=1)[0]
     size = {s: np.linalg.norm(sitk.GetArrayViewFromImage(d), axis=-1).mean() for s, d in motion.displacements.items()}

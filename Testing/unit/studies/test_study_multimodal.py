@@ -155,6 +155,7 @@ def test_a_real_pair_is_moved_by_4_mm_and_the_motion_undone_leaves_no_error(pair
     assert torch.equal(pair.identical().moving, pair.fixed) and pair.identical().error_mm(found * 0) == 0
 
 
+@pytest.mark.slow
 def test_a_made_pair_has_the_modalities_that_are_asked_for_and_its_own_truth(model):
     codes = head_codes()
     small = replace_card(model, [32, 48, 32])

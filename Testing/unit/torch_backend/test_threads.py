@@ -7,6 +7,7 @@ import sys
 import pytest
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="only GNU's OpenMP tells how its threads wait")
 def test_a_networks_threads_sleep_while_they_wait():
     """Spinning, they took two to three times the processor time wherever anything else ran, Slicer for one."""

@@ -51,10 +51,9 @@ def test_storage_order_and_oblique_headers_change_no_affine_answer():
     moving, _ = moved(fixed, rotation(degrees=8), np.array([6.0, 4.0, -5.0]))
     points = points_in(fixed)
     expected = transform_points(register_affine(fixed, moving).transform, points)
-    stored = register_affine(reoriented(fixed), reoriented(moving, (2, 0, 1), (True, False, True))).transform
-    assert np.abs(transform_points(stored, points) - expected).max() < 0.1
     a, b = rotation(degrees=20), rotation((1, 0, 1), -15)
-    oblique = register_affine(with_moved_header(fixed, a), with_moved_header(moving, b)).transform
+    stored = reoriented(fixed), reoriented(moving, (2, 0, 1), (True, False, True))
+    oblique = register_affine(with_moved_header(stored[0], a), with_moved_header(stored[1], b)).transform
     assert np.abs(transform_points(oblique, points @ a.T) - expected @ b.T).max() < 0.1
 
 

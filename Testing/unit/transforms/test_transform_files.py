@@ -118,6 +118,7 @@ def test_a_file_that_ends_too_early_is_refused_and_never_read_by_halves(tmp_path
     assert capfd.readouterr() == ("", "")  # HDF5 writes its own lines, past Python
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", ["h5", "tfm"])
 def test_half_a_displacement_field_is_called_damaged_with_nothing_else_on_the_terminal(tmp_path, end):
     path = written(KINDS["displacement field"](), tmp_path / f"half.{end}")

@@ -327,6 +327,7 @@ def test_the_way_to_a_field_counts_for_what_it_reaches(truth):
         explained(truth, sitk.CompositeTransform([*back, turn, there, field]))
 
 
+@pytest.mark.slow
 def test_a_b_spline_reaches_as_far_as_its_control_points(truth):
     size = list(truth.fixed.GetSize())
     size[2] //= 2
@@ -415,6 +416,7 @@ def test_a_bad_file_ends_the_command_with_2_and_leaves_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["B-spline", "field", "affine"])
 def test_a_large_pair_gives_the_same_slab_by_slab_but_for_a_coarser_inverse(truth, monkeypatch, kind):
     """A slice at a time, the inverse at every other voxel; a last one, where that ends before the image does."""

@@ -57,12 +57,14 @@ def test_every_map_says_how_much_of_its_heat_lies_in_air(real):
     assert share_outside(np.array([-3.0, 1.0, 4.0]), np.array([False, True, True])) == 0.375
 
 
+@pytest.mark.slow
 def test_the_region_changes_the_map(real):
     first, second = (explain(real, ["decoder"], region=label, threads=1)[0] for label in (1, 2))
     assert (first.region, first.region_label) == ("segment 1", 1)
     assert not np.allclose(*[sitk.GetArrayViewFromImage(h.image) for h in (first, second)])
 
 
+@pytest.mark.slow
 def test_without_a_segmentation_the_tissue_is_asked_about_and_not_the_air(real):
     bare = replace(real, fixed_segmentation=None)
     (without,), (masked,) = (
@@ -73,6 +75,7 @@ def test_without_a_segmentation_the_tissue_is_asked_about_and_not_the_air(real):
     assert np.array_equal(*[sitk.GetArrayViewFromImage(h.image) for h in (without, masked)])
 
 
+@pytest.mark.slow
 def test_a_mask_of_a_segment_gives_the_segments_map(real):
     mask = reoriented(sample_pair.image("fixed_segmentation") == 1)
     by_mask, by_label = (explain(real, ["encoder-fixed"], region=r, threads=1)[0] for r in (mask, 1))

@@ -52,6 +52,7 @@ def visits(shared_data):
     return [read_volume(folder / f"visit{n}_T1.nii.gz") for n in (1, 2)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["affine", "deformable"])
 def test_two_visits_of_a_head_are_registered_however_they_are_stored(visits, kind, tmp_path, monkeypatch):
     """By the model that fits heads, and affinely, with a warning, where no model fits."""
@@ -72,8 +73,7 @@ def test_two_visits_of_a_head_are_registered_however_they_are_stored(visits, kin
 
     points = points_in(fixed)
     answer = transform_points(result.transform.itk(), points)
-    stored = register(reoriented(fixed), reoriented(moving, (2, 0, 1), (True, False, True)))
-    assert np.linalg.norm(transform_points(stored.transform.itk(), points) - answer, axis=1).mean() < 0.2
     a, b = rotation(degrees=18), rotation((1, 0, 0), -12)
-    oblique = register(with_moved_header(fixed, a), with_moved_header(moving, b))
+    stored = reoriented(fixed), reoriented(moving, (2, 0, 1), (True, False, True))
+    oblique = register(with_moved_header(stored[0], a), with_moved_header(stored[1], b))
     assert np.linalg.norm(transform_points(oblique.transform.itk(), points @ a.T) - answer @ b.T, axis=1).mean() < 0.2

@@ -72,6 +72,7 @@ def test_the_inverse_transform_leads_back(result):
     assert error[inside].mean() == pytest.approx(result.record["inverse_consistency_mm"]["mean"], rel=0.2)
 
 
+@pytest.mark.slow
 def test_an_image_registered_to_itself_does_not_move():
     record = register(fixed, fixed, threads=1).record
     assert record["displacement_mm"]["max"] == 0
@@ -220,6 +221,7 @@ def test_none_is_affine_only_and_asks_no_model():
     assert not any("No installed model fits" in text for text in record["warnings"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("model", "kind"), [("auto", "affine"), ("hippocampus", "deformable")])
 def test_an_answer_that_is_worse_than_the_alignment_is_dropped_by_auto_and_said_of_a_named_model(
     model, kind, monkeypatch
@@ -250,6 +252,7 @@ def test_the_models_own_answer_is_kept(result):
     assert result.record["model"]["better"] is True
 
 
+@pytest.mark.slow
 def test_what_lies_outside_the_moving_scan_is_its_background():
     ct = sitk.Cast(moving, sitk.sitkInt16) - 1024
     small = ct[:, :20, :]
@@ -275,6 +278,7 @@ def test_auto_takes_no_model_for_what_it_was_not_made_for(of, words, monkeypatch
     assert f"the moving image {words}" in next(text for text in record["warnings"] if "No installed model" in text)
 
 
+@pytest.mark.slow
 def test_the_chest_pair_is_registered_by_the_general_model():
     folder = sample_pair.FOLDER / "chest"
     images, labels = (
@@ -288,6 +292,7 @@ def test_the_chest_pair_is_registered_by_the_general_model():
     assert record["dice"]["after"] > record["dice"]["aligned"] + 0.02
 
 
+@pytest.mark.slow
 def test_auto_takes_the_general_model_for_what_no_other_was_made_for():
     """A contrast that no model knows, moved by a known smooth motion of 2 mm: it is found, and said which model did."""
     array = sitk.GetArrayFromImage(fixed).astype(float)

@@ -318,6 +318,7 @@ def test_a_series_to_choose_from_what_is_no_dicom_is_refused():
 # The command line --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_chosen_series_and_its_warnings_reach_the_result(tmp_path):
     sample = sample_pair.image("fixed")
     pixels, grid = sitk.GetArrayFromImage(sample), Grid.of(sample)

@@ -137,6 +137,7 @@ def box(extent, centre=(0.0, 0.0, 0.0), degrees=0.0) -> Grid:
     return centred_grid(centre, (1, 1, 1), tuple(map(float, extent)), tuple(direction))
 
 
+@pytest.mark.slow
 @given(st.tuples(*[st.floats(5, 600)] * 3), st.floats(0.01, 3))
 def test_a_canvas_is_filled_by_its_box_with_nearly_cubic_voxels_and_no_more_than_allowed(extent, finest):
     canvas = fit_canvas(box(extent), LARGEST, finest, 16)

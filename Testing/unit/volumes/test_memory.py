@@ -56,6 +56,7 @@ def test_the_sample_pair_fits():
         check_memory_for(work, *(sample_pair.image(role).GetSize() for role in ("fixed", "moving")))
 
 
+@pytest.mark.slow
 def test_a_model_that_needs_too_much_is_not_loaded_to_be_asked_for_and_the_affine_is_done(monkeypatch):
     pair = [sample_pair.image(role) for role in ("fixed", "moving")]
     cost = MEMORY_COSTS["affine"]

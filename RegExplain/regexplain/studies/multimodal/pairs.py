@@ -145,7 +145,7 @@ def real_head(
 def synthetic_heads(model: Model, folder: Path, progress: Progress) -> list[Maker]:
     present = [n for n in HELD_OUT_HEADS if any(folder.glob(f"*{n}.nii.gz"))]
     if not present or any(abs(s - CELL_MM) > 1e-6 for s in model.card.canvas_spacing):
-        progress.warn(f"{LABELS} 13 to 16 for a canvas of 2 mm are not there; made pairs are left out.")
+        progress.warn(f"{LABELS} 13 to 16 for a canvas of 2 mm are not there; synthetic pairs are left out.")
         return []
     return [synthetic_head(model, anatomy) for anatomy in read_anatomies(folder, present)]
 

@@ -1,4 +1,4 @@
-"""The base of all attribution methods. A method is a file in `methods/` and a line in `results/explanations.py`.
+"""The base of all attribution methods. A method is a file in `methods/` and a line in `cards/heatmap_names.py`.
 
 Maps are signed (plain Grad-CAM cuts at 0; negative says "held it back") and raw (no per-map scaling, so that maps of
 two stages or directions can be compared).

@@ -257,6 +257,7 @@ def asked(network, fixed, moving, scalar="magnitude") -> Target:
     return motion_target(network, fixed, moving, scalar, torch.ones(fixed.shape[2:]), SPACING)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_explaining_twice_gives_the_same_map_bit_for_bit_and_swapping_another(latent_network, method):
     fixed, moving = torch.rand(2, 1, 1, 16, 16, 16)
@@ -289,6 +290,7 @@ def test_blackening_a_cube_of_one_of_two_identical_images_can_only_add_motion(la
         assert (m.values <= 0).all() and m.values.any()
 
 
+@pytest.mark.slow
 def test_integrated_gradients_add_up_to_the_scalar_beyond_that_of_black_images(latent_network):
     target = asked(latent_network, *torch.rand(2, 1, 1, 16, 16, 16))
     black = torch.zeros_like(target.fixed)

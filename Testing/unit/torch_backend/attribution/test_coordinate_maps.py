@@ -145,6 +145,7 @@ def test_the_shipped_models_maps_point_at_the_only_change(model):
     assert np.mean(hits) > 0.45, f"{sum(hits)} of {len(hits)}; a blind guess in the segmentation hits about one in five"
 
 
+@pytest.mark.slow
 def test_the_maps_of_the_pair_join_the_folder_beside_the_others(sample_result, tmp_path):
     sample_result.save(tmp_path / "r")
     for arguments in (["--stage", "decoder"], ["--component", "3"]):

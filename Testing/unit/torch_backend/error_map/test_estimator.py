@@ -46,6 +46,7 @@ def bump(grid: Grid, place: np.ndarray) -> np.ndarray:
     return PLANTED_MM * np.exp(-((away / WIDTH_MM) ** 2) / 2)[..., None] * np.array([1.0, 0, 0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("index", [(30, 40, 28), (46, 30, 36)])
 def test_a_planted_error_of_5_mm_is_found_at_its_place_and_size(index):
     fixed = textured()
@@ -59,6 +60,7 @@ def test_a_planted_error_of_5_mm_is_found_at_its_place_and_size(index):
     assert (bound >= values).all() and bound[tuple(index[::-1])] >= PLANTED_MM
 
 
+@pytest.mark.slow
 def test_two_images_that_lie_on_each_other_have_hardly_any_error_and_air_has_none_to_tell():
     fixed = textured()
     found = expected_error(result_of(fixed, fixed, None), threads=1)
@@ -68,6 +70,7 @@ def test_two_images_that_lie_on_each_other_have_hardly_any_error_and_air_has_non
     assert told[0, 0, 0] == 0 and (values[told != STATES["told"]] == 0).all()
 
 
+@pytest.mark.slow
 def test_a_result_is_the_same_every_time_and_for_every_storage_of_the_scan():
     fixed = textured((50, 46, 44))
     one, two = (sitk.GetArrayFromImage(expected_error(result_of(fixed, fixed, None)).expected) for _ in range(2))
@@ -97,6 +100,7 @@ def test_it_is_as_small_as_its_card_says():
     assert not (train & calibrate or train & test or calibrate & test)
 
 
+@pytest.mark.slow
 def test_small_images_that_were_never_measured_get_the_map_on_demand_only_and_with_a_warning():
     fixed = textured((40, 36, 34), 1.0)
     result = result_of(fixed, fixed, None)

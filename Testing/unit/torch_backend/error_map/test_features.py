@@ -96,6 +96,7 @@ def test_the_field_s_maps_are_those_of_a_linear_field():
     assert np.allclose(bending, 0, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_no_linear_change_of_the_moving_image_s_intensities_alters_what_is_seen():
     image = textured(seed=1)
     other = sitk.Cast(image, sitk.sitkFloat32) * 7

@@ -47,6 +47,7 @@ def moved(result, fixed):
     return transform_points(result.transform.itk(), points) - points
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_a_known_translation_arrives_in_mm_on_an_oblique_anisotropic_pair(framework, tmp_path):
     network = framework_networks()[framework]
@@ -144,6 +145,7 @@ def test_cells_of_strided_convolutions_are_laid_on_their_voxels():
     assert found.max() == pytest.approx(1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_any_module_of_a_framework_is_explained_as_by_hand(framework, tmp_path):
     """HiResCAM against torch's own gradient of the framework's own answer."""
@@ -181,6 +183,7 @@ def randomised(network: dict) -> dict[str, torch.Tensor]:
     return foreign.state_dict()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["integrated-gradients", "occlusion"])
 def test_images_are_explained_through_a_network_of_another_framework(method, tmp_path, monkeypatch):
     """Both images' maps lie on their spots, for a network that sees nothing else."""
@@ -195,6 +198,7 @@ def test_images_are_explained_through_a_network_of_another_framework(method, tmp
         assert np.linalg.norm(hottest_point(heat) - there) < (8.0 if method == "occlusion" else 4.0), found.stage
 
 
+@pytest.mark.slow
 def test_refining_goes_on_from_the_answer(tmp_path):
     """No step changes nothing; some make the images more alike, and the inverse is refined with it."""
     imported(write_draft(tmp_path, own_class("ShiftFinder"), {"gain": torch.tensor([0.6])}))

@@ -61,6 +61,7 @@ def test_it_is_explained_on_the_canvas_on_which_it_was_registered(result, model)
         assert np.abs(sitk.GetArrayFromImage(image)).max() > 0
 
 
+@pytest.mark.slow
 def test_it_refines(scans, result, model):
     refined = register(*scans, model=model, refine=2, threads=1)
     assert refined.record["displacement_mm"]["mean"] != pytest.approx(
@@ -110,6 +111,7 @@ def changed_outside(scan: sitk.Image, mask: sitk.Image) -> sitk.Image:
     return Grid.of(scan).image(array)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("refine", [0, 2])
 def test_what_lies_outside_the_masks_counts_for_nothing(scans, masks, model, refine):
     named = dict(zip(("fixed_mask", "moving_mask"), masks, strict=True))
@@ -166,6 +168,7 @@ def test_auto_takes_it_for_what_no_model_was_made_for_but_not_for_masks(tmp_path
     assert chosen == ["tiny-t1-flair", "tiny-any-contrast"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("helps", [True, False])
 def test_auto_asks_the_general_model_where_the_special_one_makes_it_worse(
     helps, tmp_path, monkeypatch, fire_model, scans

@@ -59,6 +59,7 @@ def test_finer_canvases_end_at_the_fixed_images_voxels_over_the_same_box():
     assert finer_canvases(canvas, canvas) == []
 
 
+@pytest.mark.slow
 def test_a_shift_of_texture_too_fine_for_the_canvas_is_found(model, monkeypatch):
     fixed, moving = textured(), textured(0.6)
     identity = sitk.AffineTransform(3)
@@ -97,6 +98,7 @@ def test_a_refinement_with_landmarks_is_kept_where_those_that_it_did_not_use_com
     assert ("left_out" in result.record["landmarks"]["distance_mm"]) == kept
 
 
+@pytest.mark.slow
 def test_a_refinement_that_makes_the_images_less_alike_is_not_kept_and_that_is_said(model, monkeypatch):
     fixed, moving = textured(), textured(0.5)
     identity = sitk.AffineTransform(3)
@@ -109,6 +111,7 @@ def test_a_refinement_that_makes_the_images_less_alike_is_not_kept_and_that_is_s
     assert np.array_equal(kept, before)
 
 
+@pytest.mark.slow
 def test_progress_counts_the_steps_of_all_canvases(model):
     seen = []
 

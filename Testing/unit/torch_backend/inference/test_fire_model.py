@@ -117,6 +117,7 @@ def test_a_speck_is_no_region():
     assert [(row["name"], row["volume_ml"]) for row in rows] == [("slab", pytest.approx(6.4))]
 
 
+@pytest.mark.slow
 def test_a_result_tells_the_regions_that_the_network_names_and_old_ones_lack(pair, fire_model, monkeypatch):
     assert "regions" not in pair.record, "this card names none"
     named = registry.find_card(str(fire_model))
@@ -134,6 +135,7 @@ def test_a_given_transform_takes_the_place_of_the_affine_part(fire_model):
     assert result.record["alignment"]["kind"] == "given"
 
 
+@pytest.mark.slow
 def test_the_swapped_pair_has_nearly_the_inverse_alignment(pair, fire_model):
     swapped = register(pair.moving, pair.fixed, str(fire_model), threads=1)
     points = points_in(pair.fixed)
@@ -206,6 +208,7 @@ def test_all_stages_together_take_one_pass_of_the_pair(pair, fire_model):
     assert passes == ["encoder", "transformation"]
 
 
+@pytest.mark.slow
 def test_modules_of_every_component_are_stages_by_their_paths(pair, fire_model):
     [fixed, moving] = Model.load(registry.find_card(fire_model), "cpu", 1).network.modalities
     asked = ["encoder.refine.1", "affine.heat-moving", "transformation.refine.2-backward"]

@@ -1,5 +1,6 @@
 """Optimising one pair: nothing at no steps, a known shift found, the identity kept."""
 
+import pytest
 import torch
 
 from regexplain.torch_backend.inference.refinement import RefinementSettings, refine_pair
@@ -52,6 +53,7 @@ def test_it_is_the_same_inside_inference_mode_and_twice():
     assert torch.equal(one.displacement, refine_pair(made, fixed, moving, 3).displacement)
 
 
+@pytest.mark.slow
 def test_a_known_shift_is_found_across_contrasts():
     """What is bright in one image is dark in the other, along a curve."""
     moving = textured()

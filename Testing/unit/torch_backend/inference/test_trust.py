@@ -332,6 +332,7 @@ def test_the_report_shows_the_indicators_and_puts_their_warnings_first(folder):
     )
 
 
+@pytest.mark.slow
 def test_it_all_works_from_the_command_line_and_twice_the_same(fire_model, tmp_path):
     register(head("T1")[0], head("FLAIR")[0], str(fire_model), threads=1).save(tmp_path / "r")
     records = []

@@ -92,6 +92,7 @@ def test_the_contrasts_of_the_two_images_are_mostly_unrelated():
     assert np.median(related) < 0.35 and max(related) > 0.9
 
 
+@pytest.mark.slow
 def test_images_lie_between_0_and_1_and_the_two_differ():
     for seed in range(6):
         g = drawn_by(seed)
@@ -120,6 +121,7 @@ def test_heads_and_visits_are_subjects_too():
         assert pair.weight.sum() > 0 and pair.has_segments == 0
 
 
+@pytest.mark.slow
 def test_of_two_heads_the_structures_are_known_and_the_motion_is_not():
     first, second = anatomy_of(head_codes(), 1), anatomy_of(head_codes((2, -4, 0)), 2)
     pair = any_pairs.pair_of_two(first, second, drawn_by(4), SIZE)

@@ -139,6 +139,7 @@ def test_cells_of_2_mm_shift_no_structure():
         assert np.abs(found - true).max() < 0.3  # mm; half a cell would be 1
 
 
+@pytest.mark.slow
 def test_the_same_generator_gives_the_same_pair(head, other_head):
     for make in (
         lambda g: pairs.same_subject(head, g, SIZE),

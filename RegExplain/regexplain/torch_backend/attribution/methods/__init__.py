@@ -1,4 +1,4 @@
-"""The attribution methods, a file each, found by the names in `results/explanations.py`."""
+"""The attribution methods, a file each, found by the names in `cards/heatmap_names.py`."""
 
 from __future__ import annotations
 
