@@ -139,10 +139,10 @@ class ExternalNetwork(RegistrationNetwork):
             self._cells[stage] = measured_cells(self, stage, cells.new_zeros(1, 1, *shape))
         return from_corners(cells, shape) if self._cells[stage] == "corners" else resize(cells, shape)
 
-    def refined(self, output: RegistrationOutput, raw: Tensor, shape) -> RegistrationOutput:
+    def refined(self, output: RegistrationOutput, raw: Tensor, shape, cell: int = 2) -> RegistrationOutput:
         """The answer after the motion of the velocity `raw`; the inverse the other way round."""
         small = partial(resize_displacement, shape=raw.shape[2:])
-        there, back = exponentiate_velocity(raw, 2)
+        there, back = exponentiate_velocity(raw, cell)
         forward, backward = compose(small(output.displacement), there), compose(back, small(output.inverse))
         return RegistrationOutput(resize_displacement(forward, shape), resize_displacement(backward, shape), raw)
 

@@ -6,8 +6,6 @@ MOST_VOXELS allow.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import SimpleITK as sitk
 import torch
 from torch import Tensor
@@ -19,11 +17,10 @@ from ..losses.landmarks import LandmarkLoss
 from ..networks.latent import RegistrationOutput
 from .masks import Masks, masks_on
 from .model import EncodedImage, Model
-from .refinement import ANY_CONTRAST, refine_pair
+from .refinement import refine_pair
 
 MOST_VOXELS = 10_000_000  # of a canvas: a step takes seconds, and 1.5 GB
 LEAST_FINER = 1.25  # times as fine along one axis: by less, nothing is gained
-GENERAL = replace(ANY_CONTRAST, similarity=1.0, bending=60.0)  # what is alike locally, where there is such, too
 
 
 def refine_coarse_to_fine(
@@ -56,7 +53,6 @@ def refine_coarse_to_fine(
             model.volume(images[0], grid) if k else encoded.volume,
             moving,
             count,
-            settings=GENERAL if model.card.canvas_fits_pair else None,
             progress=progress and Part(progress, sum(counts[:k]), sum(counts)),
             mask=None if mask is None else mask.to(moving.device),
             landmarks=None if landmarks is None else LandmarkLoss.on_canvas(landmarks, alignment, grid),
@@ -77,7 +73,7 @@ class Part(Progress):
 
 def finer_canvases(canvas: Grid, fixed: Grid, most_voxels: int = MOST_VOXELS) -> list[Grid]:
     """Over the box of `canvas`, each twice as fine as the one before along every axis, but no finer than the fixed
-    image's voxels, nor than leaves `most_voxels`. Sizes are even."""
+    image's voxels, nor than leaves `most_voxels`. 4 divides the sizes."""
     least = torch.tensor(as_closest_lps(fixed).spacing)
     extent, found = torch.tensor(canvas.extent), list[Grid]()
     last = torch.tensor(canvas.spacing)
@@ -86,6 +82,6 @@ def finer_canvases(canvas: Grid, fixed: Grid, most_voxels: int = MOST_VOXELS) ->
         spacing = spacing * max(1.0, float((extent / spacing).prod() / most_voxels)) ** (1 / 3)
         if float((last / spacing).max()) < LEAST_FINER:
             return found
-        size = 2 * (extent / spacing / 2).round().int().clamp_min(1)
+        size = 4 * (extent / spacing / 4).round().int().clamp_min(1)
         last = extent / size
         found.append(centred_grid(canvas.centre, tuple(size.tolist()), tuple(last.tolist()), canvas.direction))

@@ -10,14 +10,15 @@ from ..spatial.self_similarity import mind_ssc
 from .weighting import weighted_mean
 
 
-def local_ncc_loss(warped: Tensor, target: Tensor, window: int = 5, eps: float = 1e-3) -> Tensor:
-    """1 − mean squared normalised cross-correlation of two (B, 1, D, H, W) images in cubes of `window` voxels; 0 to 1.
+def local_ncc_loss(warped: Tensor, target: Tensor, window: int = 5, eps: float = 1e-3, stride: int = 2) -> Tensor:
+    """1 − mean squared normalised cross-correlation of two (B, 1, D, H, W) images in cubes of `window` voxels, `stride`
+    apart; 0 to 1.
 
     Cubes whose standard deviation is near √eps or below count for less: noise in flat tissue is no evidence.
     """
 
     def mean(x: Tensor) -> Tensor:
-        return F.avg_pool3d(x, window, stride=2)
+        return F.avg_pool3d(x, window, stride)
 
     mean_a, mean_b = mean(warped), mean(target)
     cross = mean(warped * target) - mean_a * mean_b

@@ -224,13 +224,14 @@ class RegistrationNetwork(nn.Module):
         interpolation puts them in place."""
         return resize(cells, shape)
 
-    def refined(self, output: RegistrationOutput, raw: Tensor, shape) -> RegistrationOutput:
-        """The registration `output` with another `raw`, on a grid of `shape` (D, H, W) over the canvas."""
-        return self.integrate_output(raw, shape, output.stages)
+    def refined(self, output: RegistrationOutput, raw: Tensor, shape, cell: int = 2) -> RegistrationOutput:
+        """The registration `output` with another `raw`, whose cells measure `cell` canvas voxels, on a grid of `shape`
+        (D, H, W) over the canvas."""
+        return self.integrate_output(raw, shape, output.stages, cell)
 
-    def integrate_output(self, raw: Tensor, shape, stages: dict[str, Tensor]) -> RegistrationOutput:
-        """The registration of a raw output at half the canvas' resolution, on a grid of `shape` (D, H, W) over it."""
-        forward, backward = self.integrate(raw, 2)
+    def integrate_output(self, raw: Tensor, shape, stages: dict[str, Tensor], cell: int = 2) -> RegistrationOutput:
+        """The registration of a raw output, in cells of `cell` canvas voxels, on a grid of `shape` (D, H, W)."""
+        forward, backward = self.integrate(raw, cell)
         return RegistrationOutput(
             resize_displacement(forward, shape), resize_displacement(backward, shape), raw, stages
         )

@@ -30,7 +30,19 @@ def warp(image: Tensor, displacement: Tensor, mode: str = "bilinear", padding: s
     The two grids may differ in resolution; both span the same box.
     """
     points = identity_grid(displacement.shape[2:], displacement) + normalised_units(displacement)
+    return sample(image, points, mode, padding)
+
+
+def sample(image: Tensor, points: Tensor, mode: str = "bilinear", padding: str = "border") -> Tensor:
+    """`image` (B, C, D', H', W') at points (B, D, H, W, 3) in normalised coordinates: (B, C, D, H, W)."""
     return F.grid_sample(image, points, mode=mode, padding_mode=padding, align_corners=False)
+
+
+def displaced(points: Tensor, displacement: Tensor) -> Tensor:
+    """p + displacement(p), (B, D', H', W', 3), for points (1, D', H', W', 3), all in normalised coordinates but the
+    displacement."""
+    units = normalised_units(displacement).permute(0, 4, 1, 2, 3)
+    return points + sample(units, points.expand(len(units), -1, -1, -1, -1)).permute(0, 2, 3, 4, 1)
 
 
 def compose(outer: Tensor, inner: Tensor) -> Tensor:

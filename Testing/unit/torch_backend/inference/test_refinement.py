@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from regexplain.torch_backend.inference.refinement import RefinementSettings, refine_pair
+from regexplain.torch_backend.inference.refinement import ANY_CONTRAST, EIGHTHS, RefinementSettings, refine_pair
 from regexplain.torch_backend.networks.latent import LatentNetwork
-from regexplain.torch_backend.spatial.warp import warp
+from regexplain.torch_backend.spatial.warp import displaced, identity_grid, warp
 
 SHAPE = (16, 24, 16)
 
@@ -65,3 +65,34 @@ def test_a_known_shift_is_found_across_contrasts():
     inner = output.displacement[0, :, 4:-4, 6:-6, 4:-4]
     assert (inner[1].mean() - 1.5).abs() < 0.2
     assert inner[[0, 2]].mean((1, 2, 3)).abs().max() < 0.15
+
+
+def test_a_known_shift_is_found_on_cells_of_four_voxels_of_which_each_step_sees_an_eighth():
+    """The settings for any contrast; the velocity has cells of 4 voxels, the answer voxels of the canvas."""
+    moving = textured()
+    shift = torch.zeros(1, 3, *SHAPE)
+    shift[:, 1] = 1.5
+    fixed = (1 - warp(moving, shift)) ** 2
+    made = network(skips=True)
+    output = refine_pair(made, fixed, moving, 40, ANY_CONTRAST)
+    inner = output.displacement[0, :, 4:-4, 6:-6, 4:-4]
+    assert (inner[1].mean() - 1.5).abs() < 0.2
+    assert inner[[0, 2]].mean((1, 2, 3)).abs().max() < 0.15
+    assert (output.inverse[0, 1, 4:-4, 6:-6, 4:-4].mean() + 1.5).abs() < 0.2
+    assert list(output.raw.shape[2:]) == [n // 2 for n in SHAPE]
+
+
+def test_the_eighths_are_all_voxels_once():
+    seen = torch.zeros(SHAPE)
+    for eighth in EIGHTHS:
+        seen[eighth] += 1
+    assert (seen == 1).all()
+
+
+def test_points_move_by_the_displacement_of_their_place():
+    """On a grid half as fine: 1 cell along x is 2 voxels, so 2 of 16 voxels of the box, which measures 2."""
+    displacement = torch.zeros(1, 3, *(n // 2 for n in SHAPE))
+    displacement[:, 0] = 1.0
+    points = identity_grid(SHAPE, displacement)[(slice(None), *EIGHTHS[5])]
+    moved = displaced(points, displacement) - points
+    assert torch.allclose(moved, torch.tensor([2 * 2 / SHAPE[2], 0.0, 0.0]).expand_as(moved), atol=1e-6)
