@@ -38,7 +38,10 @@ from regexplain.volumes.geometry import Grid
 from spoilt_pairs import FAILURES, Case, Heads, random_warp
 
 ORDINARY = "ordinary"
-CHECKS = ("Expected error", "Missing tissue", "Counterparts", "Content", "Deformation", "Folding", "Warnings")
+CHECKS = (
+    *("Expected error", "Missing tissue", "Counterparts", "Left and right"),
+    *("Content", "Deformation", "Folding", "There and back", "Warnings"),
+)
 CHOSEN_ON = ("head_13", "patient07", "head_15_brain")
 REPORTED = ("head_14", "patient19", "head_16_brain", "patient12_visit1")
 OTHER = {  # whose image a wrong patient's is

@@ -86,13 +86,16 @@ def register(
             deformation = deform(pair, compared, linear.transform, network, refine, named, log, landmarks)
         if deformation.displacement is None:
             log.fall_back(DEFORMATION_REJECTED.format(name=card.name))
+    transform = RegistrationTransform(linear.transform, deformation.displacement)
+    with log.timed("check"):
+        shown = content_record(pair, compared, transform, content, deformation.regions or anatomy)
     del compared  # copies of both scans
 
     log.progress.report("Measuring", 3, 4)
     result = RegistrationResult(
         pair.fixed,
         pair.moving,
-        RegistrationTransform(linear.transform, deformation.displacement),
+        transform,
         compose_inverse(linear.transform, deformation.inverse, pair.grids["moving"]),
         pair.fixed_segmentation,
         pair.moving_segmentation,
@@ -108,7 +111,7 @@ def register(
         "refine": refine if deformation.refined else 0,
     }
     result.record = registration_record(result, initial, linear, deformation, model_values, not_kept, settings, log)
-    result.record |= content_record(pair, result.transform, content, deformation.regions or anatomy)
+    result.record |= shown
     if landmarks is not None:
         enter_landmarks(result, landmarks, log.warn, deformation.left_out)
         if deformation.left_out is None:

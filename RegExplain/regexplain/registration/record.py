@@ -15,6 +15,8 @@ from ..results.registration_result import RegistrationResult
 from ..transforms.alignment import alignment_parameters
 from ..transforms.counterparts import compare_counterparts
 from ..transforms.itk import RegistrationTransform
+from ..transforms.mirroring import gain_of_mirroring
+from ..transforms.similarity import ComparedPair
 from ..volumes.geometry import Grid
 from .deformation import Deformation
 from .linear import LinearPart
@@ -56,14 +58,20 @@ def registration_record(
 
 def content_record(
     pair: ImagePair,
+    compared: ComparedPair,
     transform: RegistrationTransform,
     content: dict[str, str | None] | None,
     anatomy: tuple[sitk.Image, dict[int, str]] | None,
 ) -> dict[str, Any]:
-    """What the images show: content, as a network judged it, and whether tissue of its anatomy has its counterpart."""
+    """What the images show: content, as a network judged it; of an anatomy that it knows, whether tissue has its
+    counterpart, and whether left is left."""
     found: dict[str, Any] = {} if content is None else {"content": content}
-    if anatomy is not None:
-        found["counterparts"] = compare_counterparts(*pair.masked, transform.itk(), *anatomy).record
+    if anatomy is None:
+        return found
+    found["counterparts"] = compare_counterparts(*pair.masked, transform.itk(), *anatomy).record
+    gain = gain_of_mirroring(compared, transform.alignment)
+    if gain is not None:
+        found["mirroring"] = {"gradients": float(gain.gradients), "information": float(gain.information)}
     return found
 
 

@@ -43,7 +43,7 @@ def checks(record: Mapping[str, Any], voxel_mm: float | None = None, two_contras
     """
     found = [*_error(record.get("error")), _overlap(record), _folding(record["jacobian"])]
     found.append(_there_and_back(record, record.get("voxel_mm", voxel_mm)))
-    found = [*_content(record), *found, *_counterparts(record.get("counterparts"))]
+    found = [*_content(record), *found, *_counterparts(record.get("counterparts")), *_sides(record.get("mirroring"))]
     if record["model"] is not None:
         found = [_domain(record["model"]), _population(record.get("population")), *found]
         if record["model"].get("better") is not None:
@@ -146,6 +146,17 @@ def _counterparts(found: Mapping[str, Any] | None) -> list[Check]:
         "there in one image alone, or they do not lie on each other there."
     )
     return [Check(name, "look", words)]
+
+
+def _sides(gain: Mapping[str, float] | None) -> list[Check]:
+    """A row where it was tried. Both measures of likeness must agree."""
+    if not gain:
+        return []
+    name = "Left and right"
+    if min(gain.values()) <= 0:
+        return [Check(name, "ok", "The images fit each other better as they are than with left and right exchanged.")]
+    words = "The images would fit each other better with left and right of one of them exchanged"
+    return [Check(name, "stop", f"{words}: check that neither was mirrored, as by a file without its header.")]
 
 
 def _content(record: Mapping[str, Any]) -> list[Check]:

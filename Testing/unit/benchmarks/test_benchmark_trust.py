@@ -88,7 +88,7 @@ def test_motion_blurs_and_keeps_what_there_is_in_all(case):
     still = values(case.moving)
     assert made.shape == still.shape and np.isfinite(made).all()
     assert 0.3 < np.corrcoef(made.ravel(), still.ravel())[0, 1] < 0.95
-    assert made.mean() == pytest.approx(still.mean(), rel=0.3)
+    assert made.mean() == pytest.approx(still.mean(), rel=0.5)
 
 
 def test_another_patients_image_is_of_the_same_contrast(case):

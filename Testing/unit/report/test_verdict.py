@@ -76,6 +76,7 @@ PLACE = {"largest_ml": 14.0, "deviation_sd": -3.0, "centre_mm": [1.0, 2.0, 3.0],
         ("error", ERROR | {"not_told": ERROR["not_told"] | {"missing": 0.3}}, "Missing tissue", "do not use"),
         ("counterparts", PLACE, "Counterparts", "look here"),
         ("content", CONTENT, "Content", "look here"),
+        ("mirroring", {"gradients": 0.03, "information": 0.1}, "Left and right", "do not use"),
         ("model", {"name": "made-up", "inside_domain": False}, "Model", "do not use"),
         ("model", {"name": "made-up", "inside_domain": True, "better": False}, "Deformation", "do not use"),
         ("jacobian", {"min": -2.0, "share_folded": 0.1}, "Folding", "do not use"),
@@ -94,6 +95,9 @@ def test_the_verdict_is_the_worst_that_a_check_says(record, part, value, name, v
 def test_what_is_as_it_should_be_does_not_stand_out(record):
     record["content"] = CONTENT | {"model": "a special one"}  # that did not answer
     assert states(record)["Content"] == "unknown"
+    for gain in ((-0.1, 0.1), (0.1, -0.1), (-0.1, -0.1)):
+        record["mirroring"] = dict(zip(("gradients", "information"), gain, strict=True))
+        assert states(record)["Left and right"] == "ok"
     quiet = {"error": ERROR, "content": CONTENT | {"moving": None}, "counterparts": PLACE | {"largest_ml": 0.2}}
     assert verdict_record(record | quiet | {"voxel_mm": VOXEL_MM}) == {"name": "nothing stands out", "because": []}
 
