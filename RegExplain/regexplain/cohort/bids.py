@@ -10,8 +10,8 @@ from collections import defaultdict
 from pathlib import Path
 
 from ..errors import BadInputError
+from ..results.tables import read_tsv
 from .pairs import Pair, Pairs
-from .tables import read_tsv
 
 SUFFIXES = (".nii.gz", ".nii")
 ENTITY = re.compile(r"([a-z]+)-([A-Za-z0-9]+)")

@@ -14,11 +14,11 @@ import numpy as np
 
 from .. import __version__
 from ..errors import disk_errors
+from ..results.tables import write_tsv
 from .descriptions import describe_columns
 from .page import write_page
 from .pairs import Pair
 from .study import FAILED, Plan, Study
-from .tables import write_tsv
 
 COLUMNS = ("id", "kind", "model", "look", "outlier", "warnings", "notes")
 WORSE = {  # on which side: +1 above the others, -1 below

@@ -20,6 +20,7 @@ from ..progress import Progress
 from ..report import write_report
 from ..results.explanations import ComponentMotion, ComponentMotions
 from ..results.folder import replace as replace_folder
+from ..results.tables import read_tsv, write_tsv
 from ..transform_explanation import explain_transform
 from ..transforms.inversion import invert_displacement
 from ..transforms.itk import displacement_transform, resample_displacement
@@ -28,7 +29,6 @@ from ..volumes.images import write_image
 from .associations import Column, associations, voxelwise
 from .fields import Displacements, LatentDifferences, LogJacobians, Space
 from .study import DONE, RESULTS
-from .tables import read_tsv, write_tsv
 from .template import exponential, mean_image, mean_shape
 
 MEASURES = ("displacement", "log-jacobian", "latent")

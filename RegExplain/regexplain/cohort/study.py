@@ -13,10 +13,10 @@ from typing import Any
 
 from ..errors import BadInputError, Cancelled, disk_errors
 from ..progress import Progress
+from ..results.tables import read_tsv, write_tsv
 from .engine import outcomes
 from .pairs import Pair, Pairs, check_files, voxels_of
 from .settings import Installation, Settings, made_with
-from .tables import read_tsv, write_tsv
 from .work import DONE, Job, Work
 
 RESULTS, FAILED, LOCK = "results", "failed.tsv", ".lock"

@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -110,9 +112,16 @@ def test_a_disk_that_refuses_is_said_in_one_sentence_and_nothing_stays(tmp_path)
     assert why.startswith("Writing the result to") and names(study) == []
 
 
-def program(*arguments: str) -> subprocess.Popen:
+@contextmanager
+def program(*arguments: str) -> Iterator[subprocess.Popen]:
+    """It and what it started are gone afterwards, also where a test fails."""
     command = [sys.executable, str(TESTING / "null_work.py"), *arguments]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 def wait_for(study: Study, count: int) -> None:
@@ -168,7 +177,7 @@ def test_workers_started_by_hand_do_the_same_and_a_scheduler_that_goes_away_is_s
     options = ["--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(told)]
     dask = [sys.executable, "-m", "dask"]
     scheduler = subprocess.Popen([*dask, "scheduler", *options], **start)
-    options = ["--scheduler-file", str(told), "--nthreads", "1", "--no-dashboard", "--death-timeout", "30"]
+    options = ["--scheduler-file", str(told), "--nthreads", "1", "--no-dashboard", "--death-timeout", "120"]
     workers = [subprocess.Popen([*dask, "worker", *options], **start) for _ in range(2)]
     try:
         while not told.exists():
