@@ -180,7 +180,7 @@ def motion(case: Case, heads: Heads, other: str) -> Case:
     z, y, x = np.meshgrid(*frequencies, indexing="ij", sparse=True)
     turns = z * shifts[0][:, None] + y * shifts[1][:, None] + x * shifts[2][:, None]
     moved_there = np.abs(np.fft.ifftn(space * np.exp(-2j * np.pi * turns)))
-    return replace(case, model=ASKED, moving=grid.image(moved_there.astype(np.float32)))
+    return replace(case, moving=grid.image(moved_there.astype(np.float32)))
 
 
 def lesion(case: Case, heads: Heads, other: str) -> Case:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -35,9 +36,10 @@ from regexplain.torch_backend.inference.prediction import Prediction
 from regexplain.transforms.inversion import invert_displacement
 from regexplain.transforms.itk import to_displacement_field
 from regexplain.volumes.geometry import Grid
-from spoilt_pairs import FAILURES, Case, Heads, random_warp
+from spoilt_pairs import ASKED, FAILURES, Case, Heads, random_warp
 
-ORDINARY = "ordinary"
+ORDINARY, NAMED = "ordinary", "ordinary, model named"
+KINDS = [ORDINARY, NAMED, *FAILURES]
 CHECKS = (
     *("Expected error", "Missing tissue", "Counterparts", "Left and right"),
     *("Content", "Deformation", "Folding", "There and back", "Warnings"),
@@ -60,7 +62,7 @@ def main() -> None:
     parser.add_argument("data", type=Path, help="with ms_mni, ms_longitudinal and brain_labels")
     parser.add_argument("--pairs", type=int, default=30, help="of each kind, that are reported")
     parser.add_argument("--chosen-on", type=int, default=6, help="of each kind, for choosing")
-    parser.add_argument("--only", nargs="*", default=[ORDINARY, *FAILURES])
+    parser.add_argument("--only", nargs="*", default=KINDS)
     parser.add_argument("--indicators", type=int, default=0, help="pairs whose three indicators are measured too")
     parser.add_argument("--output", type=Path, default=Path("build/trust"))
     arguments = parser.parse_args()
@@ -76,17 +78,23 @@ def make_cases(arguments: argparse.Namespace) -> None:
     seeds = [2 * n + 1 for n in range(arguments.chosen_on)] + [2 * n for n in range(arguments.pairs)]
     for seed in tqdm(seeds, disable=None):
         subject = subject_of(seed)
-        files = {kind: folder / f"{seed:03d}-{kind.replace(' ', '-')}.json" for kind in arguments.only}
+        files = {kind: folder / f"{seed:03d}-{kind.replace(',', '').replace(' ', '-')}.json" for kind in arguments.only}
         missing = {kind: file for kind, file in files.items() if not file.is_file()}
         if not missing:
             continue
         pair = heads.pair(subject, seed)
         for kind, file in missing.items():
-            case = pair if kind == ORDINARY else FAILURES[kind](pair, heads, OTHER[subject])
+            case = made_case(kind, pair, heads)
             record = measured(case, indicators=seed % 2 == 0 and seed // 2 < arguments.indicators)
             row = {"kind": kind, "subject": subject, "seed": seed, "contrasts": case.names, "record": record}
             file.with_suffix(".part").write_text(json.dumps(row), encoding="utf-8")
             file.with_suffix(".part").replace(file)
+
+
+def made_case(kind: str, pair: Case, heads: Heads) -> Case:
+    if kind == NAMED:
+        return replace(pair, model=ASKED)
+    return pair if kind == ORDINARY else FAILURES[kind](pair, heads, OTHER[pair.subject])
 
 
 def subject_of(seed: int) -> str:
@@ -149,7 +157,7 @@ def judged(case: dict[str, Any]) -> dict[str, Any]:
 def verdicts(rows: list[dict[str, Any]]) -> str:
     """A row a kind: how many stand out (look here, or do not use), with a 95 % interval after Wilson, and by what."""
     cells = []
-    for kind in (ORDINARY, *FAILURES):
+    for kind in KINDS:
         own = [row for row in rows if row["kind"] == kind]
         if not own:
             continue

@@ -1,5 +1,6 @@
-"""What changed between two scans of one contrast, apart from what moved: the Python API behind `regexplain changes`.
+"""What changed between two scans, apart from what moved: the Python API behind `regexplain changes`.
 
+Of two contrasts the fixed scan is held against what a network draws of its contrast from the moving one.
 A voxel has changed where the moving image, laid on the fixed one and matched to its intensities, is brighter than all,
 or darker than all, that the fixed image has within as many mm as the registration may be off there. So a border that
 lies a little beside itself is no change.
@@ -7,13 +8,15 @@ lies a little beside itself is no change.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import SimpleITK as sitk
 
+from .cards import registry
 from .errors import BadInputError
 from .results.changes import NOISE_SD, Change, Changes
 from .results.landmarks import EXPECTED
@@ -23,34 +26,50 @@ from .volumes.contrasts import same_contrast
 from .volumes.geometry import Grid
 from .volumes.intensities import tissue_mask
 from .volumes.segmentations import labels_of, names_of
+from .volumes.threads import device_errors, use_threads
+
+if TYPE_CHECKING:
+    from .torch_backend.inference.drawing import Drawing
 
 ASSUMED_MM = 1.0  # that a registration may be off, without an error map
 MOST_MM = 5  # of an error map: beyond it nothing can be compared
-SKIN_MM = 10.0  # scalp and skull differ between any two visits
+SURFACE_MM = 10.0  # from air and bone: what lies nearer differs between any two visits
 LEAST_ML = 0.02
 BIAS_MM = 20.0  # smoothness of what coils and windows do to the brightness
 KEPT_SD = 2.5
 FEWEST = 1000  # voxels
 FITS = 5
 DIFFERENT = (
-    "The two images are of different contrasts, so what differs between them is the contrast, and no change; register "
-    "two scans of one contrast."
+    "The two images are of different contrasts, so what differs between them is the contrast, and no change; give two "
+    "scans of one contrast, or T1 and FLAIR with a model that draws one from the other (--model brain-t1-flair)."
 )
 
 
-def detect_changes(result: RegistrationResult, folder: Path | None = None) -> Changes:
+def detect_changes(
+    result: RegistrationResult,
+    folder: Path | None = None,
+    *,
+    model: str | os.PathLike[str] | None = None,
+    device: str = "auto",
+    threads: int | None = None,
+) -> Changes:
     """What differs beyond motion, noise and what the registration may be off.
 
     folder: of the finished result, where an error map may be; without one the registration is taken to be off by
-    ASSUMED_MM everywhere. Raises BadInputError for two contrasts, and where too little can be compared.
+    ASSUMED_MM everywhere. model: for two contrasts, what draws one from the other; by default the one that made the
+    result. Raises BadInputError for two contrasts without such a model, and where too little can be compared.
     """
     fixed = sitk.Cast(result.fixed, sitk.sitkFloat32)
     first, second = (sitk.GetArrayFromImage(image) for image in (fixed, result.warped_moving))
+    drawing = None
     if not same_contrast(first, second):
-        raise BadInputError(DIFFERENT)
+        drawing = _drawing(result, model, device, threads)
+        second = sitk.GetArrayFromImage(drawing.image)
     path = None if folder is None else folder / EXPECTED
     off = _off(path, Grid.of(fixed)) if path is not None and path.is_file() else None
     inside = _compared(result, fixed) & (True if off is None else off > 0)
+    if drawing is not None:
+        inside &= drawing.inside
     if inside.sum() < FEWEST:
         raise BadInputError(
             "Too little tissue lies in both images, deep enough and placed surely enough, to be compared; check the "
@@ -60,14 +79,30 @@ def detect_changes(result: RegistrationResult, folder: Path | None = None) -> Ch
     noise = _spread(matched[inside] - first[inside])
     beyond = _beyond(matched, fixed, np.full(first.shape, ASSUMED_MM) if off is None else off)
     beyond = np.where(inside, beyond / max(noise, 1e-6), 0).astype(np.float32)
-    places, marked = _places(beyond, result, inside)
+    places, marked = _places(beyond, result, inside, None if drawing is None else drawing.anatomy)
     return Changes(
         Grid.of(fixed).image(beyond),
         noise,
         ASSUMED_MM if off is None else "error map",
         sorted(places, key=lambda place: -place.volume_ml),
         [] if result.fixed_segmentation is None else list(_segments(result.fixed_segmentation, beyond, marked)),
+        None if drawing is None else drawing.contrast,
     )
+
+
+def _drawing(
+    result: RegistrationResult, model: str | os.PathLike[str] | None, device: str, threads: int | None
+) -> Drawing:
+    """The fixed image as a network draws it from the moving one."""
+    used = result.record.get("model") or {"sha256": ""}
+    card = registry.find_card(os.fspath(model)) if model is not None else registry.card_by_checksum(used["sha256"])
+    if card is None or not card.has_indicators:
+        raise BadInputError(DIFFERENT)
+    from .torch_backend.inference.drawing import draw_fixed
+    from .torch_backend.inference.model import load_cached
+
+    with device_errors():
+        return draw_fixed(load_cached(card, device, use_threads(threads)), result)
 
 
 def _off(path: Path, grid: Grid) -> np.ndarray:
@@ -78,18 +113,18 @@ def _off(path: Path, grid: Grid) -> np.ndarray:
 
 
 def _compared(result: RegistrationResult, fixed: sitk.Image) -> np.ndarray:
-    """(z, y, x) bool: tissue of both images, below the skin and within the moving image."""
+    """(z, y, x) bool: tissue of both images, away from air and bone, and within the moving image."""
     mask = tissue_mask(fixed)
     head = sitk.BinaryFillhole(Grid.of(fixed).image(mask.astype(np.uint8)))
     depth = sitk.SignedMaurerDistanceMap(head, insideIsPositive=True, squaredDistance=False, useImageSpacing=True)
     covered = Grid.of(fixed).resample(Grid.of(result.moving).ones(), result.transform.itk(), nearest=True)
-    deep = sitk.GetArrayFromImage(depth) > SKIN_MM
+    deep = sitk.GetArrayFromImage(depth) > SURFACE_MM
     return mask & tissue_mask(result.warped_moving) & deep & (sitk.GetArrayFromImage(covered) > 0)
 
 
 def _matched(moving: np.ndarray, fixed: np.ndarray, inside: np.ndarray, like: sitk.Image) -> np.ndarray:
     """`moving` as bright as `fixed`: a line through what did not change, and a smooth ratio over it."""
-    x, y = moving[inside], fixed[inside]
+    x, y = (values[inside].astype(np.float64) for values in (moving, fixed))  # float32 is too coarse for the fit
     kept = np.ones(len(x), bool)
     slope, offset = 1.0, 0.0
     for _ in range(FITS):
@@ -142,8 +177,14 @@ def _shifted(values: np.ndarray, offset: float, axis: int) -> np.ndarray:
     return (1 - share) * values.take(lower, axis) + share * values.take(upper, axis)
 
 
-def _places(beyond: np.ndarray, result: RegistrationResult, inside: np.ndarray) -> tuple[list[Change], np.ndarray]:
-    """The places that changed, and where (z, y, x) they are."""
+def _places(
+    beyond: np.ndarray,
+    result: RegistrationResult,
+    inside: np.ndarray,
+    anatomy: tuple[sitk.Image, dict[int, str]] | None = None,
+) -> tuple[list[Change], np.ndarray]:
+    """The places that changed, and where (z, y, x) they are. anatomy: structures that places are named after where
+    there is no segmentation, and their names."""
     grid, marked = Grid.of(result.fixed), np.zeros(beyond.shape, bool)
     voxel_ml = float(np.prod(grid.spacing)) / 1000
     least = max(1, int(np.ceil(LEAST_ML / voxel_ml)))
@@ -158,7 +199,11 @@ def _places(beyond: np.ndarray, result: RegistrationResult, inside: np.ndarray) 
             own = labels == label
             marked |= own
             centre = grid.world(np.argwhere(own)[:, ::-1].mean(0))
-            place = _segment_at(result, own) or describe_position(((centre - middle) / half).tolist(), "tissue")
+            place = (
+                _segment_at(result, own)
+                or _structure_at(anatomy, centre)
+                or describe_position(((centre - middle) / half).tolist(), "tissue")
+            )
             ml = float(own.sum()) * voxel_ml
             found.append(Change(kind, ml, float(beyond[own].mean()), tuple(centre.tolist()), place))
     return found, marked
@@ -170,6 +215,16 @@ def _segment_at(result: RegistrationResult, own: np.ndarray) -> str:
         return ""
     label = int(np.bincount(sitk.GetArrayViewFromImage(result.fixed_segmentation)[own]).argmax())
     return names_of(result.fixed_segmentation).get(label, f"segment {label}") if label else ""
+
+
+def _structure_at(anatomy: tuple[sitk.Image, dict[int, str]] | None, centre: np.ndarray) -> str:
+    """The name of the structure at a point (LPS mm); empty where there is none."""
+    if anatomy is None:
+        return ""
+    labels, names = anatomy
+    index = labels.TransformPhysicalPointToIndex(centre.tolist())
+    within = all(0 <= at < size for at, size in zip(index, labels.GetSize(), strict=True))
+    return names.get(labels[index], "") if within else ""
 
 
 def _segments(labels: sitk.Image, beyond: np.ndarray, marked: np.ndarray) -> Iterator[dict[str, Any]]:

@@ -34,18 +34,20 @@ class Change:
 class Changes:
     """difference: the moving image, matched, less the fixed one, beyond what misplacement explains; in standard
     deviations of the noise, on the fixed grid, float32. places: the largest first. segments: by label, ml that are
-    brighter and darker. misplacement: "error map", or the mm that were taken everywhere."""
+    brighter and darker. misplacement: "error map", or the mm that were taken everywhere. drawn: the contrast in which a
+    network drew the moving image before it was compared, for two contrasts; None for one."""
 
     difference: sitk.Image
     noise: float
     misplacement: str | float
     places: list[Change]
     segments: list[dict[str, Any]]
+    drawn: str | None = None
 
     @property
     def record(self) -> dict[str, Any]:
         """Its part of result.json."""
-        return {
+        return ({} if self.drawn is None else {"drawn": self.drawn}) | {
             "file": DIFFERENCE,
             "noise": self.noise,
             "misplacement": self.misplacement,

@@ -10,9 +10,12 @@ import SimpleITK as sitk
 from click.testing import CliRunner
 
 import regexplain
+from fire_model import head as fire_head
+from fire_model import write_fire_model
 from regexplain import RegistrationResult, detect_changes
 from regexplain.cli import main
 from regexplain.errors import BadInputError
+from regexplain.report import render_report
 from regexplain.results import ResultFolder
 from regexplain.transforms.itk import RegistrationTransform, affine_transform
 from regexplain.volumes.geometry import Grid
@@ -85,9 +88,52 @@ def test_without_allowing_for_misplacement_borders_would_be_taken_for_changes(mo
     assert len(detect_changes(made).places) > 1
 
 
-def test_two_contrasts_are_refused():
+@pytest.mark.parametrize("model", [None, "any-contrast"])
+def test_two_contrasts_are_refused_where_no_model_draws_one_from_the_other(model):
     with pytest.raises(BadInputError, match="The two images are of different contrasts"):
+        detect_changes(result(invert=True), model=model)
+
+
+def test_of_two_contrasts_the_fixed_one_is_held_against_what_is_drawn_of_it(monkeypatch):
+    from regexplain.torch_backend.inference.drawing import Drawing
+
+    rng = np.random.default_rng(5)
+    drawn = (head(points(FIXED), -120.0) + rng.normal(0, 6, FIXED.GetSize()[::-1])) / 700
+    structures = Grid.of(FIXED).image((np.linalg.norm(points(FIXED) - LESION, axis=-1) < 6).astype(np.uint8))
+    drawing = Drawing(
+        Grid.of(FIXED).image(drawn.astype(np.float32)),
+        np.ones(drawn.shape, bool),
+        "FLAIR",
+        (structures, {1: "thalamus"}),
+    )
+    monkeypatch.setattr("regexplain.changes._drawing", lambda *_: drawing)
+    found = detect_changes(result(invert=True))
+    [place] = found.places
+    assert place.kind == "darker" and np.linalg.norm(np.array(place.centre_mm) - LESION) < 1.0
+    assert place.place == "thalamus" and found.record["drawn"] == "FLAIR"
+    monkeypatch.setattr("regexplain.changes._drawing", lambda *_: drawing._replace(inside=drawing.inside & False))
+    with pytest.raises(BadInputError, match="Too little tissue"):
         detect_changes(result(invert=True))
+
+
+def test_what_is_drawn_lies_where_the_registration_puts_the_moving_image(tmp_path):
+    from regexplain.cards import registry
+    from regexplain.torch_backend.inference.drawing import draw_fixed
+    from regexplain.torch_backend.inference.model import Model
+
+    model = Model.load(registry.find_card(str(write_fire_model(tmp_path / "model"))), "cpu", threads=1)
+    fixed, moving = fire_head("T1")[0], fire_head("FLAIR")[0]
+    there, still = (
+        RegistrationTransform(affine_transform(np.eye(3), (3.0, -2.0, 1.0))),
+        RegistrationTransform(affine_transform(np.eye(3), np.zeros(3))),
+    )
+    made = RegistrationResult(fixed, moving, there, still)
+    drawing = draw_fixed(model, made)
+    assert Grid.of(drawing.image) == Grid.of(fixed) and drawing.inside.any() and drawing.contrast in ("T1", "FLAIR")
+    again = draw_fixed(model, RegistrationResult(fixed, made.warped_moving, still, still))
+    assert np.allclose(*(sitk.GetArrayViewFromImage(d.image) for d in (drawing, again)), atol=0.01)  # of whole numbers
+    elsewhere = draw_fixed(model, RegistrationResult(fixed, moving, still, still))
+    assert not np.allclose(*(sitk.GetArrayViewFromImage(d.image) for d in (drawing, elsewhere)), atol=0.1)
 
 
 def test_an_error_map_says_how_far_off_the_registration_may_be_and_where_nothing_can_be_told(tmp_path):
@@ -125,5 +171,9 @@ def test_the_verb_adds_them_to_the_result_and_its_report(tmp_path):
     folder = ResultFolder.open(tmp_path / "r")
     jsonschema.validate(folder.record, SCHEMA)
     assert folder.record["changes"]["places"][0]["kind"] == "brighter" and folder.file("changes/difference.nii.gz")
+    folder.record["changes"]["drawn"] = "FLAIR"
+    jsonschema.validate(folder.record, SCHEMA)
+    assert "drawn too bright" in render_report(folder)
     page = (tmp_path / "r/report.html").read_text(encoding="utf-8")
+    assert "drawn too bright" not in page
     assert "no detector of disease" in page and '<th scope="row">brighter</th>' in page
