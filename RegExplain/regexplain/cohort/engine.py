@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from ..errors import BadInputError, RegExplainError
 from ..volumes.memory import physical_memory
 from .settings import Installation
-from .work import Job, Work, attempt
+from .work import Job, Work, attempt, pair_record
 
 if TYPE_CHECKING:
     from distributed import Client, Future, Worker
@@ -152,19 +152,28 @@ def outcomes(client: Client, jobs: list[Job], work: Work) -> Iterator[tuple[Job,
     for future in done:
         job = by_key[future.key]
         if future.status == "finished":
-            yield job, _result(future)
+            yield job, _result(future, job)
         elif future.status == "error":
             error = future.exception()
-            yield job, WORKER_DIED if isinstance(error, KilledWorker) else f"Its worker could not do it ({error})."
+            died = isinstance(error, KilledWorker)
+            yield job, _lost(job) if died else f"Its worker could not do it ({error})."
         else:
             raise RegExplainError(SCHEDULER_GONE)
 
 
-def _result(future: Future) -> str | None:
+def _lost(job: Job) -> str | None:
+    """Of a job whose workers died: they may have finished it before they could say so."""
+    record = pair_record(job.folder)
+    return None if record is not None and record["made_with"] == job.made_with else WORKER_DIED
+
+
+def _result(future: Future, job: Job) -> str | None:
     """Fetched from its worker through the scheduler. Raises RegExplainError where that went away meanwhile."""
-    from distributed import CancelledError
+    from distributed import CancelledError, KilledWorker
 
     try:
         return future.result()
+    except KilledWorker:  # its worker died with the answer, and so did the one that tried again
+        return _lost(job)
     except (OSError, CancelledError) as error:
         raise RegExplainError(SCHEDULER_GONE) from error

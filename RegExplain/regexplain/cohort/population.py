@@ -28,8 +28,9 @@ from ..volumes.geometry import Grid
 from ..volumes.images import write_image
 from .associations import Column, associations, voxelwise
 from .fields import Displacements, LatentDifferences, LogJacobians, Space
-from .study import DONE, RESULTS
+from .study import RESULTS
 from .template import exponential, mean_image, mean_shape
+from .work import DONE
 
 MEASURES = ("displacement", "log-jacobian", "latent")
 MIN_PAIRS = 4  # pairs: of fewer nothing varies

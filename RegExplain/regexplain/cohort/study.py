@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ from ..results.tables import read_tsv, write_tsv
 from .engine import outcomes
 from .pairs import Pair, Pairs, check_files, voxels_of
 from .settings import Installation, Settings, made_with
-from .work import DONE, Job, Work
+from .work import Job, Work, pair_record
 
 RESULTS, FAILED, LOCK = "results", "failed.tsv", ".lock"
 
@@ -46,10 +45,7 @@ class Study:
 
     def pair_record(self, pair: Pair) -> dict[str, Any] | None:
         """`pair.json` of a pair that is done; None of one that is not."""
-        try:
-            return json.loads((self.results / pair.id / DONE).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return None
+        return pair_record(self.results / pair.id)
 
     def failures(self) -> dict[str, tuple[str, str]]:
         """id → (reason, checksum of its inputs), of the last run."""

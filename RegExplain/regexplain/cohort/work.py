@@ -42,6 +42,14 @@ class Job:
     made_with: str
 
 
+def pair_record(folder: Path) -> dict[str, Any] | None:
+    """`pair.json` of the result folder of a pair; None of one that is not finished."""
+    try:
+        return json.loads((folder / DONE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
 Work = Callable[[Job, Path], dict[str, Any]]  # writes a result folder, not there yet; gives what `pair.json` holds
 
 

@@ -16,7 +16,7 @@ import pytest
 
 pytest.importorskip("distributed")
 
-from distributed import CancelledError
+from distributed import CancelledError, KilledWorker
 from distributed.comm import CommClosedError
 
 import null_work
@@ -165,7 +165,22 @@ def test_a_scheduler_that_goes_away_while_a_result_is_fetched_is_said(error):
             raise error
 
     with pytest.raises(RegExplainError, match="The scheduler went away"):
-        _result(Lost())
+        _result(Lost(), job=None)
+
+
+def test_a_pair_that_was_finished_by_a_worker_that_died_before_it_could_say_so_is_done(tmp_path):
+    class Killed:
+        def result(self):
+            raise KilledWorker("pair-p0000", None, 1)
+
+    study = Study(tmp_path)
+    study.results.mkdir()
+    [job] = Plan.of(study, null_pairs(tmp_path, 1), SETTINGS).jobs
+    assert _result(Killed(), job) == WORKER_DIED
+    attempt(replace(job, made_with="other settings"), null_work.null)
+    assert _result(Killed(), job) == WORKER_DIED
+    attempt(job, null_work.null)
+    assert _result(Killed(), job) is None
 
 
 def test_workers_started_by_hand_do_the_same_and_a_scheduler_that_goes_away_is_said(tmp_path):
