@@ -28,3 +28,19 @@ def multimodal(
     from ..studies.multimodal.study import multimodal as run
 
     return str(run(data, output, model, pairs, device, threads, progress))
+
+
+@study.command("second-anatomy")
+@folder_options("With images, labels and parameters.csv of made torsos (tools/breathing_torsos.py).")
+@click.option("--model", required=True, metavar="MODEL", help="Trained on them, without skip connections.")
+@click.option("--skip-model", required=True, metavar="MODEL", help="With them.")
+@model_options
+@verb
+def second_anatomy(
+    data: Path, output: Path, model: str, skip_model: str, device: str, threads: int | None, progress: Progress
+) -> str:
+    """The latent space of made torsos that breathe, as Estienne et al. 2021 report of lungs."""
+    check_packages(torch="torch", sklearn="scikit-learn", matplotlib="matplotlib")
+    from ..studies.latent_space.second_anatomy import second_anatomy as run
+
+    return str(run(data, output, model, skip_model, device, threads, progress))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -40,18 +41,33 @@ def latent_space(
     data: a folder with `images` and `labels` of the Medical Segmentation Decathlon's hippocampus task.
     Raises BadInputError.
     """
+    return write_study(data, output, (PLAIN, SKIP), _experiments, TITLE, COMMAND, device, threads, progress)
+
+
+def write_study(
+    data: Path,
+    output: Path,
+    models: tuple[str, str],
+    experiments: Callable[[Study, Path, str, int], tuple[list[Claim], list[Section]]],
+    title: str,
+    command: str,
+    device: str,
+    threads: int | None,
+    progress: Progress | None,
+) -> Path:
+    """models: without and with skips, by name or path."""
     if output.exists():
         raise BadInputError(f"{output} exists already; choose another --output.")
     check_writable(output, overwrite=False)
     started, progress = time.perf_counter(), progress or Progress()
     threads = use_threads(threads)
-    plain, skip = (Model.load(registry.find_card(name), device, threads) for name in (PLAIN, SKIP))
+    plain, skip = (Model.load(registry.find_card(name), device, threads) for name in models)
     training, validation = read_cases(data)
     with new_folder(output) as folder, device_errors():
         study = Study(plain, skip, training, validation, folder, progress)
-        claims, sections = _experiments(study, data, device, threads)
-        facts = _facts(study, device, threads) | {"seconds": round(time.perf_counter() - started)}
-        _write(folder, claims, sections, facts)
+        claims, sections = experiments(study, data, device, threads)
+        facts = _facts(study, command, device, threads) | {"seconds": round(time.perf_counter() - started)}
+        _write(folder, title, command, claims, sections, facts)
     return output
 
 
@@ -67,10 +83,10 @@ def _experiments(study: Study, data: Path, device: str, threads: int) -> tuple[l
     return claims, [dice_section, variance_section, elementary_section, names_section, known_section]
 
 
-def _facts(study: Study, device: str, threads: int) -> dict[str, Any]:
+def _facts(study: Study, command: str, device: str, threads: int) -> dict[str, Any]:
     weights = {f"weights_of_{m.card.name}": f"SHA-256 {m.card.weights_sha256}" for m in study.models.values()}
     return {
-        "command": COMMAND,
+        "command": command,
         "regexplain": __version__,
         **weights,
         "training_cases": len(study.training),
@@ -81,7 +97,9 @@ def _facts(study: Study, device: str, threads: int) -> dict[str, Any]:
     }
 
 
-def _write(folder: Path, claims: list[Claim], sections: list[Section], facts: dict[str, Any]) -> None:
-    write_csv(folder / "claims.csv", [claim.row(COMMAND) for claim in claims])
+def _write(
+    folder: Path, title: str, command: str, claims: list[Claim], sections: list[Section], facts: dict[str, Any]
+) -> None:
+    write_csv(folder / "claims.csv", [claim.row(command) for claim in claims])
     (folder / "study.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
-    (folder / "index.html").write_text(render_study(folder, TITLE, claims, sections, facts), encoding="utf-8")
+    (folder / "index.html").write_text(render_study(folder, title, claims, sections, facts), encoding="utf-8")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ...cards.registry import ModelCard, installed_cards, user_cards
 from ...evaluation import EvaluationConfig, evaluate
 from ..charts import distributions
 from ..sections import Section
@@ -22,7 +23,7 @@ def overlap(study: Study, data: Path, device: str, threads: int | None) -> tuple
     """Dice of each pair, {"unregistered", "without skips", "with skips"}."""
     pairs = evaluate(
         EvaluationConfig(
-            models=[model.card.name for model in study.models.values()],
+            models=[named(model.card) for model in study.models.values()],
             images=str((data / IMAGES).absolute()),
             segmentations=str((data / LABELS).absolute()),
             first=VALIDATION[0],
@@ -34,10 +35,10 @@ def overlap(study: Study, data: Path, device: str, threads: int | None) -> tuple
         study.progress,
     )
     scores = {
-        name: np.array([row["dice_after"] for row in pairs if row["model"] == model.card.name])
+        name: np.array([row["dice_after"] for row in pairs if row["model"] == named(model.card)])
         for name, model in study.models.items()
     }
-    aligned = [row["dice_aligned"] for row in pairs if row["model"] == study.plain.card.name]
+    aligned = [row["dice_aligned"] for row in pairs if row["model"] == named(study.plain.card)]
     scores = {"unregistered": np.array(aligned)} | scores
     figure = distributions(scores, "Dice (1: the segments agree)")
     return scores, Section(
@@ -46,3 +47,9 @@ def overlap(study: Study, data: Path, device: str, threads: int | None) -> tuple
         {study.save_figure("dice", figure): f"Dice of the {len(aligned)} validation pairs."},
         {"pairs-summary": "Means over the pairs, and the standard deviations of Dice over them."},
     )
+
+
+def named(card: ModelCard) -> str:
+    """What finds the model again: its name, or its folder where it is not installed."""
+    installed = any(card == other for other in (*installed_cards(), *user_cards()))
+    return card.name if installed else str(card.folder)

@@ -25,7 +25,7 @@ def explained(components: LatentComponents, vectors: np.ndarray) -> np.ndarray:
     return 100 * within.cumsum() / (centred**2).sum()
 
 
-def variance(study: Study, control: Space) -> tuple[dict[str, np.ndarray], Section]:
+def variance(study: Study, control: Space, paper: dict[int, float] = PAPER) -> tuple[dict[str, np.ndarray], Section]:
     """Curves (K,) in percent, by "NETWORK, training cases" and so on."""
     lines: dict[str, np.ndarray] = {}
     roles = {"training": study.training, "validation": study.validation}
@@ -36,7 +36,7 @@ def variance(study: Study, control: Space) -> tuple[dict[str, np.ndarray], Secti
             lines[f"{name}, {role} cases"] = explained(model.components, vectors)
     lines["displacement fields, training pairs"] = 100 * control.components.explained_variance.cumsum()
     figure = curves(
-        lines, {"the paper, without skips": PAPER}, "components", "variance explained by the first K (percent)"
+        lines, {"the paper, without skips": paper}, "components", "variance explained by the first K (percent)"
     )
     count = min(map(len, lines.values()))
     rows = [
@@ -44,9 +44,11 @@ def variance(study: Study, control: Space) -> tuple[dict[str, np.ndarray], Secti
         for k in range(count)
     ]
     study.write_table("variance", rows)
+    table = study.write_table("variance-paper", [rows[min(k, count) - 1] for k in paper])
+    reported = " and ".join(f"{percent:.0f} % with {number}" for number, percent in paper.items())
     return lines, Section(
         "Explained variance",
         TEXT,
-        {study.save_figure("variance", figure): "Crosses: what the paper reports, 62 % with 4 and 93 % with 32."},
-        {study.write_table("variance-paper", [rows[min(k, count) - 1] for k in PAPER]): "With 4 and 32 components."},
+        {study.save_figure("variance", figure): f"Crosses: what the paper reports, {reported}."},
+        {table: f"With {' and '.join(map(str, paper))} components."},
     )
