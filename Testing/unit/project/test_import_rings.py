@@ -45,7 +45,7 @@ ALLOWED = {
 def ring_of(parts: tuple[str, ...]) -> str | None:
     """The ring that a file or a dotted name belongs to; None for what is not the project's."""
     match parts:
-        case ("regexplain",) | ("regexplain", "registration" | "explanation", *_):
+        case ("regexplain",) | ("regexplain", "registration" | "explanation" | "changes", *_):
             return "front"  # the Python API: torch comes in when it is called
         case ("regexplain", "cli" | "__main__", *_):
             return "cli"
