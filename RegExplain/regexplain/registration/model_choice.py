@@ -39,7 +39,7 @@ def choose(name: str, pair: ImagePair, load: Callable[[ModelCard], Model], log: 
         return Choice()
     if name == "auto":
         with log.timed("choose"):
-            choice, refusals = _first_fitting(registry.installed_cards(), pair, load)
+            choice, refusals = first_fitting(registry.installed_cards(), pair, load)
         if choice.card is None:
             log.warn(AFFINE_ONLY.format(reasons="; ".join(refusals) or "none is installed"))
         return choice
@@ -67,10 +67,10 @@ def load_model(card: ModelCard, device: str, threads: int | None) -> Model:
 def choose_general(pair: ImagePair, load: Callable[[ModelCard], Model], without: ModelCard) -> Choice:
     """The first installed model for any pair that fits the images, but for the one `without`."""
     general = [card for card in registry.installed_cards() if card.canvas_fits_pair and card != without]
-    return _first_fitting(general, pair, load)[0]
+    return first_fitting(general, pair, load)[0]
 
 
-def _first_fitting(
+def first_fitting(
     cards: list[ModelCard], pair: ImagePair, load: Callable[[ModelCard], Model]
 ) -> tuple[Choice, list[str]]:
     """The first card that was made for images like these, by their size and by what they show, and why those before it

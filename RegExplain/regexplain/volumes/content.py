@@ -14,6 +14,7 @@ SAMPLED_VOXELS = 200_000  # voxels
 NOT_SEEN = "shows nothing that the model could see"
 ANOTHER_KIND = "does not show what the model was made for"
 ANOTHER_CONTRAST = "has another contrast than the model was made for"
+IN_PART = "shows only a part of what the model was made for"
 
 
 def reason_not_scan(image: sitk.Image) -> str | None:

@@ -7,19 +7,21 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ...errors import BadInputError
 from ...latent.population import Population
-from ...volumes.content import ANOTHER_CONTRAST, ANOTHER_KIND, NOT_SEEN
+from ...volumes.content import ANOTHER_CONTRAST, ANOTHER_KIND, IN_PART, NOT_SEEN
 from ..spatial.warp import identity_grid, resize
 from .alignment import landmark_grid
 from .model import EncodedImage, Model
 
-STRUCTURES = "white_matter", "cortex", "ventricles"
+WHOLE = 0.9  # of the landmarks
+AIR, SOMETHING, NEAR_CELLS = 0.02, 0.25, 5  # fluid is as dark as air in FLAIR, but not all about it
+STRUCTURES = "white_matter", "ventricles"
 SURE = 0.8  # of a structure in the read-out
 FEW_VOXELS = 20
-GREY_NEAR_WHITE = 0.95  # cortex over white matter: below it grey is darker, as in T1; above it as in FLAIR
 
 
 @torch.inference_mode()
@@ -35,21 +37,30 @@ def unlike(model: Model, image: sitk.Image) -> str | None:
 
 
 def _head(model: Model, image: sitk.Image, content: dict[str, Any]) -> str | None:
-    """Landmarks lie to each other as in a head, whatever its size, pose and shear; and fluid in the ventricles is
-    darker than white matter, in FLAIR much so, where in T2, PD and CT it is not."""
+    """Landmarks lie to each other as in a head, whatever its size, pose and shear, and in tissue, nearly all; and fluid
+    in the ventricles is darker than white matter, where in T2 and PD it is not."""
     found, _ = model.network.affine.landmarks(model.volume(image, landmark_grid(model, image)))
     points = found.points[0].double().cpu().numpy()
     if misfit(points, np.array(content["landmarks_mm"])) > content["landmarks_apart_mm"]:
         return ANOTHER_KIND
     encoded = model.encode(image)
+    half = torch.tensor(encoded.canvas.extent / 2, dtype=torch.float32, device=encoded.volume.device)
+    if share_in_tissue(encoded.volume, found.points[0].float() / half) < WHOLE:
+        return IN_PART
     sure = model.network.read_out(encoded.features[-1]).sigmoid()
-    white, cortex, fluid = (_values(encoded, sure, points, **content[name]) for name in STRUCTURES)
-    if min(map(len, (white, cortex, fluid))) < FEW_VOXELS:
+    white, fluid = (_values(encoded, sure, points, **content[name]) for name in STRUCTURES)
+    if min(len(white), len(fluid)) < FEW_VOXELS:
         return ANOTHER_KIND
-    bright = np.median(white)
-    darkness = np.percentile(fluid, (25, 50)).mean() / bright
-    most = content["fluid_t1" if np.median(cortex) < GREY_NEAR_WHITE * bright else "fluid_flair"]
-    return ANOTHER_CONTRAST if darkness > most else None
+    brightness = np.percentile(fluid, (25, 50)).mean() / np.median(white)
+    return ANOTHER_CONTRAST if brightness > content["fluid"] else None
+
+
+def share_in_tissue(volume: Tensor, points: Tensor) -> float:
+    """Of points (K, 3), x, y, z from −1 to 1 over the box of a volume (1, 1, D, H, W), how many lie where it shows
+    something."""
+    shown = F.avg_pool3d((volume > AIR).float(), NEAR_CELLS, 1, NEAR_CELLS // 2)
+    there = F.grid_sample(shown, points[None, None, None].to(shown), align_corners=False)
+    return float((there > SOMETHING).float().mean())
 
 
 def misfit(points: np.ndarray, template: np.ndarray) -> float:

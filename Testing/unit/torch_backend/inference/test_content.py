@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 import SimpleITK as sitk
+import torch
 
 from regexplain.cards import registry
-from regexplain.torch_backend.inference.content import misfit, unlike
+from regexplain.torch_backend.inference.content import misfit, share_in_tissue, unlike
 from regexplain.torch_backend.inference.model import Model
 from regexplain.volumes.content import ANOTHER_CONTRAST, ANOTHER_KIND
 
@@ -42,6 +43,17 @@ def test_a_body_that_is_no_head_is_another_kind(model):
     image = sitk.GetImageFromArray(values + np.random.default_rng(0).normal(0, 2, values.shape))
     image.SetSpacing((3.0, 3.0, 4.0))
     assert unlike(model, image) == ANOTHER_KIND
+
+
+def test_landmarks_in_the_half_that_is_missing_lie_in_no_tissue():
+    """Of ten on a line along x, at the middles of ten voxels, those of the dark half."""
+    volume = torch.zeros(1, 1, 40, 40, 40)
+    volume[..., :20] = 0.5
+    points = torch.zeros(10, 3)
+    points[:, 0] = torch.linspace(-0.9, 0.9, 10)
+    assert share_in_tissue(volume, points) == 0.5
+    assert share_in_tissue(volume, points.flip(1) - torch.tensor([0.5, 0, 0])) == 1.0
+    assert share_in_tissue(torch.ones_like(volume), points) == 1.0
 
 
 def test_a_turned_stretched_and_moved_template_fits_and_a_shuffled_one_does_not(model):
