@@ -7,10 +7,12 @@ CORES := $(shell $(PYTHON) -c "import os; print(os.cpu_count() or 1)")
 PROCESSES := $(shell $(PYTHON) -c "print(max(1, min(4, $(CORES) // 2)))")
 # A file of tests keeps to one process, and a process has one scene and its views; where one ends, xdist starts another.
 PYTEST := $(BIN)/python -m pytest --dist loadfile
+# `make test-all`, which .ci/run calls, leaves out nothing.
+MARKS ?= not ci
 # Where make can, each ring's lines stay together.
 TOGETHER := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 
-.PHONY: demo test test-fast setup lint types $(RINGS)
+.PHONY: demo test test-all test-fast setup lint types $(RINGS)
 
 demo: setup
 	@$(BIN)/python tools/demo.py
@@ -19,9 +21,12 @@ demo: setup
 test:
 	@$(MAKE) --keep-going --no-print-directory --jobs=4 $(TOGETHER) $(RINGS) lint types
 
+test-all:
+	@$(MAKE) --no-print-directory test MARKS=
+
 # For the loop at a desk: without what takes long.
 test-fast: lint
-	$(PYTEST) -n auto --maxprocesses 4 Testing/unit -m "not slow"
+	$(PYTEST) -n auto --maxprocesses 4 Testing/unit -m "not slow and not ci"
 
 lint: setup
 	$(BIN)/ruff check .
@@ -30,11 +35,11 @@ types: setup
 	$(BIN)/mypy
 
 unit mrml: setup
-	$(PYTEST) -n $(PROCESSES) Testing/$@
+	$(PYTEST) -n $(PROCESSES) -m "$(MARKS)" Testing/$@
 
 # What runs inside Slicer runs on the same stand-in as the panel.
 panel: setup
-	$(PYTEST) -n $(PROCESSES) Testing/panel Testing/slicer
+	$(PYTEST) -n $(PROCESSES) -m "$(MARKS)" Testing/panel Testing/slicer
 
 setup:
 	@$(PYTHON) tools/bootstrap.py

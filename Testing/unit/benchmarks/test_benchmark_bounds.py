@@ -20,7 +20,7 @@ def cases():
     return made
 
 
-@pytest.mark.slow
+@pytest.mark.ci
 def test_only_what_is_given_the_true_segments_finds_them_in_images_that_show_nothing(cases):
     torch.manual_seed(0)
     network = LatentNetwork((4, 8), segments=2).eval().requires_grad_(False)

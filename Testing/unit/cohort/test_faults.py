@@ -29,7 +29,7 @@ from regexplain.errors import BadInputError, RegExplainError
 from regexplain.progress import Progress
 
 TESTING = Path(null_work.__file__).parent
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.ci
 
 
 @pytest.fixture(scope="module")

@@ -123,7 +123,7 @@ def rows(path) -> list[dict[str, str]]:
         return list(csv.DictReader(stream))
 
 
-@pytest.mark.slow
+@pytest.mark.ci
 def test_the_whole_study_is_written_and_nothing_else(study):
     folder, events = study
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]
@@ -136,7 +136,7 @@ def test_the_whole_study_is_written_and_nothing_else(study):
     assert all(event["done"] <= event["total"] for event in events[:-1])
 
 
-@pytest.mark.slow
+@pytest.mark.ci
 def test_every_claim_has_a_verdict_and_the_tables_it_comes_from(study):
     folder, _ = study
     found = rows(folder / "claims.csv")
@@ -147,7 +147,7 @@ def test_every_claim_has_a_verdict_and_the_tables_it_comes_from(study):
         assert all(claim.values())
 
 
-@pytest.mark.slow
+@pytest.mark.ci
 def test_the_page_is_complete_in_itself_and_names_no_place_on_this_computer(study, data):
     folder, _ = study
     page = (folder / "index.html").read_text(encoding="utf-8")
@@ -158,7 +158,7 @@ def test_the_page_is_complete_in_itself_and_names_no_place_on_this_computer(stud
         assert str(data) not in text and str(folder.parent) not in text and "case_3" not in page, path
 
 
-@pytest.mark.slow
+@pytest.mark.ci
 def test_each_known_motion_is_measured_in_each_space_within_its_interval(study):
     folder, _ = study
     measured = rows(folder / "tables" / "known-motions.csv")
@@ -171,7 +171,7 @@ def test_each_known_motion_is_measured_in_each_space_within_its_interval(study):
         assert float(row["segments_off_canvas_percent"]) < 100
 
 
-@pytest.mark.slow
+@pytest.mark.ci
 def test_a_second_run_gives_the_same_figures_and_numbers(study, data, models, tmp_path, monkeypatch):
     first, second = study[0], tmp_path / "again"
     draw = StudyOutput.save_figure

@@ -475,7 +475,7 @@ def rows(path) -> list[dict[str, str]]:
         return list(csv.DictReader(stream))
 
 
-@pytest.mark.slow
+@pytest.mark.ci
 def test_the_whole_study_is_written_and_what_is_absent_is_said(study):
     folder, events = study
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]
@@ -487,7 +487,7 @@ def test_the_whole_study_is_written_and_what_is_absent_is_said(study):
     assert len({event["stage"] for event in events if event["event"] == "progress"}) >= 8
 
 
-@pytest.mark.slow
+@pytest.mark.ci
 def test_every_claim_has_a_verdict_and_its_tables(study):
     folder, _ = study
     tables = {path.stem for path in (folder / "tables").iterdir()}
@@ -500,7 +500,7 @@ def test_every_claim_has_a_verdict_and_its_tables(study):
     assert consistent["verdict"] == "not shown"  # three pairs are too few to say it
 
 
-@pytest.mark.slow
+@pytest.mark.ci
 def test_the_rows_are_those_of_the_pairs_and_their_nulls(study):
     folder, _ = study
     found = rows(folder / "tables" / "pairs.csv")
@@ -520,7 +520,7 @@ def test_the_rows_are_those_of_the_pairs_and_their_nulls(study):
     assert intact == pytest.approx([1.0] * 2)
 
 
-@pytest.mark.slow
+@pytest.mark.ci
 def test_the_reference_has_the_ranges_that_a_card_takes(study):
     folder, _ = study
     found = json.loads((folder / "reference.json").read_text(encoding="utf-8"))
@@ -531,7 +531,7 @@ def test_the_reference_has_the_ranges_that_a_card_takes(study):
     assert found["symmetry_mm"]["median"] == pytest.approx(np.median(measured))
 
 
-@pytest.mark.slow
+@pytest.mark.ci
 def test_the_report_is_complete_in_itself_and_names_no_place_on_this_computer(study, data):
     folder, _ = study
     page = (folder / "report.html").read_text(encoding="utf-8")

@@ -17,7 +17,7 @@ from regexplain.volumes.images import read_volume
 pytestmark = pytest.mark.real_data
 
 
-@pytest.mark.slow
+@pytest.mark.ci
 def test_the_hippocampus_model_reaches_its_figure_on_the_validation_cases(shared_data, tmp_path):
     config = EvaluationConfig(
         ["hippocampus"], "images", "labels", 311, 999, str(tmp_path / "rows.csv"), folder=shared_data / "hippocampus"
@@ -52,7 +52,7 @@ def visits(shared_data):
     return [read_volume(folder / f"visit{n}_T1.nii.gz") for n in (1, 2)]
 
 
-@pytest.mark.slow
+@pytest.mark.ci
 @pytest.mark.parametrize("kind", ["affine", "deformable"])
 def test_two_visits_of_a_head_are_registered_however_they_are_stored(visits, kind, tmp_path, monkeypatch):
     """By the model that fits heads, and affinely, with a warning, where no model fits."""

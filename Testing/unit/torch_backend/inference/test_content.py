@@ -16,7 +16,7 @@ def model() -> Model:
     return Model.load(registry.find_card("brain-t1-flair"), "cpu", threads=1)
 
 
-@pytest.mark.slow
+@pytest.mark.ci
 @pytest.mark.real_data
 @pytest.mark.parametrize(
     ("file", "fits"),

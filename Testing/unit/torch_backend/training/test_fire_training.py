@@ -74,7 +74,7 @@ def config_file(heads, tmp_path):
     return tmp_path / "config.json"
 
 
-@pytest.mark.slow
+@pytest.mark.ci
 def test_a_trained_model_registers(config_file, monkeypatch):
     monkeypatch.setattr(FireTask, "validation_pairs", 2)
     ran = CliRunner().invoke(main, ["train", str(config_file), "--device", "cpu", "--threads", "1"])
@@ -87,7 +87,7 @@ def test_a_trained_model_registers(config_file, monkeypatch):
     assert record["alignment"]["kind"] == "network"
 
 
-@pytest.mark.slow
+@pytest.mark.ci
 def test_every_loss_teaches_something_and_only_its_own_part(config_file):
     task, _ = read_task(config_file)
     task.config.between_subjects = 0.0

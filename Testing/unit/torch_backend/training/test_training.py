@@ -164,7 +164,7 @@ def test_a_run_goes_on_from_anothers_weights_and_leaves_what_is_frozen(config_fi
         assert torch.equal(value, before[name]) == name.startswith("encoder."), name
 
 
-@pytest.mark.slow
+@pytest.mark.ci
 def test_two_processes_give_one_processs_gradients(config_file, tmp_path):
     run = [sys.executable, two_processes.__file__, str(config_file), str(tmp_path / "two")]
     subprocess.run(run, check=True, timeout=300)
