@@ -125,7 +125,7 @@ def a_case(kind: str, share: float) -> dict:
 
 
 def test_the_table_counts_what_stands_out_by_the_check_that_says_it():
-    rows = [judged(a_case("ordinary", 0.0)) for _ in range(3)] + [judged(a_case("ordinary", 0.1))]
+    rows = [judged(a_case("ordinary", 0.0)) for _ in range(3)] + [judged(a_case("ordinary", 0.15))]
     rows += [judged(a_case("mirrored", 0.5))]
     _, _, ordinary, mirrored = (line.strip("| ").split("|") for line in verdicts(rows).splitlines())
     assert [cell.strip() for cell in ordinary[:6]] == ["ordinary", "4", "25 %", "5 – 70 %", "0", "1"]

@@ -70,7 +70,7 @@ PLACE = {"largest_ml": 14.0, "deviation_sd": -3.0, "centre_mm": [1.0, 2.0, 3.0],
 @pytest.mark.parametrize(
     ("part", "value", "name", "verdict_name"),
     [
-        ("error", ERROR | {"share_above_3mm": 0.1}, "Expected error", "look here"),
+        ("error", ERROR | {"share_above_3mm": 0.15}, "Expected error", "look here"),
         ("error", ERROR | {"share_above_3mm": 0.6}, "Expected error", "do not use"),
         ("error", ERROR | {"not_told": ERROR["not_told"] | {"missing": 0.02}}, "Missing tissue", "look here"),
         ("error", ERROR | {"not_told": ERROR["not_told"] | {"missing": 0.3}}, "Missing tissue", "do not use"),
