@@ -9,6 +9,7 @@ COLUMNS = {
     "id": "The pair, and the name of its folder in results",
     "kind": "deformable or affine; in segments.tsv: segment (given) or region (seen by the network itself)",
     "model": "The model that made the result; none where it is affine only or was made elsewhere",
+    "verdict": "nothing stands out, look here or do not use: the worst of the report's checks (docs/trust.md)",
     "look": "The report's checks that stand out",
     "warnings": "How many warnings the report holds",
     "notes": "What was asked for and has no answer for this pair",

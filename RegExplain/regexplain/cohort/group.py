@@ -20,7 +20,7 @@ from .page import write_page
 from .pairs import Pair
 from .study import FAILED, Plan, Study
 
-COLUMNS = ("id", "kind", "model", "look", "outlier", "warnings", "notes")
+COLUMNS = ("id", "kind", "model", "verdict", "look", "outlier", "warnings", "notes")
 WORSE = {  # on which side: +1 above the others, -1 below
     "dice_after": -1,
     "likeness_information_after": -1,
@@ -75,6 +75,7 @@ def _row(pair: Pair, record: dict[str, Any]) -> dict[str, Any]:
         "id": pair.id,
         "kind": record.get("kind", ""),
         "model": record.get("model", ""),
+        "verdict": record.get("verdict", ""),
         "look": ", ".join(record.get("look", ())),
         "outlier": "",
         "warnings": record.get("warnings", 0),

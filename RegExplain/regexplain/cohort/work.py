@@ -88,6 +88,7 @@ def register_pair(job: Job, folder: Path) -> dict[str, Any]:
         "kind": record["kind"],
         "model": (record["model"] or {"name": "none"})["name"],
         "fixed": sha256(folder / "fixed.nii.gz"),
+        "verdict": record["verdict"]["name"],
         "look": flagged_checks(record, min(result.fixed.GetSpacing())),
         "warnings": warnings(record),
         "notes": notes,

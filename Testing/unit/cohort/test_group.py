@@ -58,6 +58,7 @@ def test_the_group_has_each_number_of_the_record_and_the_users_columns(study):
     [row] = rows(study.path / "group.tsv")
     record = ResultFolder.open(study.results / "sub-1").record
     assert row["id"] == "sub-1" and row["age"] == "61" and row["look_of_table"] == "dizzy </script> &"
+    assert row["verdict"] == record["verdict"]["name"]
     assert float(row["dice_after"]) == record["dice"]["after"]
     assert float(row["jacobian_log_sd"]) == record["jacobian"]["log_sd"]
     assert float(row["likeness_information_after"]) > float(row["likeness_information_before"])
