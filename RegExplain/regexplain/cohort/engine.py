@@ -25,6 +25,7 @@ CONFIGURATION = {
     "distributed.scheduler.allowed-failures": RETRIES,
     "distributed.scheduler.worker-saturation": 1.0,  # a dying worker takes its own pair with it, not the next one too
     "distributed.worker.daemon": True,
+    "distributed.deploy.lost-worker-timeout": "1 hour",  # a busy computer may take minutes to start one again
     "distributed.admin.system-monitor.gil.enabled": False,
 }
 WORKER_DIED = (
@@ -156,12 +157,12 @@ def outcomes(client: Client, jobs: list[Job], work: Work) -> Iterator[tuple[Job,
         elif future.status == "error":
             error = future.exception()
             died = isinstance(error, KilledWorker)
-            yield job, _lost(job) if died else f"Its worker could not do it ({error})."
+            yield job, _outcome_of_killed(job) if died else f"Its worker could not do it ({error})."
         else:
             raise RegExplainError(SCHEDULER_GONE)
 
 
-def _lost(job: Job) -> str | None:
+def _outcome_of_killed(job: Job) -> str | None:
     """Of a job whose workers died: they may have finished it before they could say so."""
     record = pair_record(job.folder)
     return None if record is not None and record["made_with"] == job.made_with else WORKER_DIED
@@ -174,6 +175,6 @@ def _result(future: Future, job: Job) -> str | None:
     try:
         return future.result()
     except KilledWorker:  # its worker died with the answer, and so did the one that tried again
-        return _lost(job)
+        return _outcome_of_killed(job)
     except (OSError, CancelledError) as error:
         raise RegExplainError(SCHEDULER_GONE) from error

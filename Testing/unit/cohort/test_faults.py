@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ import pytest
 
 pytest.importorskip("distributed")
 
+import dask
 from distributed import CancelledError, KilledWorker
 from distributed.comm import CommClosedError
 
@@ -34,15 +36,21 @@ pytestmark = pytest.mark.ci
 
 @pytest.fixture(scope="module")
 def client():
+    """On a computer that takes longer to start a worker again than Dask waits for one."""
     os.environ["PYTHONPATH"] = str(TESTING)
-    with local_client(2, None) as client:
+    with dask.config.set({"distributed.deploy.lost-worker-timeout": "1ms"}), local_client(2, None) as client:
         yield client
 
 
 def ran(study: Study, client, work, count: int = 12) -> Plan:
     plan = Plan.of(study, null_pairs(study.path, count), SETTINGS)
-    with study.locked():
-        run(study, plan, client, work, Progress())
+    watchdog = threading.Timer(300, client.close)  # a run whose workers are all gone would wait for ever
+    watchdog.start()
+    try:
+        with study.locked():
+            run(study, plan, client, work, Progress())
+    finally:
+        watchdog.cancel()
     return plan
 
 
