@@ -68,7 +68,9 @@ def content_record(
     found: dict[str, Any] = {} if content is None else {"content": content}
     if anatomy is None:
         return found
-    found["counterparts"] = compare_counterparts(*pair.masked, transform.itk(), *anatomy).record
+    counterparts = compare_counterparts(*pair.masked, transform.itk(), *anatomy)
+    if counterparts is not None:
+        found["counterparts"] = counterparts.record
     gain = gain_of_mirroring(compared, transform.alignment)
     if gain is not None:
         found["mirroring"] = {"gradients": float(gain.gradients), "information": float(gain.information)}

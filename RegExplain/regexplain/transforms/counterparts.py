@@ -47,18 +47,18 @@ class Counterparts:
 
 def compare_counterparts(
     fixed: sitk.Image, moving: sitk.Image, transform: sitk.Transform, anatomy: sitk.Image, names: dict[int, str]
-) -> Counterparts:
+) -> Counterparts | None:
     """transform: fixed-space to moving-space points, LPS mm. anatomy: a label map over the fixed image, and the names
-    of its labels: outside it, tissue is of too many kinds."""
+    of its labels: outside it, tissue is of too many kinds. None where nothing of it is in both images."""
     whole = sitk.BinaryFillhole(sitk.BinaryMorphologicalClosing(anatomy > 0, [GAP_CELLS] * 3))
     if not sitk.GetArrayViewFromImage(whole).any():
-        return Counterparts(0.0)
+        return None
     grid = _cells_about(whole)
     here, there = _sampled(grid, fixed, None), _sampled(grid, moving, transform)
     inside = _nearest(grid, whole) & _nearest(grid, Grid.of(fixed).image(tissue_mask(fixed).astype(np.uint8)))
     inside &= _nearest(grid, Grid.of(moving).ones(), transform)
     if not inside.any():
-        return Counterparts(0.0)
+        return None
     depth = sitk.SignedMaurerDistanceMap(grid.resample(whole, nearest=True), True, False, True)
     unusual = _averaged(_deviations(here, -sitk.GetArrayFromImage(depth), there, inside), inside, grid)
     return _largest(unusual, grid, anatomy, names)
