@@ -49,7 +49,7 @@ def choose(name: str, pair: ImagePair, load: Callable[[ModelCard], Model], log: 
         with log.timed("load"):
             model = load(card)
         with log.timed("choose"):
-            choice = Choice(card, model, _content(model, pair))
+            choice = Choice(card, model, _content(card, model, pair))
             reason = _not_made_for(card, pair) or _refusal(choice.content)
         reasons = [reason] if reason else []
     if reasons:
@@ -83,7 +83,7 @@ def first_fitting(
         if reason is None:
             model = load(card)
             if "content" in card.values:
-                content = _content(model, pair)
+                content = _content(card, model, pair)
                 reason = _refusal(content)
                 anatomy = _anatomy(model, pair) if reason and content["fixed"] is None else None
             if reason is None:
@@ -103,14 +103,14 @@ def _too_large_for(card: ModelCard, pair: ImagePair) -> str | None:
     return reason and f"these images {reason}"
 
 
-def _content(model: Model, pair: ImagePair) -> dict[str, str | None]:
+def _content(card: ModelCard, model: Model, pair: ImagePair) -> dict[str, str | None]:
     """Why each image shows another content than the model was made for, as its network sees it, a phrase; None where it
     does not. As in the record."""
     from ..torch_backend.inference.content import unlike
 
     with device_errors():
         reasons = {role: unlike(model, image) for role, image in _moving_first(pair)}
-    return {"model": model.card.name, **reasons}
+    return {"model": card.name, **reasons}
 
 
 def _anatomy(model: Model, pair: ImagePair) -> tuple[sitk.Image, dict[int, str]] | None:
