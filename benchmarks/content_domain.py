@@ -19,7 +19,7 @@ import numpy as np
 import SimpleITK as sitk
 
 import content_images as images
-from content_images import FLAIR, NATIVE, STRIPPED, T1, Images, Source, several
+from content_images import CROP_SIZE, FLAIR, NATIVE, STRIPPED, T1, Images, Source, several
 from measuring import processor, table, versions
 from regexplain.cards import registry
 from regexplain.progress import Progress
@@ -31,17 +31,18 @@ from regexplain.volumes.threads import use_threads
 
 HEAD, HIPPOCAMPUS, GENERAL, NONE = "brain-t1-flair", "hippocampus", "any-contrast", "none"
 HEAD_SIZE, HEAD_CELL = (80, 96, 80), 2.5
-CROP_SIZE, CROP_CELL = (36, 50, 36), 1.0
+CROP_CELL = 1.0
+CROPS: dict[str, float] = {"cell": CROP_CELL, "turn": 3, "thickest": 1.5}
 
 
 def kinds(source: Source) -> dict[str, dict[str, Images]]:
-    """By the model that they are to try, by name; the first of each model are those that it was made for."""
+    """By the model that they are to try, or one for the same images, by name; first those that it was made for."""
     stripped = [source.read(f"{name}/{contrast}") for contrast in ("T1", "FLAIR") for name in STRIPPED]
     native = [source.read(f"{NATIVE}_{contrast}") for contrast in ("T1", "FLAIR")]
     others = {name: source.read(f"head_contrasts/one_{name}") for name in ("T2", "PD", "CT")}
     t2 = [*(source.read(f"{name}/T2") for name in STRIPPED), others["T2"]]
-    crops, t1 = source.hippocampi(), partial(source.at_hippocampus, T1)
-    turned = images.upside_down(several(crops, 30, cell=1.0, turn=3))
+    crops = source.hippocampi()
+    turned = images.upside_down(several(crops, 30, **CROPS))
     return {
         HEAD: {
             "T1, skull-stripped, two patients": several(stripped[:2], 0),
@@ -69,19 +70,18 @@ def kinds(source: Source) -> dict[str, dict[str, Images]]:
         },
         HIPPOCAMPUS: {
             "hippocampus crops, 20 heads": iter(crops),
-            "hippocampus crops, drawn anew": several(crops, 19, cell=1.0, turn=3),
+            "hippocampus crops, drawn anew": several(crops, 19, **CROPS),
             "T1 of other places in a head": source.other_places(20),
             "T2-like at the hippocampus": source.at_hippocampus("T2", 21),
             "CT-like at the hippocampus": source.at_hippocampus("CT", 22),
             "MR-angiography-like at the hippocampus": source.at_hippocampus("MRA", 23),
             "upside down": turned,
-            "half a crop": images.halves(several(crops, 31, cell=1.0, turn=3)),
+            "half a crop": images.halves(several(crops, 31, **CROPS)),
             "abdomen-like": images.abdomens(24, CROP_SIZE, CROP_CELL),
             "noise": images.noise(25, CROP_SIZE, CROP_CELL),
             "phantom": images.phantoms(26, CROP_SIZE, CROP_CELL),
             "prostate, said to be as large": map(as_large, source.prostates()),
             "masks": iter(source.hippocampi(labels=True)),
-            "T1-like at the hippocampus, 2 mm": t1(27),
         },
     }
 
@@ -198,7 +198,7 @@ def main() -> None:
     parser.add_argument("data", type=Path, help="the folder shared/data")
     parser.add_argument("--images", type=int, default=20, help="of each kind")
     parser.add_argument("--pairs", type=int, default=5, help="of each kind")
-    parser.add_argument("--models", nargs="*", default=[HEAD, HIPPOCAMPUS])
+    parser.add_argument("--models", nargs="*", default=[HEAD, HIPPOCAMPUS, "hippocampus-skip"])
     parser.add_argument("--only", default="", help="only kinds whose name has these letters")
     parser.add_argument("--output", type=Path, default=Path("build/content-domain"))
     arguments = parser.parse_args()
@@ -206,7 +206,7 @@ def main() -> None:
     source = Source(arguments.data)
     seen, chosen = [], []
     for model in arguments.models:
-        for kind, found in kinds(source)[model].items():
+        for kind, found in kinds(source)[HEAD if model == HEAD else HIPPOCAMPUS].items():
             if arguments.only in kind:
                 seen += verdicts(model, kind, found, arguments.images)
                 print(image_table(seen).splitlines()[-1], flush=True)

@@ -26,6 +26,7 @@ GAMMA_SD, BIAS_SD, BIAS_MM, NOISE = 0.12, 0.12, 40.0, 0.02
 HEADS = "head_13", "head_14", "head_15", "head_16"
 NATIVE = "ms_longitudinal/patient12/visit1"
 STRIPPED = "ms_mni/patient07", "ms_mni/patient19"
+CROP_SIZE, CROP_MARGIN = (36, 50, 36), 4  # voxels of 1 mm
 LEAST_FROM_HIPPOCAMPUS_MM = 25.0
 FLUIDS = "ventricle", "outer fluid", "eye", "choroid plexus", "perivascular space"
 
@@ -43,11 +44,18 @@ CONTRASTS: dict[str, tuple[float, dict[str, float]]] = {
 Images = Iterator[sitk.Image]
 
 
-def varied(image: sitk.Image, random: np.random.Generator, cell: float = CELL_MM, turn: float = TURN_DEG) -> sitk.Image:
-    """The same, seen by another scanner: cells of `cell` mm, two times as thick along one axis in a third of all."""
+def varied(
+    image: sitk.Image,
+    random: np.random.Generator,
+    cell: float = CELL_MM,
+    turn: float = TURN_DEG,
+    thickest: float = 2.0,
+) -> sitk.Image:
+    """The same, seen by another scanner: cells of `cell` mm, `thickest` times as thick along one axis in a third of
+    all."""
     own = as_closest_lps(Grid.of(image))
     thick = np.ones(3)
-    thick[random.integers(3)] = 2 if random.random() < 1 / 3 else 1
+    thick[random.integers(3)] = thickest if random.random() < 1 / 3 else 1
     spacing = cell * thick
     size = np.maximum(np.ceil(own.extent / spacing), 4).astype(int).tolist()
     grid = centred_grid(own.centre, size, spacing.tolist(), own.direction)
@@ -149,29 +157,25 @@ class Source:
 
     def crops(self, image: sitk.Image, centre: np.ndarray) -> sitk.Image:
         """The size of a hippocampus crop, of cells of 1 mm about a point."""
-        return centred_grid(centre, (36, 50, 36), (1.0,) * 3, as_closest_lps(Grid.of(image)).direction).resample(image)
+        return centred_grid(centre, CROP_SIZE, (1.0,) * 3, as_closest_lps(Grid.of(image)).direction).resample(image)
 
-    def at_hippocampus(self, contrast: int | str, seed: int) -> Images:
+    def at_hippocampus(self, contrast: str, seed: int) -> Images:
         """The same place in another contrast: from the label maps, whose hippocampi are known."""
         random = np.random.default_rng(seed)
-        images = self.seen(contrast, seed) if isinstance(contrast, int) else self.drawn_fine(contrast, seed)
-        for name, image in zip(cycle(HEADS), images, strict=False):
-            head = self.head(name)
-            there = np.isin(sitk.GetArrayFromImage(head.codes), (17, 53)[random.integers(2)])
-            yield self.crops(image, Grid.of(head.codes).world(np.argwhere(there).mean(0)[::-1]))
-
-    def drawn_fine(self, contrast: str, seed: int) -> Images:
-        random = np.random.default_rng(seed)
         usual, special = CONTRASTS[contrast]
-        for name in cycle(HEADS):
-            head = self.head(name)
+        for name, code in zip(cycle(HEADS), cycle((17, 17, 17, 17, 53, 53, 53, 53)), strict=False):
+            codes = self.head(name).codes
+            centre = Grid.of(codes).world(np.argwhere(sitk.GetArrayViewFromImage(codes) == code).mean(0)[::-1])
+            shift = random.uniform(-3, 3, 3)
             means = np.full(2**16, usual, np.float32)
             for tissue, value in special.items():
                 means[list(TISSUES[tissue])] = value * (1 + 0.05 * random.normal())
             means[0] = 0
-            codes = sitk.GetArrayViewFromImage(head.codes)
-            image = Grid.of(head.codes).image(means[codes] + 0.03 * random.normal(size=codes.shape).astype(np.float32))
-            yield sitk.SmoothingRecursiveGaussian(image, 0.6)
+            size = [n + 2 * CROP_MARGIN for n in CROP_SIZE]
+            near = centred_grid(centre + shift, size, (1.0,) * 3, as_closest_lps(Grid.of(codes)).direction)
+            shown = means[sitk.GetArrayFromImage(near.resample(codes, nearest=True))]
+            image = near.image((shown + 0.03 * random.normal(size=shown.shape)).astype(np.float32))
+            yield self.crops(sitk.SmoothingRecursiveGaussian(image, 0.6), near.centre)
 
     def other_places(self, seed: int) -> Images:
         """T1 crops of the brain away from both hippocampi, whose places in MNI space are known."""
