@@ -9,8 +9,8 @@ from .intensities import tissue_threshold
 
 SAMPLED = 200_000  # voxels: more say no more
 BINS = 32
-OPPOSED = -0.1  # rank correlation: one is dark where the other is bright
-BENT = 0.15  # of the variance of ranks: more than any pair of one contrast has, less than any of two (below)
+MIN_RANK_CORRELATION = -0.1  # rank correlation: one is dark where the other is bright
+MAX_EXCESS = 0.15  # of the variance of ranks: more than any pair of one contrast has, less than any of two (below)
 
 
 def same_contrast(fixed: np.ndarray, moving: np.ndarray) -> bool:
@@ -22,14 +22,14 @@ def same_contrast(fixed: np.ndarray, moving: np.ndarray) -> bool:
     most 0.07, registered or not, of one patient or two.
     """
     step = subsampling_step(fixed.shape, SAMPLED)
-    some = [array[::step, ::step, ::step].astype(np.float32) for array in (fixed, moving)]
-    inside = (some[0] > tissue_threshold(some[0])) & (some[1] > tissue_threshold(some[1]))
+    samples = [array[::step, ::step, ::step].astype(np.float32) for array in (fixed, moving)]
+    inside = (samples[0] > tissue_threshold(samples[0])) & (samples[1] > tissue_threshold(samples[1]))
     if np.count_nonzero(inside) < BINS**2:
         return True
-    first, second = (_ranks(array[inside]) for array in some)
+    first, second = (_ranks(array[inside]) for array in samples)
     order = float(np.corrcoef(first, second)[0, 1])
-    told = max(_told(first, second), _told(second, first))
-    return order > OPPOSED and told - order**2 < BENT
+    ratio = max(_correlation_ratio(first, second), _correlation_ratio(second, first))
+    return order > MIN_RANK_CORRELATION and ratio - order**2 < MAX_EXCESS
 
 
 def _ranks(values: np.ndarray) -> np.ndarray:
@@ -37,7 +37,7 @@ def _ranks(values: np.ndarray) -> np.ndarray:
     return np.argsort(np.argsort(values, kind="stable"), kind="stable") / len(values)
 
 
-def _told(first: np.ndarray, second: np.ndarray) -> float:
+def _correlation_ratio(first: np.ndarray, second: np.ndarray) -> float:
     """Correlation ratio: the share of the variance of `second` that the bin of `first` tells; both ranks."""
     bins = (first * BINS).astype(int)
     counts = np.maximum(np.bincount(bins, minlength=BINS), 1)
