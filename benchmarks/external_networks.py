@@ -29,7 +29,7 @@ from regexplain.torch_backend.external.convention import Convention
 from regexplain.torch_backend.external.drafts import draft, icon_steps
 from regexplain.torch_backend.external.importing import import_model, peak_bytes
 from regexplain.torch_backend.external.network import ExternalNetwork
-from regexplain.torch_backend.external.self_check import synthetic_volume
+from regexplain.torch_backend.external.synthetic_volume import synthetic_volume
 from regexplain.torch_backend.spatial.transformation import exponentiate_velocity
 from regexplain.torch_backend.spatial.warp import resize, warp
 from regexplain.volumes.geometry import canvas_around

@@ -19,12 +19,14 @@ from ...cards.settings import user_models
 from ...errors import BadInputError
 from ...progress import Progress
 from ..inference.model import Model, check_canvas_memory, select_device
+from .cells import measured_cells
 from .construction import construct, fill
 from .conversion import read_weights
 from .drafts import Draft
 from .network import ExternalNetwork
-from .self_check import SelfCheck, self_check, synthetic_volume
-from .tree import main_stage, measured_cells, modules_of
+from .self_check import SelfCheck, self_check
+from .synthetic_volume import synthetic_volume
+from .tree import main_stage, modules_of
 
 STEPS = "Reading the weights", "Making the network", "Trying the network", "Checking the convention"
 

@@ -17,6 +17,7 @@ from ..networks.latent import RegistrationNetwork, RegistrationOutput
 from ..spatial.transformation import exponentiate_velocity
 from ..spatial.warp import compose, resize, resize_displacement
 from .calls import call
+from .cells import measured_cells
 from .construction import construct, fill, read_safetensors
 from .convention import Convention
 
@@ -134,8 +135,6 @@ class ExternalNetwork(RegistrationNetwork):
     def on_canvas(self, stage: str, cells: Tensor, shape) -> Tensor:
         """As the card says where the cells lie; of a module that it does not name, as measured on a synthetic image."""
         if stage not in self._cells:
-            from .tree import measured_cells
-
             self._cells[stage] = measured_cells(self, stage, cells.new_zeros(1, 1, *shape))
         return from_corners(cells, shape) if self._cells[stage] == "corners" else resize(cells, shape)
 

@@ -15,7 +15,8 @@ from regexplain.errors import BadInputError, RegExplainError
 from regexplain.torch_backend.external.drafts import draft
 from regexplain.torch_backend.external.importing import import_model, with_changes
 from regexplain.torch_backend.external.network import ExternalNetwork
-from regexplain.torch_backend.external.self_check import self_check, synthetic_volume
+from regexplain.torch_backend.external.self_check import self_check
+from regexplain.torch_backend.external.synthetic_volume import synthetic_volume
 from regexplain.torch_backend.inference import model as inference_model
 from regexplain.torch_backend.inference.model import Model
 
