@@ -2,14 +2,15 @@
 
     python benchmarks/bounds.py ../shared/data/hippocampus [--model hippocampus-skip] [--steps 100]
 
-How well a network registers, how well it knows each case's segments by itself (told), and what a field like its own
-reaches when it is given the true segments. Boundaries that are told with independent errors cannot be laid on each
-other better than the two errors together allow.
+How well a network predicts each case's segments by itself, of the cases trained on and held out and of the validation
+cases; how well it registers; and what a field like its own reaches when it is given the true segments. Boundaries that
+are predicted with independent errors cannot be laid on each other better than the two errors together allow.
 """
 
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -27,18 +28,26 @@ from regexplain.torch_backend.training.latent.evaluation import hard_dice, regis
 CONFIGS = Path(regexplain.__file__).parent / "configs"
 KNOWN = RefinementSettings(smoothness=0.1)
 CERTAIN = 1e-3
+FIRST_VALIDATION_CASE, LAST_CASE = 311, 999
 
 
-def held_out(model: str, data: Path) -> list[Case]:
-    config = LatentConfig.read(CONFIGS / f"{model}.json")
-    config.data.images, config.data.segmentations = (str((data / part).resolve()) for part in ("images", "labels"))
-    return split(config)[1]
+def cases_by_use(config: LatentConfig, data: Path) -> dict[str, list[Case]]:
+    """The cases trained on, held out, and of the validation."""
+    images, segmentations = (str((data / part).resolve()) for part in ("images", "labels"))
+    training = replace(config.data, images=images, segmentations=segmentations)
+    validation = replace(training, first=FIRST_VALIDATION_CASE, last=LAST_CASE, held_out_every=0)
+    trained, held_out = split(replace(config, data=training))
+    return {"trained on": trained, "held out": held_out, "validation": split(replace(config, data=validation))[0]}
 
 
-def predicted_segments_dice(network, case: Case) -> float:
-    """Dice of the network's own segmentation of one volume."""
-    segments = network.segmentation_logits(network.encoder(case.volume[None])).sigmoid()
-    return hard_dice(resize(segments, case.segments.shape[1:])[0], case.segments)
+@torch.inference_mode()
+def predicted_segments(network, cases: list[Case]) -> list[float]:
+    """Dice of the network's own segmentation of each volume."""
+    scores = []
+    for case in cases:
+        segments = network.segmentation_logits(network.encoder(case.volume[None])).sigmoid()
+        scores.append(hard_dice(resize(segments, case.segments.shape[1:])[0], case.segments))
+    return scores
 
 
 def given_segments(network, fixed: Case, moving: Case, steps: int):
@@ -53,7 +62,7 @@ def given_segments(network, fixed: Case, moving: Case, steps: int):
 
 @torch.inference_mode()
 def measured(network, cases: list[Case], steps: int) -> dict[str, list[float]]:
-    rows: dict[str, list[float]] = {"told": [predicted_segments_dice(network, case) for case in cases]}
+    rows: dict[str, list[float]] = {}
     ways = {
         "registered": lambda f, m: network(f.volume[None], m.volume[None]),
         f"refined, {steps} steps": lambda f, m: refine_pair(network, f.volume[None], m.volume[None], steps),
@@ -71,9 +80,12 @@ def main() -> None:
     parser.add_argument("--model", default="hippocampus-skip")
     parser.add_argument("--steps", type=int, default=100)
     options = parser.parse_args()
-    network = Model.load(registry.find_card(options.model), "cpu", 1).network
-    for name, values in measured(network, held_out(options.model, options.data), options.steps).items():
-        print(f"| {name} | {np.mean(values):.3f} ± {np.std(values):.3f} |", flush=True)
+    card = registry.find_card(options.model)
+    network = Model.load(card, "cpu", 1).network
+    cases = cases_by_use(LatentConfig.read(CONFIGS / f"{card.name}.json"), options.data)
+    rows = {f"segments predicted, {use}": predicted_segments(network, some) for use, some in cases.items()}
+    for name, values in (rows | measured(network, cases["held out"], options.steps)).items():
+        print(f"| {name} | {len(values)} | {np.mean(values):.3f} ± {np.std(values):.3f} |", flush=True)
 
 
 if __name__ == "__main__":
