@@ -22,6 +22,7 @@ from regexplain.results.folder import ResultFolder
 
 ROLES = ("fixed", "moving", "fixed_segmentation", "moving_segmentation")
 FILES = {role: str(sample_pair.file(role)) for role in ROLES}
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

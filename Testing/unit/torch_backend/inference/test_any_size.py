@@ -30,6 +30,7 @@ def scan(size=(20, 20, 20), spacing=1.0, contrast=1.0, origin=0.0) -> sitk.Image
     return image
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(16, 16, 16), (20, 18, 16)])
 @pytest.mark.parametrize("extent_mm", [2.0, 600.0])
 def test_sixteen_voxels_two_millimetres_and_sixty_centimetres_work(size, extent_mm):
