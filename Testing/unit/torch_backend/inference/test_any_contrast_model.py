@@ -159,7 +159,7 @@ def test_auto_takes_it_for_what_no_model_was_made_for_but_not_for_masks(tmp_path
     monkeypatch.setattr("regexplain.torch_backend.inference.content.unlike", lambda *_: None)
 
     def choice(fixed, moving) -> str | None:
-        card, *_ = choose("auto", ImagePair(fixed, moving), lambda card: chosen.append(card.name), Log(Progress()))
+        card = choose("auto", ImagePair(fixed, moving), lambda card: chosen.append(card.name), Log(Progress())).card
         return card and card.name
 
     assert choice(*scans) == "tiny-t1-flair"
