@@ -157,9 +157,9 @@ def _more_alike(compared: ComparedPair, linear: sitk.AffineTransform, displaceme
 def _worse_by_refining(
     compared: ComparedPair, linear: sitk.AffineTransform, model: Model, prediction: Prediction, log: Log
 ) -> bool:
-    """Whether the images are less alike than before it, if there was any. Asked of a general model alone: others may
-    lay structures on each other that they know."""
-    if prediction.unrefined is None or not model.card.canvas_fits_pair:
+    """Whether the images are less alike than before it, if there was any. Not asked of a model with a latent space: it
+    lays structures on each other that it knows."""
+    if prediction.unrefined is None or model.card.has_components:
         return False
     with log.timed("judge refining"):
         similarity = compared.similarity(FINE_CELLS)
