@@ -170,9 +170,12 @@ def two(found: Images) -> tuple[Images, Images]:
 
 def choices(name: str, expected: str, fixed: Images, moving: Images, count: int) -> Iterator[dict[str, Any]]:
     for number, both in enumerate(islice(zip(fixed, moving, strict=False), count)):
-        card, _ = choose("auto", pair_of(*both), load, Log(Progress()))
-        chosen = NONE if card is None else card.name
-        yield {"pair": name, "number": number, "expected": expected, "chosen": chosen}
+        yield {"pair": name, "number": number, "expected": expected, "chosen": chosen_by_auto(pair_of(*both))}
+
+
+def chosen_by_auto(pair: ImagePair) -> str:
+    card = choose("auto", pair, load, Log(Progress())).card
+    return NONE if card is None else card.name
 
 
 def image_table(rows: list[dict[str, Any]]) -> str:
