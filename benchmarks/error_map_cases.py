@@ -40,6 +40,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("output", type=Path)
     parser.add_argument("--parts", nargs="*", default=list(SPLIT))
+    parser.add_argument("--subjects", nargs="*", default=[], help="these alone; all without")
     parser.add_argument("--made", type=int, default=4, help="made residuals of each sort a subject")
     parser.add_argument("--warps", type=int, default=8, help="known warps a subject")
     arguments = parser.parse_args()
@@ -47,7 +48,7 @@ def main() -> None:
     arguments.output.mkdir(parents=True, exist_ok=True)
     for block in range(0, max(arguments.warps, arguments.made), AT_ONCE):
         for part in arguments.parts:
-            for name in SPLIT[part]:
+            for name in [s for s in SPLIT[part] if s in (arguments.subjects or SPLIT[part])]:
                 for number in range(block, block + AT_ONCE):
                     make(arguments, part, name, number)
 
@@ -55,7 +56,7 @@ def main() -> None:
 def make(arguments: argparse.Namespace, part: str, name: str, number: int) -> None:
     random = np.random.default_rng([number, *name.encode()])
     names = two_contrasts(name, random)
-    engines = chosen_engines(name, names, part, number) if number < arguments.warps else {}
+    engines = chosen_engines(arguments.output, name, names, part, number) if number < arguments.warps else {}
     residuals = RESIDUALS if number < arguments.made else {}
     if all(case_file(arguments.output, part, name, number, engine).exists() for engine in [*engines, *residuals]):
         return
@@ -71,12 +72,14 @@ def make(arguments: argparse.Namespace, part: str, name: str, number: int) -> No
         write(arguments.output, part, seen, engine, number, partial(run, seen, names, engine, found, drawn))
 
 
-def chosen_engines(subject: str, contrasts: tuple[str, str], part: str, number: int) -> dict[str, Engine]:
-    """Some a warp, in turns: each comes about as often, in an order of the subject's own."""
-    known = engines_for(subject, contrasts, part, number)
+def chosen_engines(folder: Path, subject: str, contrasts: tuple[str, str], part: str, number: int) -> dict[str, Engine]:
+    """Those that came least often in this part, where this warp has not had its number of them yet."""
+    known = engines_for(subject, contrasts, part)
     some = next(count for kind, count in ENGINES_A_WARP.items() if subject.startswith(kind)) if known else 0
-    order = np.random.default_rng([*subject.encode()]).permutation(sorted(known)).tolist()
-    return {name: known[name] for name in (order[(number * some + k) % len(order)] for k in range(some))}
+    some -= sum(case_file(folder, part, subject, number, name).exists() for name in known)
+    often = {name: len(list(folder.glob(case_file(folder, part, "*", "*", name).name))) for name in known}
+    order = np.random.default_rng([number, *subject.encode()]).permutation(sorted(known)).tolist()
+    return {name: known[name] for name in sorted(order, key=often.__getitem__)[: max(0, some)]}
 
 
 def write(folder: Path, part: str, subject: Subject, engine: str, number: int, found: Callable[[], KnownCase]) -> None:
@@ -96,7 +99,7 @@ def write(folder: Path, part: str, subject: Subject, engine: str, number: int, f
     print(f"{spent:.0f} s: {path.name}: {case.error.mean():.2f} mm, {spent - began:.1f} s", flush=True)
 
 
-def case_file(folder: Path, part: str, subject: str, number: int, engine: str) -> Path:
+def case_file(folder: Path, part: str, subject: str, number: int | str, engine: str) -> Path:
     return folder / f"{part} {subject} {number} {engine}.npz".replace(" ", "_").replace(",", "")
 
 

@@ -150,16 +150,12 @@ ENGINES = EVERY | HEADS | HIPPOCAMPI
 UNSEEN = tuple(name for name in EVERY if name.startswith(("ANTs", "elastix")))  # in the test part alone
 
 
-def family(engine: str) -> str:
-    return engine.split(",")[0]
-
-
-def engines_for(subject: str, contrasts: tuple[str, str], part: str, number: int) -> dict[str, Engine]:
+def engines_for(subject: str, contrasts: tuple[str, str], part: str) -> dict[str, Engine]:
     """brain-t1-flair knows T1 and FLAIR; whole made heads are slow to draw, so it meets them in the test part alone."""
     if subject.startswith("shapes"):
         return {}
     known = dict(EVERY)
-    if set(contrasts) == {"T1", "FLAIR"} and (not subject.startswith("head") or (part == "test" and number < 2)):
+    if set(contrasts) == {"T1", "FLAIR"} and (not subject.startswith("head") or part == "test"):
         known = HEADS | known
     if subject.startswith("hippocampus"):
         known = HIPPOCAMPI | known

@@ -21,11 +21,23 @@ from error_map_engines import UNSEEN
 from measuring import processor, table, use_one_thread
 from regexplain.results.tables import write_csv
 from regexplain.torch_backend.error_map.estimator import FOLDER, Estimator
-from regexplain.torch_backend.error_map.features import MAPS, features
+from regexplain.torch_backend.error_map.features import MAPS
 from regexplain.torch_backend.error_map.truth import KnownCase
-from regexplain.torch_backend.training.error_map.cases import read_cases
+from regexplain.torch_backend.training.error_map.cases import SeenCase
+from regexplain.torch_backend.training.error_map.trainer import family
 
 LARGE_MM = 2.0
+SIZES_MM = 1.0, 2.0, 4.0
+LEAST_CELLS = 100  # that can be told: a case of fewer is left out
+OTHER_ORGANS = ("hippocampus", "prostate")
+KINDS = {  # subject → whose image
+    "patient": "patient",
+    "one": "other patient",
+    "head": "made head",
+    "shapes": "texture",
+    "hippocampus": "hippocampus",
+    "prostate": "prostate",
+}
 DECILES = 10
 SIMPLE = {  # predictor → (map of the features, sign)
     "local correlation": ("local correlation", -1),
@@ -54,39 +66,56 @@ def main() -> None:
     arguments = parser.parse_args()
     use_one_thread()
     estimator = Estimator.load(arguments.estimator)
-    found, reference = (list(judged(estimator, read_cases(arguments.cases, p))) for p in (arguments.part, "calibrate"))
+    every, reference = (list(judged(estimator, arguments.cases, p)) for p in (arguments.part, "calibrate"))
     arguments.output.mkdir(parents=True, exist_ok=True)
+    found = [case for case in every if is_head(case)]
     parts = [
         ("engines", grouped(found, lambda case: case.about["engine"]), "engine"),
-        ("kinds", grouped(found, kind_of), "pair"),
-        ("subjects", grouped(found, lambda case: case.about["subject"]), "subject"),
+        ("kinds", grouped(every, kind_of), "pair"),
+        ("sizes", grouped(found, size_of), "mean error of the case"),
+        ("other_organs", grouped([c for c in every if not is_head(c)], organ_and_engine), "other organ"),
     ]
     texts = [written(arguments.output, *part) for part in parts]
     texts.append(deciles(arguments.output, found))
     texts.append(simple_table(arguments.output, found, reference))
-    texts.append(f"{len(found)} cases, {sum(len(c.error) for c in found)} cells; one thread of {processor()}.")
+    cells = sum(len(c.error) for c in found)
+    texts.append(f"{len(found)} cases of heads and textures, {cells} cells; one thread of {processor()}.")
     text = "\n\n".join(texts)
     (arguments.output / "table.md").write_text(text + "\n", encoding="utf-8")
     plot(arguments.output / "reliability.png", found)
     print(text)
 
 
-def judged(estimator: Estimator, cases: Iterator[KnownCase]) -> Iterator[Judged]:
-    for case in cases:
-        found = estimator.estimate(case.pair)
-        told = found.told["told"]
-        if told.sum() < 100:
+def judged(estimator: Estimator, folder: Path, part: str) -> Iterator[Judged]:
+    for path in sorted(folder.glob(f"{part}_*.npz")):
+        seen = SeenCase.read(path)
+        told, side = seen.told.numpy(), seen.cell_mm
+        if told.sum() < LEAST_CELLS:
             continue
-        maps = features(case.pair).numpy()
-        others = {name: sign * maps[MAPS.index(key)][told] for name, (key, sign) in SIMPLE.items()}
-        others |= {name: values[told] for name, values in case.others.items()}
-        yield Judged(case.about, case.error[told], found.expected[told], found.bound90[told], others)
+        expected, bound = (side * values[told] for values in estimator.judge(seen.features))
+        others = {name: sign * seen.features[MAPS.index(key)].numpy()[told] for name, (key, sign) in SIMPLE.items()}
+        others |= {name: values[told] for name, values in KnownCase.load(path).others.items()}
+        yield Judged(seen.about, side * seen.error.numpy()[told], expected, bound, others)
 
 
 def kind_of(case: Judged) -> str:
-    where = "made head" if case.about["subject"].startswith("head") else "patient"
-    names = ["any" if name == "any" else name for name in case.about["kind"].split() if not name.isdigit()]
-    return f"{where}, {' and '.join(sorted(names))}"
+    """Whose images, and their contrasts; those of one image moved have a made contrast beside their own."""
+    whose = next(words for start, words in KINDS.items() if case.about["subject"].startswith(start))
+    names = [name for name in case.about["kind"].split() if not name.isdigit()]
+    return whose if whose == "texture" else f"{whose}, {' and '.join(sorted(names))}"
+
+
+def size_of(case: Judged) -> str:
+    below = [edge for edge in SIZES_MM if case.error.mean() < edge]
+    return f"below {below[0]:.0f} mm" if below else f"{SIZES_MM[-1]:.0f} mm and more"
+
+
+def organ_and_engine(case: Judged) -> str:
+    return f"{kind_of(case).split(',')[0]}, {family(case.about['engine'])}"
+
+
+def is_head(case: Judged) -> bool:
+    return not case.about["subject"].startswith(OTHER_ORGANS)
 
 
 def grouped(cases: Sequence[Judged], key: Callable[[Judged], str]) -> list[dict[str, float | str]]:
@@ -221,7 +250,7 @@ def in_millimetres(name: str, known: Sequence[Judged], value: np.ndarray) -> np.
 def plot(path: Path, cases: Sequence[Judged]) -> None:
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(9, 4), layout="constrained")
+    figure = Figure(figsize=(9, 5.5), layout="constrained")
     left, right = figure.subplots(1, 2)
     rows = by_decile(cases)
     expected, middle, high = ([row[key] for row in rows] for key in ("expected_mm", "median_mm", "p90_mm"))

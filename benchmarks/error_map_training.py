@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,13 @@ from safetensors.numpy import save_file
 from error_map_engines import UNSEEN
 from error_map_subjects import SPLIT
 from measuring import processor, use_one_thread
-from regexplain.cards.quantization import in_eight_bits
+from regexplain.cards.quantization import quantize
 from regexplain.cards.registry import CARD, WEIGHTS, sha256
+from regexplain.torch_backend.error_map.estimator import Estimator
 from regexplain.torch_backend.networks.error import ErrorNetwork
 from regexplain.torch_backend.networks.weights import load_weights
 from regexplain.torch_backend.training.error_map.cases import SeenCase
-from regexplain.torch_backend.training.error_map.trainer import calibrated, told, trained
+from regexplain.torch_backend.training.error_map.trainer import calibrated, family, told, trained
 
 OPTIONS: dict[str, Any] = {"reaches": [1, 3], "widths": [64, 32]}
 
@@ -35,16 +37,38 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=1200)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--calibrate", type=Path, metavar="ESTIMATOR", help="keep its weights, calibrate them anew")
     arguments = parser.parse_args()
     use_one_thread()
+    if arguments.calibrate:
+        calibrate_anew(arguments.calibrate, arguments.cases, arguments.output)
+        return
     train, held_out = (seen_cases(arguments.cases, part) for part in ("train", "calibrate"))
     print(f"{len(train)} cases to train, {len(held_out)} to calibrate", flush=True)
     network = trained(train, arguments.steps, seed=arguments.seed, watched=held_out, say=say, **OPTIONS)
     arguments.output.mkdir(parents=True, exist_ok=True)
     write_weights(network, arguments.output / WEIGHTS)
     load_weights(network, arguments.output / WEIGHTS)  # what is calibrated is what ships, in 8 bits
-    calibration = calibrated([told(network, case) for case in held_out], [case.about["engine"] for case in held_out])
-    write_card(arguments, network, len(train), len(held_out), calibration)
+    write_card(arguments, network, len(train), len(held_out), calibration_of(network, held_out))
+
+
+def calibration_of(network: ErrorNetwork, held_out: list[SeenCase]) -> dict[str, list[float]]:
+    found = calibrated([told(network, c) for c in held_out], [family(c.about["engine"]) for c in held_out])
+    return {name: [round(v, 5) for v in values] for name, values in found.items()}
+
+
+def calibrate_anew(estimator: Path, cases: Path, output: Path) -> None:
+    """Its card with another calibration, the weights as they are."""
+    held_out, kept = seen_cases(cases, "calibrate"), Estimator.load(estimator)
+    card = kept.card | {"version": f"{kept.card['version'].split('.')[0]}.1"}
+    card["calibration"] = calibration_of(kept.network, held_out)
+    card["training"] = card["training"] | {"calibrated_on": SPLIT["calibrate"], "tested_on": SPLIT["test"]}
+    card["training"]["engines_unseen"] = list(UNSEEN)
+    card["training"]["cases"] = card["training"]["cases"] | {"calibrate": len(held_out)}
+    output.mkdir(parents=True, exist_ok=True)
+    if output.resolve() != estimator.resolve():
+        shutil.copyfile(estimator / WEIGHTS, output / WEIGHTS)
+    (output / CARD).write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
 
 
 def say(text: str) -> None:
@@ -56,9 +80,7 @@ def seen_cases(folder: Path, part: str) -> list[SeenCase]:
 
 
 def write_weights(network: ErrorNetwork, path: Path) -> None:
-    arrays = {name: values.numpy() for name, values in network.state_dict().items()}
-    exact = {name: arrays.pop(name) for name in ("shift", "scale")}
-    save_file(in_eight_bits(arrays) | exact, str(path))
+    save_file(quantize({name: values.numpy() for name, values in network.state_dict().items()}), str(path))
 
 
 def write_card(
@@ -76,7 +98,7 @@ def write_card(
         "data": "SynthSeg's training label maps (Billot et al. 2023, Apache-2.0); Lesjak et al. 2016 and 2017 (CC-BY)",
         "licence": "CC BY 4.0",
         "network": OPTIONS,
-        "calibration": {name: [round(v, 5) for v in values] for name, values in found.items()},
+        "calibration": found,
         "training": {
             "subjects": SPLIT["train"],
             "calibrated_on": SPLIT["calibrate"],

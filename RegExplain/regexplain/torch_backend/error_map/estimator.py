@@ -57,15 +57,17 @@ class Estimator:
         return cls(card, network.eval().requires_grad_(False))
 
     def estimate(self, pair: CellPair) -> CellErrors:
-        seen = features(pair)
-        with torch.no_grad():
-            answer = self.network(seen[None])[0]
+        seen, told = features(pair), can_be_told(pair)
         side = pair.cells.spacing[0]
-        expected, raw = (side * answer[k].exp().numpy() for k in (0, 1))
-        told = can_be_told(pair)
-        bound = np.maximum(raw * self.factor(expected / side), expected)
-        expected, bound = (np.where(told["told"], values, 0).astype(np.float32) for values in (expected, bound))
+        answers = (side * np.where(told["told"], v, 0) for v in self.judge(seen))
+        expected, bound = (values.astype(np.float32) for values in answers)
         return CellErrors(pair, expected, bound, told, seen)
+
+    def judge(self, seen: Tensor) -> tuple[np.ndarray, np.ndarray]:
+        """The median of the error and its bound, in cells, (d, h, w) each; of features, (MAPS, d, h, w)."""
+        with torch.no_grad():
+            expected, raw = self.network(seen[None])[0].exp().numpy()
+        return expected, np.maximum(raw * self.factor(expected), expected)
 
     def factor(self, expected: np.ndarray) -> np.ndarray:
         """What the network's own bound is multiplied by, of expected errors in cells."""

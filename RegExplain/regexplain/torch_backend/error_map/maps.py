@@ -6,7 +6,15 @@ import numpy as np
 import SimpleITK as sitk
 
 from ...progress import Progress
-from ...results.expected_error import NOT_MEASURED, STATES, STEP_MM, ExpectedError, was_measured_on
+from ...results.expected_error import (
+    BADLY_MM,
+    BOUND_NOT_HELD,
+    NOT_MEASURED,
+    STATES,
+    STEP_MM,
+    ExpectedError,
+    was_measured_on,
+)
 from ...results.registration_result import RegistrationResult
 from ...volumes.geometry import Grid
 from .cells import cell_pair
@@ -43,6 +51,8 @@ def error_maps(result: RegistrationResult, progress: Progress, estimator: Estima
     )
     if not was_measured_on(result.fixed):
         made.warnings.append(NOT_MEASURED)
+    elif found.told["told"].any() and (median := float(np.median(found.expected[found.told["told"]]))) >= BADLY_MM:
+        made.warnings.append(BOUND_NOT_HELD.format(median=median))
     progress.report("Expected error", STAGES, STAGES)
     return made
 

@@ -107,3 +107,10 @@ def test_small_images_that_were_never_measured_get_the_map_on_demand_only_and_wi
     assert offered_error_of(result, Progress()) == []
     assert expected_error(result).warnings == [NOT_MEASURED]
     assert expected_error(result_of(textured(), textured(), None)).warnings == []
+
+
+def test_a_registration_that_went_badly_wrong_says_that_its_bound_does_not_hold():
+    fixed = textured()
+    away = np.broadcast_to([6.0, -6.0, 0.0], (*fixed.GetSize()[::-1], 3))
+    [warning] = expected_error(result_of(fixed, fixed, away), threads=1).warnings
+    assert warning.startswith("Half of this registration is expected to be wrong by")

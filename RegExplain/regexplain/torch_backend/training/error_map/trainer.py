@@ -17,6 +17,7 @@ from .cases import SeenCase
 
 FLOOR = 0.02  # cells: smaller errors are all alike
 QUANTILES = (0.5, 0.9)
+LEVEL = 0.94  # of the calibration cases: the bound is for engines that are not among them, which keep fewer below
 BINS = 10  # deciles of what is expected
 LEAST_IN_BIN = 200
 CELLS = 2000  # of each case
@@ -99,14 +100,19 @@ def measured_loss(network: ErrorNetwork, cases: Sequence[SeenCase]) -> float:
     return float(torch.stack(losses).mean())
 
 
-def calibrated(found: Sequence[tuple[np.ndarray, np.ndarray]], groups: Sequence[str]) -> dict[str, list[float]]:
-    """By what factor the raw bound must be multiplied so that 90 % of errors stay below, for each decile of what is
-    expected: {"expected": …, "factor": …}, expected in cells. found: of each held-out case, (2, N) answers and (N,)
-    errors; groups: each case's engine, all of which count alike."""
-    weight_of = {g: 1 / sum(len(e) for (_, e), h in zip(found, groups, strict=True) if h == g) for g in set(groups)}
+def family(engine: str) -> str:
+    """Of one engine well and badly set, as its name begins."""
+    return engine.split(",")[0]
+
+
+def calibrated(found: Sequence[tuple[np.ndarray, np.ndarray]], families: Sequence[str]) -> dict[str, list[float]]:
+    """By what factor the raw bound must be multiplied so that LEVEL of the errors stay below, for each decile of what
+    is expected: {"expected": …, "factor": …}, expected in cells. found: of each held-out case, (2, N) answers and (N,)
+    errors; families: of each case's engine, all of which count alike, and the cases within them."""
     expected = np.concatenate([a[0] for a, _ in found])
     score = np.concatenate([e / a[1] for a, e in found])
-    weight = np.concatenate([np.full(len(e), weight_of[g]) for (_, e), g in zip(found, groups, strict=True)])
+    pairs = zip(found, families, strict=True)
+    weight = np.concatenate([np.full(len(e), 1 / len(e) / list(families).count(f)) for (_, e), f in pairs])
     edges = weighted_quantile(expected, weight, np.linspace(0, 1, BINS + 1)[1:-1])
     bins = np.searchsorted(edges, expected)
     middles, factors = [], []
@@ -115,8 +121,7 @@ def calibrated(found: Sequence[tuple[np.ndarray, np.ndarray]], groups: Sequence[
         if own.sum() < LEAST_IN_BIN:
             continue
         middles.append(float(math.exp(np.average(np.log(expected[own]), weights=weight[own]))))
-        level = 0.9 * (1 + 1 / own.sum())
-        factors.append(float(weighted_quantile(score[own], weight[own], np.array([level]))[0]))
+        factors.append(float(weighted_quantile(score[own], weight[own], np.array([LEVEL]))[0]))
     return {"expected": middles, "factor": factors}
 
 
