@@ -779,7 +779,7 @@ def test_the_indicators_of_a_model_of_two_contrasts_are_measured_and_warned_of(p
     assert any("Not measured yet" in words for _, words in cells(panel.ui.trustTable))
     press(panel, panel.ui.trustButton)
     rows = dict(cells(panel.ui.trustTable))
-    assert rows["! Symmetry"] == "0.60 mm (usual: 0.10 mm to 0.40 mm): unusual."
+    assert rows["~ Symmetry"] == "0.60 mm (usual: 0.10 mm to 0.40 mm): unusual."
     assert "disagree in the left hippocampus" in panel.ui.trustLabel.text
 
 

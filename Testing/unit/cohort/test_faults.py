@@ -142,14 +142,14 @@ def wait_for(study: Study, count: int) -> None:
 def test_a_stopped_run_leaves_whole_pairs_and_the_next_does_the_rest(tmp_path):
     study = Study(tmp_path / "study")
     study.results.mkdir(parents=True)
-    with program(str(study.path), "12", "slow") as first:
+    with program(str(study.path), "60", "slow") as first:
         wait_for(study, 2)
         os.killpg(first.pid, signal.SIGINT)  # as a terminal does
         said, code = first.communicate(timeout=60)[0].splitlines()[-1], first.returncode
-    assert code == 130 and re.match(r"Stopped after \d+ of 12 pairs; those are whole", said)
+    assert code == 130 and re.match(r"Stopped after \d+ of 60 pairs; those are whole", said)
     done = names(study)
-    assert 2 <= len(done) < 12 and all((study.results / name / "pair.json").is_file() for name in done)
-    assert len(Plan.of(study, null_pairs(study.path, 12), SETTINGS).jobs) == 12 - len(done)
+    assert 2 <= len(done) < 60 and all((study.results / name / "pair.json").is_file() for name in done)
+    assert len(Plan.of(study, null_pairs(study.path, 60), SETTINGS).jobs) == 60 - len(done)
     with study.locked():  # nobody else does
         pass
 
