@@ -60,6 +60,7 @@ def failing(job, folder):
 if __name__ == "__main__":
     from regexplain.errors import RegExplainError
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job is started with it ignored
     study, count, work, *scheduler = sys.argv[1:]
     try:
         cohort(
