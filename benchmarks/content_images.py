@@ -15,7 +15,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from known_warp import smoothed
-from labelled_heads import FLAIR, T1, Head, read_head
+from labelled_heads import FLAIR, T1, Head, intensities, read_head
 from regexplain.torch_backend.training.multimodal.anatomies import TISSUES
 from regexplain.transforms.itk import affine_transform
 from regexplain.volumes.geometry import Grid, antialias, as_closest_lps, centred_grid
@@ -130,11 +130,12 @@ class Source:
         random = np.random.default_rng(seed)
         usual, special = CONTRASTS[contrast]
         for name in cycle(HEADS):
-            means = np.zeros(2**16, np.float32)
-            for tissue, codes in TISSUES.items():
-                if codes and tissue != "air":
-                    means[list(codes)] = special.get(tissue, usual) * (1 + 0.05 * random.normal())
-            yield varied(self.head(name).drawn(means, random), random)
+            brightness = {
+                tissue: special.get(tissue, usual) * (1 + 0.05 * random.normal())
+                for tissue, codes in TISSUES.items()
+                if codes and tissue != "air"
+            }
+            yield varied(self.head(name).drawn(intensities(brightness), random), random)
 
     def seen(self, modality: int, seed: int) -> Images:
         for k, name in enumerate(cycle(HEADS)):

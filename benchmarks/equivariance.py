@@ -56,7 +56,7 @@ def measured(arguments: argparse.Namespace, patient: str, seed: int) -> np.ndarr
         for name in ("T1.nii.gz", "FLAIR.nii.gz")
     )
     inside = tissue(t1)
-    points, warp = points_inside(t1, inside), random_warp(t1, inside, seed)
+    points, warp = points_inside(t1, inside), random_warp(t1, inside, np.random.default_rng(seed))
     moving = Grid.of(t1).resample(flair, warp)
     result = regexplain.register(t1, moving, arguments.model, initial_transform=sitk.AffineTransform(3), device="cpu")
     maps = regexplain.expected_error(result)

@@ -22,7 +22,8 @@ import SimpleITK as sitk
 
 from error_map_engines import WRONG_START, Engine, engines_for
 from error_map_subjects import SPLIT, Subject, cut, read_subject, spoilt_subject, two_contrasts
-from error_map_warps import coarse_grid, local_residual, random_warp, residual, scale_of, wrong_start
+from error_map_warps import local_residual, random_warp, residual, scale_of, wrong_start
+from known_warp import coarse_grid
 from measuring import quiet_libraries, use_one_thread
 from regexplain.torch_backend.error_map.cells import cell_pair
 from regexplain.torch_backend.error_map.truth import KnownCase, true_error

@@ -9,7 +9,8 @@ import numpy as np
 import SimpleITK as sitk
 
 import multimodal_methods as methods
-from error_map_warps import coarse_grid, scale_of
+from error_map_warps import scale_of
+from known_warp import coarse_grid
 from regexplain import RegistrationResult, register, trust
 from regexplain.transforms.affine_registration import register_affine
 from regexplain.transforms.itk import to_displacement_field
@@ -146,7 +147,6 @@ WITH_OTHERS = {
     "RegExplain": ours("brain-t1-flair", 0, others=True),
     "any-contrast": ours("any-contrast", 0, others=True),
 }
-ENGINES = EVERY | HEADS | HIPPOCAMPI
 UNSEEN = tuple(name for name in EVERY if name.startswith(("ANTs", "elastix")))  # in the test part alone
 
 

@@ -12,7 +12,7 @@ import SimpleITK as sitk
 
 from error_map_warps import recontrasted, spoilt
 from known_warp import resampled, smoothed
-from labelled_heads import FLAIR, T1, Head, read_head
+from labelled_heads import FLAIR, T1, Head, intensities, read_head
 from regexplain.torch_backend.training.multimodal.anatomies import TISSUES
 from regexplain.torch_backend.training.multimodal.visits import read_visit
 from regexplain.volumes.geometry import Grid
@@ -136,10 +136,8 @@ def made_subject(data: Path, name: str, names, whole: bool, random: np.random.Ge
         if contrast in ("T1", "FLAIR"):
             images[contrast] = head.seen(FLAIR if contrast == "FLAIR" else T1, seed)
         else:
-            means = np.zeros(2**16, np.float32)
-            for tissue_name, group in TISSUES.items():
-                means[list(group)] = 0 if tissue_name == "air" else random.uniform(0.1, 1)
-            images[contrast] = head.drawn(means, random)
+            brightness = {name: 0.0 if name == "air" else random.uniform(0.1, 1) for name in TISSUES}
+            images[contrast] = head.drawn(intensities(brightness), random)
     if random.random() < 0.5:
         grid = Grid.of(head.structures)
         brain = Grid.of(head.codes).image((sitk.GetArrayViewFromImage(head.codes) < BRAIN_CODES).astype(np.uint8))

@@ -10,7 +10,7 @@ import math
 import numpy as np
 import SimpleITK as sitk
 
-from known_warp import smoothed
+from known_warp import bend, coarse_grid, smoothed
 from regexplain.torch_backend.error_map.cells import CELL_MM, cell_size
 from regexplain.transforms.itk import affine_transform, displacement_transform, grid_points
 from regexplain.volumes.geometry import Grid
@@ -81,19 +81,6 @@ def coarse(image: sitk.Image) -> tuple[Grid, np.ndarray, float]:
     grid = coarse_grid(image, CELL_MM * scale)
     mask = Grid.of(image).image(tissue_mask(image).astype(np.uint8))
     return grid, sitk.GetArrayFromImage(grid.resample(mask, nearest=True)) > 0, scale
-
-
-def coarse_grid(image: sitk.Image, cell: float) -> Grid:
-    own = Grid.of(image)
-    size = [int(n * s / cell) + 1 for n, s in zip(own.size, own.spacing, strict=True)]
-    return Grid(tuple(size), (cell,) * 3, own.origin, own.direction)
-
-
-def bend(inside: np.ndarray, width: float, rms: float, random: np.random.Generator) -> np.ndarray:
-    """(z, y, x, 3) on cells of 4 mm of a head: width in its mm, rms in mm."""
-    noise = random.normal(size=(*inside.shape, 3))
-    field = np.stack([smoothed(noise[..., axis], width / CELL_MM) for axis in range(3)], -1)
-    return field * (rms / np.sqrt((field[inside] ** 2).sum(-1).mean()))
 
 
 def drawn(random: np.random.Generator, low: float, high: float) -> float:

@@ -26,16 +26,27 @@ def tissue(image: sitk.Image) -> np.ndarray:
     return array > 0.05 * np.percentile(array, 99)
 
 
-def random_warp(image: sitk.Image, inside: np.ndarray, seed: int) -> sitk.Transform:
-    """White noise on a grid of 4 mm, smoothed by a Gaussian of 12 mm, of 4 mm root mean square length `inside`."""
-    own = Grid.of(image)
-    size = [int(n * s / CELL_MM) + 1 for n, s in zip(own.size, own.spacing, strict=True)]
-    grid = Grid(tuple(size), (CELL_MM,) * 3, own.origin, own.direction)
+def random_warp(
+    image: sitk.Image, inside: np.ndarray, random: np.random.Generator, rms_mm: float = RMS_MM
+) -> sitk.Transform:
+    """White noise on cells of 4 mm, smoothed by a Gaussian of 12 mm; `rms_mm` root mean square length `inside`."""
+    own, grid = Grid.of(image), coarse_grid(image, CELL_MM)
     within = sitk.GetArrayFromImage(grid.resample(own.image(inside.astype(np.uint8)), nearest=True)) > 0
-    noise = np.random.default_rng(seed).normal(size=(*within.shape, 3))
-    field = np.stack([smoothed(noise[..., axis], WIDTH_MM / CELL_MM) for axis in range(3)], -1)
-    field *= RMS_MM / np.sqrt((field[within] ** 2).sum(-1).mean())
-    return displacement_transform(grid.image(field, vector=True))
+    return displacement_transform(grid.image(bend(within, WIDTH_MM, rms_mm, random), vector=True))
+
+
+def coarse_grid(image: sitk.Image, cell: float) -> Grid:
+    """Of cells of `cell` mm, whose first centre is the image's own."""
+    own = Grid.of(image)
+    size = [int(n * s / cell) + 1 for n, s in zip(own.size, own.spacing, strict=True)]
+    return Grid(tuple(size), (cell,) * 3, own.origin, own.direction)
+
+
+def bend(inside: np.ndarray, width: float, rms: float, random: np.random.Generator) -> np.ndarray:
+    """(z, y, x, 3), `rms` mm inside: white noise, smoothed by a Gaussian of `width` mm where cells are CELL_MM."""
+    noise = random.normal(size=(*inside.shape, 3))
+    field = np.stack([smoothed(noise[..., axis], width / CELL_MM) for axis in range(3)], -1)
+    return field * (rms / np.sqrt((field[inside] ** 2).sum(-1).mean()))
 
 
 def smoothed(array: np.ndarray, sigma: float) -> np.ndarray:

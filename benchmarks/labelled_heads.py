@@ -68,11 +68,10 @@ class Head:
     def seen(self, modality: int, seed: int) -> sitk.Image:
         """T1-like or FLAIR-like. Partial volumes are those of a Gaussian of 1 mm on the map of 1 mm."""
         random = np.random.default_rng([seed, modality])
-        means = np.zeros(2**16, np.float32)
-        for name, codes in TISSUES.items():
-            if codes:
-                means[list(codes)] = TABLE[name][modality] * (1 + TISSUE_SD * random.normal())
-        return self.drawn(means, random)
+        brightness = {
+            name: TABLE[name][modality] * (1 + TISSUE_SD * random.normal()) for name, codes in TISSUES.items() if codes
+        }
+        return self.drawn(intensities(brightness), random)
 
     def drawn(self, means: np.ndarray, random: np.random.Generator) -> sitk.Image:
         """means: (2**16,), the intensity of each code."""
@@ -87,6 +86,14 @@ class Head:
         image = image * (1 + field(TEXTURE_SD, TEXTURE_MM)) * np.exp(field(BIAS_SD, BIAS_MM))
         real, imaginary = NOISE_SD * random.normal(size=(2, *image.shape))
         return grid.image(np.hypot(image + real, imaginary).astype(np.float32))
+
+
+def intensities(brightness: dict[str, float]) -> np.ndarray:
+    """(2**16,), the intensity of each code, from that of each tissue; 0 for what is not named."""
+    means = np.zeros(2**16, np.float32)
+    for name, value in brightness.items():
+        means[list(TISSUES[name])] = value
+    return means
 
 
 def read_head(path: Path) -> Head:

@@ -93,7 +93,7 @@ def known_warps(arguments: argparse.Namespace) -> list[Task]:
         inside = tissue(t1)
         points = points_inside(t1, inside)
         for seed in arguments.seeds:
-            warp = random_warp(t1, inside, seed)
+            warp = random_warp(t1, inside, np.random.default_rng(seed))
             names = {"fixed": f"{patient} T1", "moving": f"{patient} FLAIR, warp {seed}"}
             score = partial(known_warp_scores, warp=warp, points=points, grid=Grid.of(t1))
             tasks.append(Task(names, t1, Grid.of(t1).resample(flair, warp), score))

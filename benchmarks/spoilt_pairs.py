@@ -10,16 +10,16 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from known_warp import resampled, smoothed, tissue
-from labelled_heads import FLAIR, SPACING_MM, T1, Head, read_head
+from known_warp import random_warp, resampled, smoothed, tissue
+from labelled_heads import FLAIR, SPACING_MM, T1, Head, intensities, read_head
 from regexplain.torch_backend.training.multimodal.anatomies import TISSUES
-from regexplain.transforms.itk import displacement_transform, grid_points
+from regexplain.transforms.itk import grid_points
 from regexplain.volumes.geometry import Grid, as_closest_lps
 from regexplain.volumes.images import read_volume
 from regexplain.volumes.intensities import rescale_image, robust_rescale, tissue_box
 
 CONTRASTS = (("T1", "FLAIR"), ("FLAIR", "T1"), ("T1", "FLAIR"), ("FLAIR", "T1"), ("T1", "T1"), ("FLAIR", "FLAIR"))
-WARP_MM, WIDTH_MM, CELL_MM = (0.5, 4.0), 12.0, 4.0
+WARP_MM = 0.5, 4.0
 NOISE_SD, BIAS_SD, BIAS_MM = 0.02, 0.08, 40.0
 ASKED = "brain-t1-flair"
 BEYOND_BRAIN = 500  # codes from here on are outside the brain
@@ -107,11 +107,10 @@ def in_contrast(head: Head, table: dict[str, float], seed: int) -> sitk.Image:
     groups["grey"] = ("thalamus", "caudate", "putamen", "pallidum", "accumbens", "hippocampus", "amygdala")
     of = {tissue: group for group, tissues in groups.items() for tissue in tissues}
     values = {"white": 1.0, "air": 0.0} | table
-    means = np.zeros(2**16, np.float32)
-    for name, codes in TISSUES.items():
-        if codes:
-            means[list(codes)] = values[of.get(name, "soft")] * (1 + 0.03 * random.normal())
-    return head.drawn(means, random)
+    brightness = {
+        name: values[of.get(name, "soft")] * (1 + 0.03 * random.normal()) for name, codes in TISSUES.items() if codes
+    }
+    return head.drawn(intensities(brightness), random)
 
 
 def acquired(still: sitk.Image, case: Case, warp_mm: float | None = None) -> sitk.Image:
@@ -130,18 +129,6 @@ def acquired(still: sitk.Image, case: Case, warp_mm: float | None = None) -> sit
     noise = NOISE_SD * bright_value(still) * random.normal(size=array.shape)
     array = darkest + np.abs((array - darkest) * np.exp(BIAS_SD * slow / slow.std()) + noise * (array > darkest))
     return grid.image(array.astype(np.float32))
-
-
-def random_warp(image: sitk.Image, inside: np.ndarray, random: np.random.Generator, rms_mm: float) -> sitk.Transform:
-    """White noise on cells of 4 mm, smoothed by a Gaussian of 12 mm; `rms_mm` long within the head."""
-    own = Grid.of(image)
-    size = [int(n * s / CELL_MM) + 1 for n, s in zip(own.size, own.spacing, strict=True)]
-    grid = Grid(tuple(size), (CELL_MM,) * 3, own.origin, own.direction)
-    within = sitk.GetArrayFromImage(grid.resample(own.image(inside.astype(np.uint8)), nearest=True)) > 0
-    noise = random.normal(size=(*within.shape, 3))
-    field = np.stack([smoothed(noise[..., axis], WIDTH_MM / CELL_MM) for axis in range(3)], -1)
-    field *= rms_mm / np.sqrt((field[within] ** 2).sum(-1).mean())
-    return displacement_transform(grid.image(field, vector=True))
 
 
 # Failures: of a case, all heads and the name of another subject to the spoilt case ------------------------------------

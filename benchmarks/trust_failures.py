@@ -25,7 +25,7 @@ import SimpleITK as sitk
 from scipy.stats import binomtest
 from tqdm import tqdm
 
-from known_warp import tissue
+from known_warp import random_warp, tissue
 from measuring import table, use_one_thread
 from regexplain import RegistrationResult, register
 from regexplain.explanation import expected_error, trust
@@ -36,7 +36,7 @@ from regexplain.torch_backend.inference.prediction import Prediction
 from regexplain.transforms.inversion import invert_displacement
 from regexplain.transforms.itk import to_displacement_field
 from regexplain.volumes.geometry import Grid
-from spoilt_pairs import ASKED, FAILURES, Case, Heads, random_warp
+from spoilt_pairs import ASKED, FAILURES, Case, Heads
 
 ORDINARY, NAMED = "ordinary", "ordinary, model named"
 KINDS = [ORDINARY, NAMED, *FAILURES]

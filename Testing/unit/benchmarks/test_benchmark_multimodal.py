@@ -36,7 +36,7 @@ def test_the_known_warp_has_its_length_and_its_seed_decides():
     image, inside = ball()
     points = known_warp.points_inside(image, inside)
     still = translation(0, 0, 0)
-    warps = [known_warp.random_warp(image, inside, seed) for seed in (0, 0, 1)]
+    warps = [known_warp.random_warp(image, inside, np.random.default_rng(seed)) for seed in (0, 0, 1)]
     lengths = [known_warp.lengths(still, warp, points) for warp in warps]
     assert np.sqrt((lengths[0] ** 2).mean()) == pytest.approx(4, rel=0.05)
     assert np.array_equal(lengths[0], lengths[1])

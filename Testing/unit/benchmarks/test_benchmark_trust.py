@@ -7,10 +7,10 @@ import pytest
 import SimpleITK as sitk
 
 from fire_model import head
-from known_warp import tissue
+from known_warp import random_warp, tissue
 from regexplain.transforms.itk import grid_points
 from regexplain.volumes.geometry import Grid
-from spoilt_pairs import FAILURES, Case, acquired, positions, random_warp
+from spoilt_pairs import FAILURES, Case, acquired, positions
 from trust_failures import CHECKS, judged, verdicts
 
 
