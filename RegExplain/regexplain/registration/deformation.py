@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -83,11 +85,12 @@ def deform(
         if model is None:
             return Deformation()
         with device_errors():
-            prediction = _predicted(pair, linear, model, refine, log, landmarks)
+            predicted = partial(_predicted, pair, linear, model, refine, log)
+            prediction = predicted(landmarks)
         population = _population(model, prediction.encodings, log)
     left_out = None
     if _worse_by_refining(compared, linear, model, prediction, log):
-        left_out = _left_out(pair, linear, model, refine, log, landmarks)
+        left_out = _left_out(predicted, linear, landmarks, log)
         if left_out is None or not _nearer(left_out, prediction, linear, landmarks):
             log.fall_back(NOT_REFINED.format(name=model.card.name))
             prediction, left_out = prediction.without_refining, None
@@ -98,28 +101,23 @@ def deform(
         log.warn(DEFORMATION_DOUBTFUL.format(name=model.card.name))
     if not (better or named):
         return Deformation()
-    regions = None if prediction.regions is None else (prediction.regions, model.card.structures)
     if refined and left_out is None:
-        left_out = _left_out(pair, linear, model, refine, log, landmarks)
+        left_out = _left_out(predicted, linear, landmarks, log)
     displacement = resample_displacement(prediction.displacement, pair.grids["fixed"])
-    return Deformation(displacement, prediction.inverse, better, refined, regions, population, left_out)
+    return Deformation(displacement, prediction.inverse, better, refined, prediction.regions, population, left_out)
 
 
 def _left_out(
-    pair: ImagePair,
+    predicted: Callable[[LandmarkPairs | None], Prediction],
     linear: sitk.AffineTransform,
-    model: Model,
-    refine: int,
-    log: Log,
     landmarks: LandmarkPairs | None,
+    log: Log,
 ) -> np.ndarray | None:
     """(N,) mm, how far off each landmark is where refining did not use it; None without landmarks."""
     if landmarks is None:
         return None
     with log.timed("leave out"), device_errors():
-        return left_out_distances(
-            lambda some: _predicted(pair, linear, model, refine, log, some).displacement, linear, landmarks
-        )
+        return left_out_distances(lambda some: predicted(some).displacement, linear, landmarks)
 
 
 def _nearer(

@@ -117,8 +117,7 @@ def _anatomy(model: Model, pair: ImagePair) -> tuple[sitk.Image, dict[int, str]]
     from ..torch_backend.inference.regions import regions
 
     with device_errors():
-        found = regions(model, model.encode(pair.fixed))  # encoded a moment ago
-    return None if found is None else (found, model.card.structures)
+        return regions(model, model.encode(pair.fixed))  # encoded a moment ago
 
 
 def _refusal(content: dict[str, str | None] | None) -> str | None:

@@ -10,7 +10,7 @@ import torch
 
 from ...results.registration_result import RegistrationResult
 from ...volumes.geometry import Grid
-from .model import EncodedImage, Model
+from .model import Model
 from .regions import regions
 
 
@@ -42,9 +42,4 @@ def draw_fixed(model: Model, result: RegistrationResult) -> Drawing:
     grid = Grid.of(result.fixed)
     inside = sitk.GetArrayFromImage(grid.resample(canvas.ones(), nearest=True)) > 0
     image = grid.resample(canvas.image(drawn[0, 0].float().cpu().numpy()))
-    return Drawing(image, inside, contrast, _anatomy(model, encoded))
-
-
-def _anatomy(model: Model, encoded: EncodedImage) -> tuple[sitk.Image, dict[int, str]] | None:
-    found = regions(model, encoded)
-    return None if found is None else (found, model.card.structures)
+    return Drawing(image, inside, contrast, regions(model, encoded))

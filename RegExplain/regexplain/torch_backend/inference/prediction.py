@@ -24,14 +24,14 @@ class Prediction(NamedTuple):
     """The displacement of fixed → moving and the one that undoes it: fixed space, on the canvas, LPS mm, float64.
 
     encodings: of the "fixed" and the "moving" volume, (n,) float64. regions: the network's
-    segmentation of the fixed image, a label map on the canvas; None where it predicts none. unrefined: the two
-    displacements before refining, if there was any.
+    segmentation of the fixed image, a label map on the canvas, and the names of its labels; None where it predicts
+    none. unrefined: the two displacements before refining, if there was any.
     """
 
     displacement: sitk.Image
     inverse: sitk.Image
     encodings: dict[str, np.ndarray]
-    regions: sitk.Image | None
+    regions: tuple[sitk.Image, dict[int, str]] | None
     unrefined: tuple[sitk.Image, sitk.Image] | None = None
 
     @property

@@ -91,7 +91,7 @@ def test_what_the_network_itself_sees_is_measured_region_by_region_where_it_lies
     monkeypatch.setattr(
         model.network, "segmentation_logits", lambda features: torch.cat([left, -left], 1).minimum(below)
     )
-    labelled = regions(model, encoded)
+    labelled, names = regions(model, encoded)
     on = Grid.of(scan)
     labels = sitk.GetArrayFromImage(on.resample(labelled, nearest=True))
     index = np.argwhere(labels >= 0)[:, ::-1]
@@ -100,7 +100,7 @@ def test_what_the_network_itself_sees_is_measured_region_by_region_where_it_lies
     expected = np.where(away[:, 2] > 0, 0, np.where(away[:, 0] > 0, 1, 2))
     assert clear.sum() > 1000 and (labels.reshape(-1)[clear] == expected[clear]).all()
     millimetres = np.where(labels == 1, 3.0, 1.0)
-    rows = region_table(on.image(labels), card.structures, millimetres, np.where(labels == 2, 0.5, 2.0))
+    rows = region_table(on.image(labels), names, millimetres, np.where(labels == 2, 0.5, 2.0))
     assert [(r["name"], r["displacement_mm"]["mean"], r["jacobian"]["mean"]) for r in rows] == [
         ("left half", 3.0, 2.0),
         ("right half", 1.0, 0.5),
