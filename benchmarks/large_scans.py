@@ -22,11 +22,13 @@ import numpy as np
 import SimpleITK as sitk
 
 EXTENT_MM = 400.0, 400.0, 300.0
+INFLATED = 1.1  # the moving chest has breathed in: an affine alone cannot lay it on the other
 START = "import regexplain.cli.explain_transform, regexplain.transform_explanation, regexplain.transforms.files"
 
 
-def write_chest(path: Path, size: tuple[int, ...], seed: int, shift_mm: float) -> sitk.Image:
-    """Air, soft tissue and two lungs, in Hounsfield units of 16 bits with noise of 15."""
+def write_chest(path: Path, size: tuple[int, ...], seed: int, shift_mm: float, inflated: float = 1.0) -> sitk.Image:
+    """Air, soft tissue and two lungs, `inflated` times as long and wide, in Hounsfield units of 16 bits with noise of
+    15."""
     z, y, x = (
         (np.arange(n, dtype=np.float32) + 0.5 - n / 2) * (mm / n)
         for n, mm in zip(size[::-1], EXTENT_MM[::-1], strict=True)
@@ -38,7 +40,7 @@ def write_chest(path: Path, size: tuple[int, ...], seed: int, shift_mm: float) -
         across = np.hypot(x[None, :] / 160, y[:, None] / 110)
         plane = np.where(across < 1, 40.0, -1024.0)
         for side in (-1, 1):
-            lung = ((x[None, :] - side * 65) / 50) ** 2 + (y[:, None] / 65) ** 2 + (height / 110) ** 2 < 1
+            lung = ((x[None, :] - side * 65) / 50) ** 2 + (y[:, None] / 65) ** 2 + (height / 110) ** 2 < inflated**2
             plane[lung] = -800
         values[k] = np.clip(plane + random.normal(0, 15, plane.shape), -1024, 3071)
     image = sitk.GetImageFromArray(values)
@@ -79,7 +81,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         fixed = write_chest(folder / "fixed.nii.gz", arguments.size, 0, 0.0)
-        write_chest(folder / "moving.nii.gz", arguments.moving_size or arguments.size, 1, 4.0)
+        write_chest(folder / "moving.nii.gz", arguments.moving_size or arguments.size, 1, 4.0, INFLATED)
         write_spline(folder / "bspline.h5", fixed)
         del fixed
         command = [sys.executable, "-m", "regexplain", arguments.command]

@@ -165,8 +165,8 @@ def _worse_by_refining(
             RegistrationTransform(linear, field).sampled(similarity.grid).itk()
             for field in (prediction.displacement, prediction.unrefined[0])
         )
-        difference = similarity.difference(new, old)
-    return difference is not None and bool(difference.values.min() < -ROUNDING)
+        scores = similarity.common_scores(new, old)
+    return scores is not None and scores[0].relative_gain(scores[1]) < -ROUNDING
 
 
 def _population(model: Model, encodings: dict[str, np.ndarray], log: Log) -> dict[str, Any] | None:

@@ -40,6 +40,11 @@ class SimilarityScores:
     def values(self) -> np.ndarray:
         return np.array([self.gradients, self.information])
 
+    def relative_gain(self, before: SimilarityScores) -> float:
+        """The sum of what both measures gained, each as a share of what it was: they weigh alike, so that a measure
+        that hardly changed does not outvote one that did."""
+        return float((self.values / np.maximum(before.values, 1e-9) - 1).sum())
+
 
 class ComparedPair:
     """Two images without what was filled in, and how alike they are on coarse cells; what takes long is done once.
@@ -112,11 +117,18 @@ class Similarity:
 
     def difference(self, new: sitk.Transform, old: sitk.Transform) -> SimilarityScores | None:
         """By how much both measures are larger after `new`, where both transforms show the images; None if hardly."""
-        (valid_new, better), (valid_old, worse) = self._warped(new), self._warped(old)
+        both = self.common_scores(new, old)
+        return None if both is None else SimilarityScores(*(both[0].values - both[1].values))
+
+    def common_scores(
+        self, new: sitk.Transform, old: sitk.Transform
+    ) -> tuple[SimilarityScores, SimilarityScores] | None:
+        """After `new` and after `old`, where both transforms show the images; None if hardly."""
+        (valid_new, warped_new), (valid_old, warped_old) = self._warped(new), self._warped(old)
         common = valid_new & valid_old
         if not self._overlaps_enough(common):
             return None
-        return SimilarityScores(*(self._scores(common, better).values - self._scores(common, worse).values))
+        return self._scores(common, warped_new), self._scores(common, warped_old)
 
     def distance(self, new: sitk.Transform, old: sitk.Transform) -> float:
         """Root mean square distance between both transforms' answers, as a share of the fixed image's mean extent."""

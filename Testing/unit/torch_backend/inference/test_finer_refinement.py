@@ -11,6 +11,7 @@ from regexplain.progress import Progress
 from regexplain.registration.deformation import NOT_REFINED
 from regexplain.torch_backend.inference import prediction
 from regexplain.torch_backend.inference.resolutions import finer_canvases
+from regexplain.transforms.similarity import SimilarityScores
 from regexplain.volumes.geometry import Grid, centred_grid
 
 SIZE = 48
@@ -109,6 +110,15 @@ def test_a_refinement_that_makes_the_images_less_alike_is_not_kept_and_that_is_s
     assert result.record["settings"]["refine"] == 0
     kept, before = (sitk.GetArrayFromImage(one.transform.displacement) for one in (result, plain))
     assert np.array_equal(kept, before)
+
+
+@pytest.mark.parametrize(
+    ("refined", "gains"),
+    [((0.0985, 1.04), True), ((0.0987, 0.99), False), ((0.082, 1.04), False), ((0.12, 0.95), True)],
+)
+def test_a_measure_of_likeness_that_hardly_changed_does_not_outvote_one_that_did(refined, gains):
+    before = SimilarityScores(0.0987, 0.99)
+    assert (SimilarityScores(*refined).relative_gain(before) > 1e-6) == gains
 
 
 @pytest.mark.slow
