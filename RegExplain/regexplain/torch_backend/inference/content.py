@@ -20,8 +20,9 @@ from .model import EncodedImage, Model
 WHOLE = 0.9  # of the landmarks
 AIR, SOMETHING, NEAR_CELLS = 0.02, 0.25, 5  # fluid is as dark as air in FLAIR, but not all about it
 STRUCTURES = "white_matter", "ventricles"
-SURE = 0.8  # of a structure in the read-out
-FEW_VOXELS = 20
+SURE, PLAUSIBLE = 0.8, 0.6  # probabilities of a structure in the read-out
+FEW_VOXELS = 60
+BRIGHT, NEAR_MM = 99.8, 20  # percentile, of what lies so near to the landmarks
 
 
 @torch.inference_mode()
@@ -37,8 +38,9 @@ def unlike(model: Model, image: sitk.Image) -> str | None:
 
 
 def _head(model: Model, image: sitk.Image, content: dict[str, Any]) -> str | None:
-    """Landmarks lie to each other as in a head, whatever its size, pose and shear, and in tissue, nearly all; and fluid
-    in the ventricles is darker than white matter, where in T2 and PD it is not."""
+    """Landmarks lie to each other as in a head, whatever its size, pose and shear, and in tissue, nearly all; fluid in
+    the ventricles is darker than white matter, where in T2 and PD it is not; and nothing about the landmarks is far
+    brighter, as bone is in CT and arteries are in MR angiography."""
     found, _ = model.network.affine.landmarks(model.volume(image, landmark_grid(model, image)))
     points = found.points[0].double().cpu().numpy()
     if misfit(points, np.array(content["landmarks_mm"])) > content["landmarks_apart_mm"]:
@@ -52,7 +54,8 @@ def _head(model: Model, image: sitk.Image, content: dict[str, Any]) -> str | Non
     if min(len(white), len(fluid)) < FEW_VOXELS:
         return ANOTHER_KIND
     brightness = np.percentile(fluid, (25, 50)).mean() / np.median(white)
-    return ANOTHER_CONTRAST if brightness > content["fluid"] else None
+    too_bright = "brightest" in content and brightest(image, encoded, points, np.median(white)) > content["brightest"]
+    return ANOTHER_CONTRAST if brightness > content["fluid"] or too_bright else None
 
 
 def share_in_tissue(volume: Tensor, points: Tensor) -> float:
@@ -61,6 +64,20 @@ def share_in_tissue(volume: Tensor, points: Tensor) -> float:
     shown = F.avg_pool3d((volume > AIR).float(), NEAR_CELLS, 1, NEAR_CELLS // 2)
     there = F.grid_sample(shown, points[None, None, None].to(shown), align_corners=False)
     return float((there > SOMETHING).float().mean())
+
+
+def brightest(image: sitk.Image, encoded: EncodedImage, points: np.ndarray, white: float) -> float:
+    """How many times as bright as white matter, of intensity `white` in the scaled volume, the brightest is near the
+    landmarks (mm about the middle of the canvas). By the image itself: the scaled one is clipped."""
+    scaled = encoded.volume[0, 0, ::2, ::2, ::2].cpu().numpy()
+    values = sitk.GetArrayFromImage(encoded.canvas.resample(sitk.Cast(image, sitk.sitkFloat32)))[::2, ::2, ::2]
+    inner = (scaled > AIR) & (scaled < 1)
+    slope, offset = np.polyfit(scaled[inner], values[inner], 1)
+    half = torch.tensor(encoded.canvas.extent / 2, dtype=torch.float32)
+    places = identity_grid(encoded.volume.shape[2:], encoded.volume)[0, ::2, ::2, ::2].cpu() * half
+    marks = torch.tensor(points, dtype=torch.float32)
+    near = torch.cdist(places.reshape(-1, 3), marks).amin(1).reshape(scaled.shape).numpy() < NEAR_MM
+    return float((np.percentile(values[near], BRIGHT) - offset) / slope / white)
 
 
 def misfit(points: np.ndarray, template: np.ndarray) -> float:
@@ -73,15 +90,18 @@ def misfit(points: np.ndarray, template: np.ndarray) -> float:
 def _values(encoded: EncodedImage, sure: Tensor, points: np.ndarray, labels: list[int], within_mm: float) -> np.ndarray:
     """(N,) intensities where the read-out (probabilities (1, K, d, h, w)) sees the labels, within a distance of their
     landmarks (mm about the middle of the canvas): further away it takes other dark or bright places for them, in
-    contrasts that it does not know."""
+    contrasts that it does not know. Where it is sure of few voxels, those that it is surest of."""
     shape = encoded.volume.shape[2:]
     own = [label - 1 for label in labels]
-    seen = resize(sure[:, own].sum(1, keepdim=True), shape)[0, 0] > SURE
+    probability = resize(sure[:, own].sum(1, keepdim=True), shape)[0, 0]
+    seen = probability > PLAUSIBLE
     half = torch.tensor(encoded.canvas.extent / 2, dtype=torch.float32, device=sure.device)
     places = identity_grid(shape, encoded.volume)[0][seen] * half
     marks = torch.tensor(points[own], dtype=torch.float32, device=sure.device)
     near = torch.cdist(places, marks).amin(1) < within_mm
-    return encoded.volume[0, 0][seen][near].cpu().numpy()
+    probability, values = probability[seen][near], encoded.volume[0, 0][seen][near]
+    count = max(FEW_VOXELS, int((probability > SURE).sum()))
+    return values[probability.argsort(descending=True, stable=True)[:count]].cpu().numpy()
 
 
 def _encoding(model: Model, image: sitk.Image, content: dict[str, Any]) -> str | None:

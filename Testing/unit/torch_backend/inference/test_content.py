@@ -60,3 +60,16 @@ def test_a_turned_stretched_and_moved_template_fits_and_a_shuffled_one_does_not(
     template = np.array(model.card.values["content"]["landmarks_mm"])
     assert misfit(template @ np.diag([1.2, 0.9, 1.0]) + [5, -3, 8], template) < 1e-6
     assert misfit(np.random.default_rng(0).permutation(template), template) > 10
+
+
+@pytest.mark.ci
+@pytest.mark.real_data
+def test_arteries_or_bone_far_brighter_than_white_matter_are_another_contrast(model, shared_data):
+    image = sitk.ReadImage(str(shared_data / "ms_longitudinal/patient04/visit1_FLAIR.nii.gz"), sitk.sitkFloat32)
+    array = sitk.GetArrayFromImage(image)
+    middle = [n // 2 for n in array.shape]
+    array[middle[0] - 20 : middle[0] + 20, middle[1] : middle[1] + 4, middle[2] : middle[2] + 4] = 3 * array.max()
+    vessel = sitk.GetImageFromArray(array)
+    vessel.CopyInformation(image)
+    assert unlike(model, image) is None
+    assert unlike(model, vessel) == ANOTHER_CONTRAST
