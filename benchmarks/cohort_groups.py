@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from regexplain.evaluation import numbered_cases
 from regexplain.transforms.itk import affine_transform
+from regexplain.volumes.case_files import numbered_cases
 from regexplain.volumes.geometry import Grid
 
 LAST_TRAINING = 310

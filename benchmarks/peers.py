@@ -22,8 +22,8 @@ import SimpleITK as sitk
 import registration_methods as methods
 from measuring import Task, averaged, measured, processor, table, use_one_thread, versions
 from regexplain.errors import RegExplainError
-from regexplain.evaluation import numbered_cases
 from regexplain.results.tables import write_csv
+from regexplain.volumes.case_files import numbered_cases
 from regexplain.volumes.geometry import Grid
 from regexplain.volumes.images import read_segmentation, read_volume
 from transform_scores import scores

@@ -24,10 +24,10 @@ from torch import Tensor
 from tqdm import tqdm
 
 from regexplain.cards import registry
-from regexplain.evaluation import numbered_cases
 from regexplain.torch_backend.attribution.coordinate_maps import contributions, distribute
 from regexplain.torch_backend.inference.model import Model
 from regexplain.torch_backend.spatial.warp import warp
+from regexplain.volumes.case_files import numbered_cases
 
 COMPONENTS, LAST_TRAINING_CASE = 8, 310
 BUMP_SD_MM, BUMP_MM, NEAR_MM = 4.0, (3.0, 5.0), 12.0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from .errors import BadInputError
 from .progress import Progress
 from .registration import register
 from .results.tables import write_csv
+from .volumes.case_files import numbered_cases
 from .volumes.images import read_segmentation, read_volume
 
 PAIR_COLUMNS = (
@@ -99,24 +99,6 @@ class EvaluationConfig:
 
 def _list_of(kind: type, values: object) -> bool:
     return isinstance(values, list) and bool(values) and all(type(value) is kind for value in values)
-
-
-def numbered_cases(images: Path, segmentations: Path, first: int, last: int) -> list[tuple[Path, Path]]:
-    """(image, segmentation) of the same file name, its number in first … last, ascending. Raises BadInputError."""
-    cases = [
-        (image, segmentations / image.name)
-        for image in sorted(images.glob("*.nii.gz"))
-        if first <= case_number(image) <= last and (segmentations / image.name).exists()
-    ]
-    if not cases:
-        raise BadInputError(f"No cases {first}–{last} in {images}; check the configuration.")
-    return cases
-
-
-def case_number(path: Path) -> int:
-    """The last number in the file's name; -1 without one."""
-    digits = re.findall(r"\d+", path.name.split(".")[0])
-    return int(digits[-1]) if digits else -1
 
 
 def evaluate(config: EvaluationConfig, device: str, threads: int | None, progress: Progress) -> list[dict[str, Any]]:

@@ -9,10 +9,10 @@ import torch
 
 import regexplain
 from regexplain.cards import registry
-from regexplain.evaluation import numbered_cases
 from regexplain.latent.population import Population, PopulationScore
 from regexplain.torch_backend.inference.model import Model
 from regexplain.torch_backend.training.config import read_values
+from regexplain.volumes.case_files import numbered_cases
 from regexplain.volumes.geometry import Grid, centred_grid
 from regexplain.volumes.images import read_volume
 

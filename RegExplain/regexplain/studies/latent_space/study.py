@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from ...errors import BadInputError
-from ...evaluation import case_number, numbered_cases
 from ...progress import Progress
 from ...torch_backend.inference.model import Model
+from ...volumes.case_files import case_number, numbered_cases
 from ...volumes.geometry import Grid, resample_to_canvas
 from ...volumes.images import read_segmentation, read_volume
 from ...volumes.segmentations import labels_of

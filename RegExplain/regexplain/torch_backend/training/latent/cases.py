@@ -9,7 +9,7 @@ import SimpleITK as sitk
 import torch
 from torch import Tensor
 
-from ....evaluation import case_number, numbered_cases
+from ....volumes.case_files import case_number, numbered_cases
 from ....volumes.geometry import canvas_around, resample_to_canvas
 from ....volumes.intensities import network_input
 from .config import LatentConfig

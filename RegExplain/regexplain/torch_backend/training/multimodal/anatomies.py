@@ -10,7 +10,7 @@ import SimpleITK as sitk
 import torch
 from torch import Tensor
 
-from ....evaluation import case_number
+from ....volumes.case_files import case_number
 from ....volumes.geometry import Grid, as_closest_lps, centred_grid
 
 CELL_MM = 2.0
