@@ -6,7 +6,7 @@ import click
 
 from ..progress import Progress
 from .landmarks import landmark_options
-from .pair import Pair, series_options
+from .pair import Pair, pair_options
 from .verb import error_option, offered_error_of, verb
 
 FILE = click.Path(path_type=Path)
@@ -17,16 +17,7 @@ FILE = click.Path(path_type=Path)
 @click.option("--fixed", type=FILE, required=True, metavar="F", help="The image that was registered to.")
 @click.option("--moving", type=FILE, required=True, metavar="M", help="The image that was moved.")
 @click.option("--output", type=FILE, required=True, metavar="RESULT", help="The folder to write; complete or absent.")
-@series_options
-@click.option(
-    "--fixed-segmentation", type=FILE, metavar="FILE", help="A segmentation of the fixed image: label map or .seg.nrrd."
-)
-@click.option(
-    "--moving-segmentation",
-    type=FILE,
-    metavar="FILE",
-    help="One of the moving image; segments belong together by name.",
-)
+@pair_options
 @landmark_options()
 @error_option
 @click.option("--overwrite", is_flag=True, help="Replace an earlier result at RESULT.")
@@ -53,7 +44,6 @@ def explain_transform(
     an image (ANTs' Warp.nii.gz, SPM's y_….nii, what transformix -def all writes). Of several, a fixed point goes
     through the first one first, as behind antsApplyTransforms -t; [affine.mat,1] is the inverse of a linear one.
     """
-    from ..landmarks.pairs import read_pairs
     from ..results.folder import check_writable
     from ..transform_explanation import explain_transform as run
     from ..transforms.files import read_transforms
@@ -70,8 +60,7 @@ def explain_transform(
         },
         {"fixed": fixed_series, "moving": moving_series},
     )
-    landmark_files = {"fixed": fixed_landmarks, "moving": moving_landmarks}
-    points = read_pairs(landmark_files, images["fixed"], images["moving"])
+    points = pair.read_landmarks(fixed_landmarks, moving_landmarks, images)
     result = run(read, **images, progress=progress)
     pair.measure(points, result)
     pair.prepend_warnings(result)

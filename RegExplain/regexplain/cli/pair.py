@@ -1,4 +1,4 @@
-"""The two images that a verb compares, and their segmentations."""
+"""The two images that a verb compares, with their segmentations and landmarks."""
 
 from __future__ import annotations
 
@@ -17,8 +17,14 @@ if TYPE_CHECKING:
     from ..results.registration_result import RegistrationResult
 
 
-def series_options(function: Callable) -> Callable:
-    """--fixed-series and --moving-series, of a verb that reads two images."""
+def pair_options(function: Callable) -> Callable:
+    """--fixed-series, --moving-series, --fixed-segmentation and --moving-segmentation."""
+    for role, words in (
+        ("moving", "One of the moving image; segments belong together by name."),
+        ("fixed", "A segmentation of the fixed image: label map or .seg.nrrd."),
+    ):
+        kind = click.Path(path_type=Path)
+        function = click.option(f"--{role}-segmentation", type=kind, metavar="FILE", help=words)(function)
     for role in ("moving", "fixed"):
         words = f"Which volume of the {role} image's DICOM folder, where it holds several (a message lists them)."
         function = click.option(f"--{role}-series", metavar="NUMBER", help=words)(function)
@@ -37,6 +43,14 @@ class Pair:
         from ..volumes.images import read_pair
 
         return read_pair(files, series, self._warn)
+
+    def read_landmarks(
+        self, fixed: Path | None, moving: Path | None, images: dict[str, sitk.Image]
+    ) -> LandmarkPairs | None:
+        """None without files. images: as `read` gives them."""
+        from ..landmarks.pairs import read_pairs
+
+        return read_pairs({"fixed": fixed, "moving": moving}, images["fixed"], images["moving"])
 
     def measure(self, pairs: LandmarkPairs | None, result: RegistrationResult) -> None:
         """Enter the distances of the landmarks, if any, in a result's record; why they cannot be, as a warning."""

@@ -6,7 +6,7 @@ import click
 
 from ..progress import Progress
 from .landmarks import landmark_options
-from .pair import Pair, series_options
+from .pair import Pair, pair_options
 from .verb import error_option, model_options, offered_error_of, verb
 
 
@@ -27,19 +27,7 @@ from .verb import error_option, model_options, offered_error_of, verb
     metavar="auto|none|NAME|FILE",
     help="auto: the installed model that fits the images, else affine only; none: affine only.",
 )
-@series_options
-@click.option(
-    "--fixed-segmentation",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="A segmentation of the fixed image: label map or .seg.nrrd.",
-)
-@click.option(
-    "--moving-segmentation",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="One of the moving image; segments belong together by name.",
-)
+@pair_options
 @click.option(
     "--fixed-mask",
     type=click.Path(path_type=Path),
@@ -94,7 +82,6 @@ def register(
 ) -> str:
     """Register MOVING to FIXED (any image file, or a folder of DICOM)."""
     from ..errors import BadInputError
-    from ..landmarks.pairs import read_pairs
     from ..registration import register as run
     from ..results.folder import check_writable
     from ..transforms.files import read_any_transform
@@ -112,8 +99,7 @@ def register(
         },
         {"fixed": fixed_series, "moving": moving_series},
     )
-    landmark_files = {"fixed": fixed_landmarks, "moving": moving_landmarks}
-    points = read_pairs(landmark_files, images["fixed"], images["moving"])
+    points = pair.read_landmarks(fixed_landmarks, moving_landmarks, images)
     if use_landmarks and points is None:
         raise BadInputError("There are no landmarks to use; give --fixed-landmarks and --moving-landmarks too.")
     result = run(

@@ -6,9 +6,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..spatial.self_similarity import mind_ssc
-from .weighting import weighted_mean
-
 
 def local_ncc_loss(warped: Tensor, target: Tensor, window: int = 5, eps: float = 1e-3, stride: int = 2) -> Tensor:
     """1 − mean squared normalised cross-correlation of two (B, 1, D, H, W) images in cubes of `window` voxels, `stride`
@@ -25,17 +22,6 @@ def local_ncc_loss(warped: Tensor, target: Tensor, window: int = 5, eps: float =
     spread_a = (mean(warped * warped) - mean_a**2).clamp_min(0)
     spread_b = (mean(target * target) - mean_b**2).clamp_min(0)
     return 1 - (cross * cross / (spread_a * spread_b + eps**2)).mean()
-
-
-def mind_loss(
-    warped: Tensor, target: Tensor, weight: Tensor | None = None, radius: int = 1, dilation: int = 2
-) -> Tensor:
-    """Mean squared difference of the `mind_ssc` of two images of any two modalities; 0 to 1, in practice below 0.2.
-
-    weight: (B, 1, D, H, W), 0 or more; where the images count.
-    """
-    difference = mind_ssc(warped, radius, dilation) - mind_ssc(target, radius, dilation)
-    return weighted_mean(difference.square(), weight)
 
 
 def mutual_information_loss(warped: Tensor, target: Tensor, where: Tensor, bins: int = 48, blur: float = 1.5) -> Tensor:
