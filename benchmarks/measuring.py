@@ -78,11 +78,17 @@ def averaged(rows: Sequence[dict[str, Any]], means: Sequence[str], spreads: Sequ
         column = {key: np.array([row[key] for row in own]) for key in (*means, *spreads, "seconds", "cpu_seconds")}
         lines.append(
             {"method": name, "kind": own[0]["kind"], "pairs": len(own)}
-            | {key: float(column[key].mean()) for key in means}
+            | {key: mean_of_known(column[key]) for key in means}
             | {f"{key}_sd": float(column[key].std()) for key in spreads}
             | {key: float(np.median(column[key])) for key in ("seconds", "cpu_seconds")}
         )
     return lines
+
+
+def mean_of_known(values: np.ndarray) -> float:
+    """NaN where none is known."""
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else float("nan")
 
 
 def table(heads: Sequence[str], cells: Sequence[Sequence[str]]) -> str:

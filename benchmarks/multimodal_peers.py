@@ -35,6 +35,7 @@ from transform_scores import scores
 SPACING_MM = 2.0
 KNOWN = {"error_mm": "mm", "error_p95_mm": "95 %"}
 LABELS = {"dice": "Dice"}
+LANDMARKS = {"landmarks_mm": "landmarks, mm"}
 COMMON = {"share_folded": "folded %", "log_sd": "sd log det J", "inverse_mm": "there and back, mm"}
 
 
@@ -50,8 +51,9 @@ def main() -> None:
             ("heads", "## Label maps as subjects", head_pairs(arguments), kinds(aligned=True), LABELS),
         ]
         for name in arguments.crops:
-            tasks = [crop_task(pair) for pair in islice(KINDS[name](arguments.data), arguments.pairs)]
-            parts.append((name, f"## Crops: {name}", tasks, kinds(aligned=True), LABELS))
+            pairs = list(islice(KINDS[name](arguments.data), arguments.pairs))
+            columns = LABELS | (LANDMARKS if pairs and pairs[0].landmarks else {})
+            parts.append((name, f"## Crops: {name}", [crop_task(pair) for pair in pairs], kinds(aligned=True), columns))
         written = [part(arguments.output, *given) for given in parts if given[2]]
     except RegExplainError as error:
         sys.exit(str(error))

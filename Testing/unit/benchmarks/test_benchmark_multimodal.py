@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
+import crop_pairs
 import known_warp
 import labelled_heads
 import measuring
@@ -143,3 +144,26 @@ def test_a_peer_finds_where_tissue_of_another_contrast_lies(package):
         assert np.linalg.norm((found - points - shift).mean(0)) < 1.2, name
         if back is not None:
             assert known_warp.lengths(there, back(), points).max() < 0.7, name
+
+
+def test_landmarks_are_the_middles_of_the_small_labels_and_go_the_way_of_the_points():
+    image, _ = ball()
+    array = np.ones(image.GetSize()[::-1], np.uint8)
+    array[10:13, 20:23, 30:33], array[5, 6, 7] = 2, 4
+    found = crop_pairs.middles(Grid.of(image).image(array))
+    points = np.array([image.TransformContinuousIndexToPhysicalPoint(index) for index in ((31, 21, 11), (7, 6, 5))])
+    assert list(found) == [2, 4] and np.allclose(list(found.values()), points)
+    linear, moved = affine_transform(2 * np.eye(3), np.zeros(3)), translation(8, 0, 0)
+    rest = Grid.of(image).image((array == 1).astype(np.uint8))
+    wanted = {"affine": linear, "fixed": rest, "moving": rest, "landmarks": (points, 2 * (points + [8, 0, 0]))}
+    assert crop_pairs.crop_scores((moved, None), **wanted)["landmarks_mm"] == pytest.approx(0, abs=1e-9)
+    assert crop_pairs.crop_scores((translation(-8, 0, 0), None), **wanted)["landmarks_mm"] == pytest.approx(32)
+
+
+def test_a_pair_without_landmarks_counts_for_nothing_in_their_mean():
+    rows = [
+        {"method": "a", "kind": "peer", "mm": mm, "none": np.nan, "seconds": 1.0, "cpu_seconds": 1.0}
+        for mm in (1.0, np.nan, 3.0)
+    ]
+    (line,) = measuring.averaged(rows, ("mm", "none"), ())
+    assert line["mm"] == 2 and np.isnan(line["none"])
