@@ -99,7 +99,8 @@ def offered_error_of(result: RegistrationResult, progress: Progress, **options: 
     """What --error asks for: nothing for images that the estimator was not measured on."""
     from ..results.expected_error import was_measured_on
 
-    return [expected_error_of(result, progress, **options)] if was_measured_on(result.fixed) else []
+    measured = was_measured_on(result.fixed, result.record)
+    return [expected_error_of(result, progress, **options)] if measured else []
 
 
 def expected_error_of(result: RegistrationResult, progress: Progress, **options: Any) -> ResultPart:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..motions.lengths import summarise
+from ..volumes.content import ANOTHER_CONTRAST
 from ..volumes.geometry import Grid, as_closest_lps
 from ..volumes.images import write_image
 from ..volumes.segmentations import labels_of, names_of
@@ -19,8 +21,8 @@ from .trust import describe_position
 LARGE_MM = 3.0
 MEASURED_MM = 100.0  # the longest side of the smallest images that the bounds were measured on: heads
 NOT_MEASURED = (
-    "How well the error of such small images can be told was not measured, only that of heads. Take the expected error "
-    "as a hint of where to look, and not as millimetres."
+    "How well the error of such images can be told was not measured, only that of heads. Take the expected error as a "
+    "hint of where to look, and not as millimetres."
 )
 BADLY_MM = 3.0  # half of the tissue expected to be wrong by this: fewer than nine errors of ten stayed below the bound
 BOUND_NOT_HELD = (
@@ -34,9 +36,14 @@ DOUBT = "error/doubt.nii.gz"
 WORST_SHARE = 0.02  # of the tissue that can be told: the place that is named
 
 
-def was_measured_on(fixed: sitk.Image) -> bool:
-    """Whether it was measured on images like this one, as far as its size tells."""
-    return bool(Grid.of(fixed).extent.max() >= MEASURED_MM)
+def was_measured_on(fixed: sitk.Image, record: Mapping[str, Any]) -> bool:
+    """Whether it was measured on images like this one, by its size and by what the registration's record says of it: a
+    network that knows heads saw one, in whatever contrast, or no model was chosen by what the images show."""
+    if Grid.of(fixed).extent.max() < MEASURED_MM:
+        return False
+    if "content" in record:
+        return record["content"]["fixed"] in (None, ANOTHER_CONTRAST)
+    return (record.get("model") or {}).get("chosen") != "auto"
 
 
 @dataclass
@@ -44,7 +51,8 @@ class ExpectedError:
     """expected, bound90: mm, float32; told: uint8, of STATES; all on the fixed image's grid, 0 where nothing is told.
 
     estimator: {"name", "version", "sha256"}; cell_mm: the side of the cells that it tells apart.
-    doubt: Grad-CAM of the estimator about the worst place, signed.
+    doubt: Grad-CAM of the estimator about the worst place, signed. measured: whether the estimator was measured on such
+    images.
     """
 
     expected: sitk.Image
@@ -55,6 +63,7 @@ class ExpectedError:
     segmentation: sitk.Image | None = None
     doubt: sitk.Image | None = None
     warnings: list[str] = field(default_factory=list)
+    measured: bool = True
 
     @property
     def record(self) -> dict[str, Any]:
@@ -65,6 +74,7 @@ class ExpectedError:
         return {
             "estimator": self.estimator,
             "cell_mm": self.cell_mm,
+            "measured": self.measured,
             "expected_mm": summarise(values),
             "bound90_mm": summarise(bound[known]),
             "share_above_3mm": float((values > LARGE_MM).mean()) if values.size else 0.0,

@@ -92,6 +92,12 @@ def test_the_verdict_is_the_worst_that_a_check_says(record, part, value, name, v
     assert ("Overlap" in verdict_record(record)["because"]) == (verdict_name == "look here")
 
 
+def test_an_error_map_of_images_that_it_was_not_measured_on_is_a_hint_and_no_verdict(record):
+    record |= {"voxel_mm": VOXEL_MM, "error": ERROR | {"share_above_3mm": 0.6, "measured": False}}
+    assert states(record)["Expected error"] == "unknown"
+    assert verdict_record(record)["name"] == "nothing stands out"
+
+
 def test_what_is_as_it_should_be_does_not_stand_out(record):
     record["content"] = CONTENT | {"model": "a special one"}  # that did not answer
     assert states(record)["Content"] == "unknown"

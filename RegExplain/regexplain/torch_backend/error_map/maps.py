@@ -48,8 +48,9 @@ def error_maps(result: RegistrationResult, progress: Progress, estimator: Estima
         float(pair.cells.spacing[0]),
         result.fixed_segmentation,
         doubt,
+        measured=was_measured_on(result.fixed, result.record),
     )
-    if not was_measured_on(result.fixed):
+    if not made.measured:
         made.warnings.append(NOT_MEASURED)
     elif found.told["told"].any() and (median := float(np.median(found.expected[found.told["told"]]))) >= BADLY_MM:
         made.warnings.append(BOUND_NOT_HELD.format(median=median))

@@ -11,9 +11,10 @@ from regexplain import RegistrationResult, expected_error
 from regexplain.cli.verb import offered_error_of
 from regexplain.errors import BadInputError
 from regexplain.progress import Progress
-from regexplain.results.expected_error import NOT_MEASURED, STATES
+from regexplain.results.expected_error import NOT_MEASURED, STATES, was_measured_on
 from regexplain.torch_backend.error_map.estimator import FOLDER, Estimator
 from regexplain.transforms.itk import RegistrationTransform, affine_transform, grid_points
+from regexplain.volumes.content import ANOTHER_CONTRAST, ANOTHER_KIND
 from regexplain.volumes.geometry import Grid
 
 PLANTED_MM, WIDTH_MM = 5.0, 16.0
@@ -107,6 +108,23 @@ def test_small_images_that_were_never_measured_get_the_map_on_demand_only_and_wi
     assert offered_error_of(result, Progress()) == []
     assert expected_error(result).warnings == [NOT_MEASURED]
     assert expected_error(result_of(textured(), textured(), None)).warnings == []
+
+
+@pytest.mark.parametrize(
+    ("record", "offered"),
+    [
+        ({}, True),  # a transform made elsewhere
+        ({"model": {"chosen": "named"}}, True),
+        ({"content": {"fixed": None, "moving": ANOTHER_KIND}, "model": {"chosen": "auto"}}, True),
+        ({"content": {"fixed": ANOTHER_CONTRAST, "moving": None}, "model": {"chosen": "auto"}}, True),
+        ({"content": {"fixed": ANOTHER_KIND, "moving": ANOTHER_KIND}, "model": {"chosen": "auto"}}, False),
+        ({"model": {"chosen": "auto"}}, False),  # CT: no network that knows heads was asked
+    ],
+)
+def test_the_map_comes_by_itself_where_a_network_that_knows_heads_sees_one(record, offered):
+    image = sitk.Image((20, 20, 20), sitk.sitkFloat32)
+    image.SetSpacing((8.0, 8.0, 8.0))
+    assert was_measured_on(image, record) == offered
 
 
 def test_a_registration_that_went_badly_wrong_says_that_its_bound_does_not_hold():
