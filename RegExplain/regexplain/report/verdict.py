@@ -12,7 +12,6 @@ from . import wording
 LOW_DICE = 0.5  # below it more of the two segments lies apart than together
 SAME_DICE = 0.005  # two figures that print alike
 LARGE_ERROR_SHARE, HUGE_ERROR_SHARE = 0.1, 0.25  # of what can be told: above 3 mm
-ELSEWHERE = ": a hint of where to look, as it was measured on heads alone"
 MISSING_SHARE, MUCH_MISSING_SHARE = 0.005, 0.1  # of the tissue
 UNLIKE_ML = 1.5
 MUCH_FOLDED_SHARE = 0.01
@@ -115,15 +114,10 @@ def _expected(error: Mapping[str, Any]) -> Check:
         return Check(name, "unknown", "There is nothing in these images that it could be told by.")
     share, bound = wording.percent(error["share_above_3mm"]), wording.millimetres(error["bound90_mm"]["mean"])
     words = f"{mean} on average, nine of ten below {bound}; above 3 mm in {share} of what can be told"
-    measured = error.get("measured", True)
-    state = graded(error["share_above_3mm"], LARGE_ERROR_SHARE, HUGE_ERROR_SHARE) if measured else "unknown"
-    return Check(
-        name,
-        state,
-        f"{words}{ELSEWHERE if state == 'unknown' else ''}."
-        if state in ("ok", "unknown")
-        else f"{words}, most in {error['place']}.",
-    )
+    if not error.get("measured", True):
+        return Check(name, "unknown", f"{words}: a hint of where to look, as it was measured on heads alone.")
+    state = graded(error["share_above_3mm"], LARGE_ERROR_SHARE, HUGE_ERROR_SHARE)
+    return Check(name, state, f"{words}." if state == "ok" else f"{words}, most in {error['place']}.")
 
 
 def _missing(share: float) -> list[Check]:
