@@ -21,7 +21,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from regexplain import RegistrationResult, detect_changes, register
-from regexplain.changes import LEAST_ML
+from regexplain.changes import MIN_ML
 from regexplain.results.changes import NOISE_SD, Changes
 from regexplain.transforms.itk import RegistrationTransform
 
@@ -50,7 +50,7 @@ def scored(found: Changes, lesions: sitk.Image) -> dict[str, float]:
     marked = np.zeros(values.shape, int)
     for sign in (1, -1):
         hit = sitk.GetImageFromArray((sign * values > NOISE_SD).astype(np.uint8))
-        parts = sitk.RelabelComponent(sitk.ConnectedComponent(hit), int(np.ceil(LEAST_ML / voxel_ml)))
+        parts = sitk.RelabelComponent(sitk.ConnectedComponent(hit), int(np.ceil(MIN_ML / voxel_ml)))
         array = sitk.GetArrayFromImage(parts)
         marked = np.where(array > 0, array + marked.max(), marked)
     numbers = range(1, outlined.max() + 1)

@@ -27,7 +27,7 @@ HEADS = "head_13", "head_14", "head_15", "head_16"
 NATIVE = "ms_longitudinal/patient12/visit1"
 STRIPPED = "ms_mni/patient07", "ms_mni/patient19"
 CROP_SIZE, CROP_MARGIN = (36, 50, 36), 4  # voxels of 1 mm
-LEAST_FROM_HIPPOCAMPUS_MM = 25.0
+MIN_FROM_HIPPOCAMPUS_MM = 25.0
 FLUIDS = "ventricle", "outer fluid", "eye", "choroid plexus", "perivascular space"
 
 # Of what differs; the first value is that of all other tissues. Windowed CT shows 0 to 80 Hounsfield units.
@@ -186,7 +186,7 @@ class Source:
             inside = np.argwhere(sitk.GetArrayViewFromImage(image) > 0)
             while True:
                 point = Grid.of(image).world(inside[random.integers(len(inside))][::-1])
-                if min(np.linalg.norm(point - [side * 27, 22, -14]) for side in (-1, 1)) > LEAST_FROM_HIPPOCAMPUS_MM:
+                if min(np.linalg.norm(point - [side * 27, 22, -14]) for side in (-1, 1)) > MIN_FROM_HIPPOCAMPUS_MM:
                     break
             yield self.crops(image, point)
 

@@ -60,7 +60,7 @@ def measured(arguments: argparse.Namespace, patient: str, seed: int) -> np.ndarr
     moving = Grid.of(t1).resample(flair, warp)
     result = regexplain.register(t1, moving, arguments.model, initial_transform=sitk.AffineTransform(3), device="cpu")
     maps = regexplain.expected_error(result)
-    points = points[at(maps.told, points) == STATES["told"]]
+    points = points[at(maps.told, points) == STATES["estimated"]]
     error, moved = (lengths(result.transform.itk(), other, points) for other in (warp, sitk.Transform()))
     spread = at(equivariance(result, arguments.copies, device="cpu").spread, points)
     guesses = spread, at(maps.expected, points), moved

@@ -1,9 +1,9 @@
-"""Registrations whose error is known in every cell, by many engines: what the error map learns from and is judged on.
+"""Registrations whose error is known in every cell, by many engines: training and test data of the error map.
 
     build/benchmark/bin/python benchmarks/error_map_cases.py ../shared/data build/error-map/cases
 
 Two images of one subject that lie on each other, one of them moved by a known warp, registered well and badly; and the
-same with a made residual in place of a registration. A file a case (`error_map.truth.KnownCase`); those that are there
+same with a synthetic residual in place of a registration. A file a case (`GroundTruthCase`); those that are there
 already are kept. README.md beside this file: the environment, the split, and the engines.
 """
 
@@ -26,7 +26,7 @@ from error_map_warps import local_residual, random_warp, residual, scale_of, wro
 from known_warp import coarse_grid
 from measuring import quiet_libraries, use_one_thread
 from regexplain.torch_backend.error_map.cells import cell_pair
-from regexplain.torch_backend.error_map.truth import KnownCase, true_error
+from regexplain.torch_backend.error_map.ground_truth import GroundTruthCase, true_error
 from regexplain.transforms.itk import to_displacement_field
 from regexplain.volumes.geometry import Grid
 
@@ -66,7 +66,7 @@ def make(arguments: argparse.Namespace, part: str, name: str, number: int) -> No
     small = cut(subject, random)
     for kind, made in residuals.items():
         drawn = np.random.default_rng([number, *name.encode(), *kind.encode()])
-        write(arguments.output, part, subject, kind, number, partial(made_residual, small, names, made, drawn))
+        write(arguments.output, part, subject, kind, number, partial(synthetic_residual, small, names, made, drawn))
     for engine, found in engines.items():
         drawn = np.random.default_rng([number, *name.encode(), *engine.encode()])
         seen = subject if engine.startswith("RegExplain") else small
@@ -83,7 +83,9 @@ def chosen_engines(folder: Path, subject: str, contrasts: tuple[str, str], part:
     return {name: known[name] for name in sorted(order, key=often.__getitem__)[: max(0, some)]}
 
 
-def write(folder: Path, part: str, subject: Subject, engine: str, number: int, found: Callable[[], KnownCase]) -> None:
+def write(
+    folder: Path, part: str, subject: Subject, engine: str, number: int, found: Callable[[], GroundTruthCase]
+) -> None:
     path = case_file(folder, part, subject.name, number, engine)
     if path.exists():
         return
@@ -104,12 +106,12 @@ def case_file(folder: Path, part: str, subject: str, number: int | str, engine: 
     return folder / f"{part} {subject} {number} {engine}.npz".replace(" ", "_").replace(",", "")
 
 
-def made_residual(
+def synthetic_residual(
     subject: Subject,
     names: tuple[str, str],
     made: Callable[[sitk.Image, np.random.Generator], sitk.Transform],
     random: np.random.Generator,
-) -> KnownCase:
+) -> GroundTruthCase:
     """The moving image as it is, seen through the residual; the field that is looked at is another one plus that."""
     here, there = spoilt_subject(subject, names, random)
     wrong = made(here, random)
@@ -122,10 +124,12 @@ def made_residual(
         shown = grid.image(field + warp * random.choice([0, 1], p=[0.1, 0.9]), vector=True)
     pair = cell_pair(here, there, wrong, shown)
     error = true_error(wrong, sitk.Transform(3, sitk.sitkIdentity), pair.cells)
-    return KnownCase(pair, error, {"kind": " ".join(names)})
+    return GroundTruthCase(pair, error, {"kind": " ".join(names)})
 
 
-def run(subject: Subject, names: tuple[str, str], name: str, engine: Engine, random: np.random.Generator) -> KnownCase:
+def run(
+    subject: Subject, names: tuple[str, str], name: str, engine: Engine, random: np.random.Generator
+) -> GroundTruthCase:
     """The map looks at the images with smaller voxels, where there are; the engine at those of 2 mm."""
     kind = " ".join(names)
     if names[0] == names[1] or random.random() < SPOILT:
@@ -141,7 +145,7 @@ def run(subject: Subject, names: tuple[str, str], name: str, engine: Engine, ran
         fixed, still = (subject.fine[contrast] for contrast in names)
     pair = cell_pair(fixed, Grid.of(still).resample(still, warp), transform, displacement)
     error = true_error(transform, warp, pair.cells)
-    return KnownCase(pair, error, {"kind": kind}, {k: p(pair.cells) for k, p in predictors.items()})
+    return GroundTruthCase(pair, error, {"kind": kind}, {k: p(pair.cells) for k, p in predictors.items()})
 
 
 if __name__ == "__main__":

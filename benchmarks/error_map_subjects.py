@@ -33,7 +33,7 @@ SPLIT = {  # by subject: nobody is in two parts; other organs are tested alone
     + [f"prostate_{n:06d}" for n in range(8, 12)],
 }
 SPACING_MM = 2.0
-MOST_MM = 104.0  # not less than 100: a smaller image has other cells
+MAX_MM = 104.0  # not less than 100: a smaller image has other cells
 BRAIN_CODES = 500  # and above: outside the brain
 SPECKLE = 0.4
 MADE = ("any 1", "any 2")  # contrasts that are made
@@ -148,7 +148,7 @@ def made_subject(data: Path, name: str, names, whole: bool, random: np.random.Ge
 
 def texture(names: tuple[str, str], random: np.random.Generator) -> dict[str, sitk.Image]:
     """No anatomy: smooth noise of two scales in a ball in air, its intensities carried along another curve in each."""
-    size = round(MOST_MM / SPACING_MM)
+    size = round(MAX_MM / SPACING_MM)
     parts = [random.normal(size=(size,) * 3) for _ in range(2)]
     widths = random.uniform(0.8, 2.5), random.uniform(2.0, 5.0)
     smooth = [smoothed(part, width) for part, width in zip(parts, widths, strict=True)]
@@ -166,10 +166,10 @@ def texture(names: tuple[str, str], random: np.random.Generator) -> dict[str, si
 
 
 def part_of(head: Head, random: np.random.Generator) -> Head:
-    """A random cube of MOST_MM about a place in the brain."""
+    """A random cube of MAX_MM about a place in the brain."""
     brain = np.argwhere(sitk.GetArrayViewFromImage(head.structures) > 0)[:, ::-1]
     middle = brain[random.integers(len(brain))] + random.uniform(-10, 10, 3)
-    most = round(MOST_MM / SPACING_MM)
+    most = round(MAX_MM / SPACING_MM)
     low = np.clip(middle - most // 2, 0, np.maximum(0, np.array(head.structures.GetSize()) - most)).astype(int)
     box = head.structures[tuple(slice(int(at), int(at) + most) for at in low)]
     corners = Grid.of(box).corners
@@ -183,13 +183,13 @@ cached_head = lru_cache(2)(read_head)
 
 
 def cut(subject: Subject, random: np.random.Generator) -> Subject:
-    """A random cube of at most MOST_MM of what holds tissue: other engines than the networks need no whole head."""
+    """A random cube of at most MAX_MM of what holds tissue: other engines than the networks need no whole head."""
     first = next(iter(subject.images.values()))
-    if Grid.of(first).extent.max() < MOST_MM + SPACING_MM:
+    if Grid.of(first).extent.max() < MAX_MM + SPACING_MM:
         return subject
     inside = np.argwhere(tissue_mask(first))[:, ::-1]
     low, high = inside.min(0) - 3, inside.max(0) + 4
-    most = round(MOST_MM / SPACING_MM)
+    most = round(MAX_MM / SPACING_MM)
     low = np.where(high - low > most, low + random.uniform(0, 1, 3) * (high - low - most), low).astype(int)
     low, high = np.maximum(low, 0), np.minimum(np.minimum(high, low + most), first.GetSize())
     images = {c: image[tuple(map(slice, low.tolist(), high.tolist()))] for c, image in subject.images.items()}

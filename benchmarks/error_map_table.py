@@ -22,13 +22,13 @@ from measuring import processor, table, use_one_thread
 from regexplain.results.tables import write_csv
 from regexplain.torch_backend.error_map.estimator import FOLDER, Estimator
 from regexplain.torch_backend.error_map.features import MAPS
-from regexplain.torch_backend.error_map.truth import KnownCase
-from regexplain.torch_backend.training.error_map.cases import SeenCase
+from regexplain.torch_backend.error_map.ground_truth import GroundTruthCase
+from regexplain.torch_backend.training.error_map.cases import FeatureCase
 from regexplain.torch_backend.training.error_map.trainer import family
 
 LARGE_MM = 2.0
 SIZES_MM = 1.0, 2.0, 4.0
-LEAST_CELLS = 100  # that can be told: a case of fewer is left out
+MIN_CELLS = 100  # that can be told: a case of fewer is left out
 OTHER_ORGANS = ("hippocampus", "prostate")
 KINDS = {  # subject → whose image
     "patient": "patient",
@@ -88,14 +88,14 @@ def main() -> None:
 
 def judged(estimator: Estimator, folder: Path, part: str) -> Iterator[Judged]:
     for path in sorted(folder.glob(f"{part}_*.npz")):
-        seen = SeenCase.read(path)
-        told, side = seen.told.numpy(), seen.cell_mm
-        if told.sum() < LEAST_CELLS:
+        case = FeatureCase.read(path)
+        told, side = case.mask.numpy(), case.cell_mm
+        if told.sum() < MIN_CELLS:
             continue
-        expected, bound = (side * values[told] for values in estimator.judge(seen.features))
-        others = {name: sign * seen.features[MAPS.index(key)].numpy()[told] for name, (key, sign) in SIMPLE.items()}
-        others |= {name: values[told] for name, values in KnownCase.load(path).others.items()}
-        yield Judged(seen.about, side * seen.error.numpy()[told], expected, bound, others)
+        expected, bound = (side * values[told] for values in estimator.predict(case.features))
+        others = {name: sign * case.features[MAPS.index(key)].numpy()[told] for name, (key, sign) in SIMPLE.items()}
+        others |= {name: values[told] for name, values in GroundTruthCase.load(path).others.items()}
+        yield Judged(case.about, side * case.error.numpy()[told], expected, bound, others)
 
 
 def kind_of(case: Judged) -> str:

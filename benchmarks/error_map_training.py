@@ -25,8 +25,8 @@ from regexplain.cards.registry import CARD, WEIGHTS, sha256
 from regexplain.torch_backend.error_map.estimator import Estimator
 from regexplain.torch_backend.networks.error import ErrorNetwork
 from regexplain.torch_backend.networks.weights import load_weights
-from regexplain.torch_backend.training.error_map.cases import SeenCase
-from regexplain.torch_backend.training.error_map.trainer import calibrated, family, told, trained
+from regexplain.torch_backend.training.error_map.cases import FeatureCase
+from regexplain.torch_backend.training.error_map.trainer import calibrate_bound, family, predict, train_network
 
 OPTIONS: dict[str, Any] = {"reaches": [1, 3], "widths": [64, 32]}
 
@@ -41,27 +41,29 @@ def main() -> None:
     arguments = parser.parse_args()
     use_one_thread()
     if arguments.calibrate:
-        calibrate_anew(arguments.calibrate, arguments.cases, arguments.output)
+        recalibrate(arguments.calibrate, arguments.cases, arguments.output)
         return
-    train, held_out = (seen_cases(arguments.cases, part) for part in ("train", "calibrate"))
+    train, held_out = (feature_cases(arguments.cases, part) for part in ("train", "calibrate"))
     print(f"{len(train)} cases to train, {len(held_out)} to calibrate", flush=True)
-    network = trained(train, arguments.steps, seed=arguments.seed, watched=held_out, say=say, **OPTIONS)
+    network = train_network(train, arguments.steps, seed=arguments.seed, validation=held_out, log=log, **OPTIONS)
     arguments.output.mkdir(parents=True, exist_ok=True)
     write_weights(network, arguments.output / WEIGHTS)
     load_weights(network, arguments.output / WEIGHTS)  # what is calibrated is what ships, in 8 bits
     write_card(arguments, network, len(train), len(held_out), calibration_of(network, held_out))
 
 
-def calibration_of(network: ErrorNetwork, held_out: list[SeenCase]) -> dict[str, list[float]]:
-    found = calibrated([told(network, c) for c in held_out], [family(c.about["engine"]) for c in held_out])
-    return {name: [round(v, 5) for v in values] for name, values in found.items()}
+def calibration_of(network: ErrorNetwork, held_out: list[FeatureCase]) -> dict[str, list[float]]:
+    calibration = calibrate_bound(
+        [predict(network, c) for c in held_out], [family(c.about["engine"]) for c in held_out]
+    )
+    return {name: [round(v, 5) for v in values] for name, values in calibration.items()}
 
 
-def calibrate_anew(estimator: Path, cases: Path, output: Path) -> None:
+def recalibrate(estimator: Path, cases: Path, output: Path) -> None:
     """Its card with another calibration, the weights as they are."""
-    held_out, kept = seen_cases(cases, "calibrate"), Estimator.load(estimator)
-    card = kept.card | {"version": f"{kept.card['version'].split('.')[0]}.1"}
-    card["calibration"] = calibration_of(kept.network, held_out)
+    held_out, shipped = feature_cases(cases, "calibrate"), Estimator.load(estimator)
+    card = shipped.card | {"version": f"{shipped.card['version'].split('.')[0]}.1"}
+    card["calibration"] = calibration_of(shipped.network, held_out)
     card["training"] = card["training"] | {"calibrated_on": SPLIT["calibrate"], "tested_on": SPLIT["test"]}
     card["training"]["engines_unseen"] = list(UNSEEN)
     card["training"]["cases"] = card["training"]["cases"] | {"calibrate": len(held_out)}
@@ -71,12 +73,12 @@ def calibrate_anew(estimator: Path, cases: Path, output: Path) -> None:
     (output / CARD).write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
 
 
-def say(text: str) -> None:
+def log(text: str) -> None:
     print(text, flush=True)
 
 
-def seen_cases(folder: Path, part: str) -> list[SeenCase]:
-    return [case for case in map(SeenCase.read, sorted(folder.glob(f"{part}_*.npz"))) if case.told.sum() > 100]
+def feature_cases(folder: Path, part: str) -> list[FeatureCase]:
+    return [case for case in map(FeatureCase.read, sorted(folder.glob(f"{part}_*.npz"))) if case.mask.sum() > 100]
 
 
 def write_weights(network: ErrorNetwork, path: Path) -> None:
@@ -84,7 +86,7 @@ def write_weights(network: ErrorNetwork, path: Path) -> None:
 
 
 def write_card(
-    arguments: argparse.Namespace, network: ErrorNetwork, trained_on: int, calibrated_on: int, found
+    arguments: argparse.Namespace, network: ErrorNetwork, trained_on: int, calibrated_on: int, calibration
 ) -> None:
     card = {
         "card_version": 1,
@@ -98,7 +100,7 @@ def write_card(
         "data": "SynthSeg's training label maps (Billot et al. 2023, Apache-2.0); Lesjak et al. 2016 and 2017 (CC-BY)",
         "licence": "CC BY 4.0",
         "network": OPTIONS,
-        "calibration": found,
+        "calibration": calibration,
         "training": {
             "subjects": SPLIT["train"],
             "calibrated_on": SPLIT["calibrate"],

@@ -30,7 +30,7 @@ GREEDY_QUICK = "-m NMI -n 100x50x10 -s 2vox 0.5vox"
 GREEDY = "-m NMI -n 100x100x50"
 SYN: dict[str, Any] = {"syn_metric": "mattes"}
 CONTROL_POINTS_MM = 10.0
-RESOLUTIONS, LEAST_VOXELS = 4, 8
+RESOLUTIONS, MIN_VOXELS = 4, 8
 
 
 def greedy(fixed: sitk.Image, moving: sitk.Image, settings: str = GREEDY) -> Found:
@@ -59,11 +59,11 @@ def elastix(
     resolutions: int | None = None,
     control_points_mm: float = CONTROL_POINTS_MM,
 ) -> Found:
-    """resolutions: by default as many, RESOLUTIONS at most, as leave LEAST_VOXELS along each axis."""
+    """resolutions: by default as many, RESOLUTIONS at most, as leave MIN_VOXELS along each axis."""
     import itk
 
     if resolutions is None:
-        resolutions = int(np.clip(np.log2(min(fixed.GetSize()) / LEAST_VOXELS) + 1, 1, RESOLUTIONS))
+        resolutions = int(np.clip(np.log2(min(fixed.GetSize()) / MIN_VOXELS) + 1, 1, RESOLUTIONS))
     parameters = itk.ParameterObject.New()
     chosen = parameters.GetDefaultParameterMap("bspline", resolutions, control_points_mm)
     chosen["WriteResultImage"], chosen["RandomSeed"] = ["false"], ["1"]

@@ -30,7 +30,7 @@ from measuring import table, use_one_thread
 from regexplain import RegistrationResult, register
 from regexplain.explanation import expected_error, trust
 from regexplain.registration import deformation
-from regexplain.report.verdict import VERDICTS, checks, judge
+from regexplain.report.verdict import VERDICTS, checks, worst_state
 from regexplain.results.tables import write_csv
 from regexplain.torch_backend.inference.prediction import Prediction
 from regexplain.transforms.inversion import invert_displacement
@@ -105,7 +105,7 @@ def subject_of(seed: int) -> str:
 def measured(case: Case, indicators: bool) -> dict[str, Any]:
     """result.json as `regexplain register` would leave it."""
     if case.wrong_mm:
-        with patch.object(deformation, "_predicted", lambda *_: wrong_prediction(case)):
+        with patch.object(deformation, "_predict", lambda *_: wrong_prediction(case)):
             result = register(case.fixed, case.moving, case.model, threads=1)
     else:
         result = register(case.fixed, case.moving, case.model, threads=1)
@@ -151,7 +151,9 @@ def judged(case: dict[str, Any]) -> dict[str, Any]:
         "unlike_ml": (record.get("counterparts") or {"largest_ml": None})["largest_ml"],
         "model": (record["model"] or {"name": "none"})["name"],
     }
-    return names | {"verdict": VERDICTS[judge(found)[0]]} | figures | {name: loud.get(name, "") for name in CHECKS}
+    return (
+        names | {"verdict": VERDICTS[worst_state(found)[0]]} | figures | {name: loud.get(name, "") for name in CHECKS}
+    )
 
 
 def verdicts(rows: list[dict[str, Any]]) -> str:

@@ -27,7 +27,7 @@ ROUNDS = [(2, 40), (2, 20), (1, 15)]  # shrink factor and steps, a new mean each
 SMOOTHING_VOXELS = 1.2
 SHAPE_VARIANCE = 0.9  # share of the shape variance that is drawn; the rest is noise of the registration
 LARGEST_DRAW = 2.0  # standard deviations of a component
-LEAST_COVERAGE = 0.1  # share of the cases that speak at any voxel, so that none comes from a single one
+MIN_COVERAGE = 0.1  # share of the cases that speak at any voxel, so that none comes from a single one
 MARGINS = np.array([[5, 6], [5, 6], [6, 8]])  # least and most voxels about the hippocampus in z, y, x, as in the cases
 NOISE = 0.02  # of white matter; brings the median absolute Laplacian, lost in interpolation, near that of the cases
 WHITE_MATTER = 900  # intensity of the 99th percentile in the files
@@ -120,7 +120,7 @@ def fit(cases, velocities):
     """The mean case and the PCAs of the shapes and of the appearances (differences from the mean, on its grid)."""
     stack, mean = stack_and_mean([warp_subject(c, v) for c, v in zip(cases, velocities, strict=True)])
     # A case without data at a voxel does not differ from the mean there; the others make up for its variance.
-    differences = (stack[..., 0] - mean[..., 0]) * stack[..., 3] / np.sqrt(np.maximum(mean[..., 3], LEAST_COVERAGE))
+    differences = (stack[..., 0] - mean[..., 0]) * stack[..., 3] / np.sqrt(np.maximum(mean[..., 3], MIN_COVERAGE))
     shape = PCA(SHAPE_VARIANCE, svd_solver="full").fit([sitk.GetArrayFromImage(v).ravel() for v in velocities])
     return mean, shape, PCA(svd_solver="full").fit(differences.reshape(len(cases), -1))
 
@@ -149,7 +149,7 @@ def draw_subject(mean, shape, appearance, generator):
     margins = generator.integers(MARGINS[:, :1], MARGINS[:, 1:] + 1, (3, 2))
     sides = zip(np.nonzero(labels), margins, strict=True)
     crop = tuple(slice(max(w.min() - low, 0), w.max() + 1 + high) for w, (low, high) in sides)
-    if coverage[crop].min() < LEAST_COVERAGE:
+    if coverage[crop].min() < MIN_COVERAGE:
         return None
     return np.maximum(np.round(intensity[crop] * WHITE_MATTER), 0).astype(np.int16), labels[crop]
 

@@ -22,7 +22,7 @@ def folder(tmp_path):
     fixed = sitk.ReadImage(str(folder.require("fixed.nii.gz")))
     expected = np.ones(fixed.GetSize()[::-1], np.float32)
     expected[INDEX[::-1]], expected[0] = 6.5, 0
-    told = np.where(expected > 0, STATES["told"], STATES["flat"]).astype(np.uint8)
+    told = np.where(expected > 0, STATES["estimated"], STATES["flat"]).astype(np.uint8)
     grid = Grid.of(fixed)
     images = [grid.image(a) for a in (expected, expected * 1.5, told)]
     folder.add(

@@ -16,7 +16,6 @@ from typing import Any
 
 from ..errors import BadInputError
 from ..volumes.geometry import Grid, as_closest_lps
-from .external import is_external
 from .settings import user_models
 from .stages import SYNTHESISED, stages_of
 
@@ -28,7 +27,7 @@ AXES = ("left-right", "front-back", "up-down")
 
 @dataclass(frozen=True)
 class ModelCard:
-    """What a model is, was trained on, may be used for, and the checksums of its files (docs/model-card.md)."""
+    """What a model is, was trained on, may be used for, and the checksums of its files (docs/external-networks.md)."""
 
     folder: Path
     values: dict[str, Any]
@@ -69,9 +68,8 @@ class ModelCard:
     @property
     def coarsest_cell(self) -> int:
         """Canvas voxels that a cell of the network's coarsest level measures; a canvas is made of whole ones."""
-        if is_external(self.values["network"]):
-            return self.values["canvas"].get("multiple", 1)
-        return 2 ** len(self.values["network"]["widths"])
+        levels = len(self.values["network"].get("widths", ()))
+        return self.values["canvas"].get("multiple", 2**levels)
 
     @property
     def stages(self) -> tuple[str, ...]:

@@ -97,9 +97,9 @@ def error_option(function: Callable) -> Callable:
 
 def offered_error_of(result: RegistrationResult, progress: Progress, **options: Any) -> list[ResultPart]:
     """What --error asks for: nothing for images that the estimator was not measured on."""
-    from ..results.expected_error import was_measured_on
+    from ..results.expected_error import is_like_measured_images
 
-    measured = was_measured_on(result.fixed, result.record)
+    measured = is_like_measured_images(result.fixed, result.record)
     return [expected_error_of(result, progress, **options)] if measured else []
 
 

@@ -25,7 +25,7 @@ MAX_VOXELS = 200_000  # of smooth fields: more say no more about a group
 
 
 class Space:
-    """The one fixed image of a study, thinned to MOST_VOXELS: its grid, and the anatomy in it."""
+    """The one fixed image of a study, thinned to MAX_VOXELS: its grid, and the anatomy in it."""
 
     def __init__(self, folder: Path):
         self.first = RegistrationResult.load(folder)

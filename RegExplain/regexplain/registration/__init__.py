@@ -17,11 +17,11 @@ from ..transforms.itk import RegistrationTransform, compose_inverse
 from ..transforms.similarity import ComparedPair
 from ..volumes.memory import check_memory_for
 from ..volumes.threads import use_threads
-from .deformation import DEFORMATION_REJECTED, GENERAL_ASKED, deform
-from .landmark_use import check_use
+from .deformation import DEFORMATION_REJECTED, FALLBACK_MODEL, deform
+from .left_out_landmarks import check_landmarks
 from .linear import align
 from .log import Log
-from .model_choice import choose, choose_general, load_model
+from .model_choice import choose, choose_fallback, load_model
 from .pair import ImagePair, check_initial_transform
 from .record import content_record, model_record, registration_record
 
@@ -45,14 +45,14 @@ def register(
     """Register `moving` to `fixed`, two 3-D scalar images of any grid.
 
     model: "auto" takes the first installed model that was made for what both images show, a general one last; where
-    its answer makes the images no more alike, a general one is asked, and where that does not either, the result is
+    its answer makes the images no more alike, a general one is tried, and where that does not either, the result is
     affine only, as with "none". Otherwise a model's name or file, used on any image, with a warning outside its domain.
-    fixed_mask, moving_mask: what is 0 in them does not count in the alignment, in the refinement and in what judges an
-    answer, and is dark to the network.
+    fixed_mask, moving_mask: what is 0 in them does not count in the alignment, the refinement and the comparison of
+    results, and is dark to the network.
     initial_transform: linear, maps fixed-space to moving-space points (LPS mm) and replaces the alignment.
-    refine: steps that optimise this very pair after the network's answer, without segmentations; none if affine only.
-    landmarks: that the refinement is to lay on each other too, softly. The record has their distances, each also as it
-    is where that landmark was not used: those alone say how good the result is.
+    refine: steps of instance optimisation after the network's prediction, without segmentations; none if affine only.
+    landmarks: a soft term of the refinement too. The record has their distances, each also with that landmark left
+    out: only those say how good the result is.
     threads: processor threads, all by default.
     The result's `transform` maps fixed-space to moving-space points. Raises BadInputError for unusable inputs.
     """
@@ -63,7 +63,7 @@ def register(
     threads = use_threads(threads)
     if refine < 0:
         raise BadInputError("The number of refining steps is negative; give 0 or more.")
-    check_use(landmarks, refine)
+    check_landmarks(landmarks, refine)
     if initial is None:
         check_overlap(pair.fixed, pair.moving)
 
@@ -79,16 +79,16 @@ def register(
         linear = align(pair, compared, initial, network, named, log)
     deformation = deform(pair, compared, linear.transform, network, refine, named, log, landmarks)
     if card is not None and deformation.displacement is None:
-        other, general, *_ = choose_general(pair, load, without=card)
+        other, other_network, *_ = choose_fallback(pair, load, without=card)
         if other is not None:
-            log.fall_back(GENERAL_ASKED.format(name=card.name, other=other.name))
-            card, network = other, general
+            log.fall_back(FALLBACK_MODEL.format(name=card.name, other=other.name))
+            card, network = other, other_network
             deformation = deform(pair, compared, linear.transform, network, refine, named, log, landmarks)
         if deformation.displacement is None:
             log.fall_back(DEFORMATION_REJECTED.format(name=card.name))
     transform = RegistrationTransform(linear.transform, deformation.displacement)
     with log.timed("check"):
-        shown = content_record(pair, compared, transform, content, deformation.regions or anatomy)
+        content_values = content_record(pair, compared, transform, content, deformation.regions or anatomy)
     del compared  # copies of both scans
 
     log.progress.report("Measuring", 3, 4)
@@ -101,9 +101,9 @@ def register(
         pair.moving_segmentation,
         **pair.masks,
     )
-    used = None if deformation.displacement is None else card
-    not_kept = card.name if card is not None and used is None else None
-    model_values = None if used is None else model_record(used, deformation.better, named, pair.grids)
+    kept_card = None if deformation.displacement is None else card
+    not_kept = card.name if card is not None and kept_card is None else None
+    model_values = None if kept_card is None else model_record(kept_card, deformation.better, named, pair.grids)
     settings = {
         "device": "cpu" if network is None else str(network.device),
         "threads": threads,
@@ -111,7 +111,7 @@ def register(
         "refine": refine if deformation.refined else 0,
     }
     result.record = registration_record(result, initial, linear, deformation, model_values, not_kept, settings, log)
-    result.record |= shown
+    result.record |= content_values
     if landmarks is not None:
         enter_landmarks(result, landmarks, log.warn, deformation.left_out)
         if deformation.left_out is None:

@@ -1,4 +1,4 @@
-"""What a model adds to the alignment: its displacement, and whether that is for the better."""
+"""The deformation that a model adds to the alignment, and whether it improves the similarity of the images."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..results.landmarks import mapped
 from ..transforms.itk import RegistrationTransform, displacement_transform, resample_displacement
 from ..transforms.similarity import FINE_CELLS, ComparedPair
 from ..volumes.threads import device_errors
-from .landmark_use import left_out_distances
+from .left_out_landmarks import left_out_distances
 from .log import Log
 from .pair import ImagePair
 
@@ -36,7 +36,7 @@ DEFORMATION_REJECTED = (
     "After the model {name} the images were less alike than after the alignment alone, so the result is the alignment "
     "only."
 )
-GENERAL_ASKED = (
+FALLBACK_MODEL = (
     "After the model {name} the images were less alike than after the alignment alone, so the general model {other} "
     "was asked."
 )
@@ -49,10 +49,10 @@ NOT_REFINED = (
 class Deformation(NamedTuple):
     """displacement: on the fixed grid. inverse: what undoes it, on the canvas. Both LPS mm, None for affine only.
 
-    better: whether the images are no less alike after it. refined: whether what refining found was kept. regions: the
-    network's label map of the fixed image, on the canvas, and the labels' names. population: where both images stand
-    among those of the training, as in the record.
-    left_out: (N,) mm, of landmarks that were used, how far off each is where it was not.
+    better: whether the images are no less alike after it. refined: whether the refinement was kept. regions: the
+    network's label map of the fixed image, on the canvas, and the labels' names. population: where both images lie in
+    the training population, as in the record.
+    left_out: (N,) mm, the distance of each landmark where it was left out.
     """
 
     displacement: sitk.Image | None = None
@@ -75,62 +75,62 @@ def deform(
     landmarks: LandmarkPairs | None = None,
 ) -> Deformation:
     """linear: the alignment. refine: steps of instance optimisation. named: by the user, not by "auto".
-    landmarks: that refining is to use.
+    landmarks: of the refinement.
 
-    Affine only without a model, and where one that was not named makes the images less alike; saying so is left to the
-    caller, who may ask another one.
+    Affine only without a model, and where one that was not named makes the images less alike; the caller
+    warns, as it may try another one.
     """
     log.progress.report("Registering", 1, 4)
     with log.timed("register"):
         if model is None:
             return Deformation()
         with device_errors():
-            predicted = partial(_predicted, pair, linear, model, refine, log)
-            prediction = predicted(landmarks)
+            predict_with = partial(_predict, pair, linear, model, refine, log)
+            prediction = predict_with(landmarks)
         population = _population(model, prediction.encodings, log)
     left_out = None
-    if _worse_by_refining(compared, linear, model, prediction, log):
-        left_out = _left_out(predicted, linear, landmarks, log)
-        if left_out is None or not _nearer(left_out, prediction, linear, landmarks):
+    if _is_worse_after_refining(compared, linear, model, prediction, log):
+        left_out = _left_out(predict_with, linear, landmarks, log)
+        if left_out is None or not _reduces_landmark_distance(left_out, prediction, linear, landmarks):
             log.fall_back(NOT_REFINED.format(name=model.card.name))
             prediction, left_out = prediction.without_refining, None
     refined = prediction.unrefined is not None
     with log.timed("judge"):
-        better = _more_alike(compared, linear, prediction.displacement)
+        better = _is_as_similar(compared, linear, prediction.displacement)
     if named and not better:
         log.warn(DEFORMATION_DOUBTFUL.format(name=model.card.name))
     if not (better or named):
         return Deformation()
     if refined and left_out is None:
-        left_out = _left_out(predicted, linear, landmarks, log)
+        left_out = _left_out(predict_with, linear, landmarks, log)
     displacement = resample_displacement(prediction.displacement, pair.grids["fixed"])
     return Deformation(displacement, prediction.inverse, better, refined, prediction.regions, population, left_out)
 
 
 def _left_out(
-    predicted: Callable[[LandmarkPairs | None], Prediction],
+    predict_with: Callable[[LandmarkPairs | None], Prediction],
     linear: sitk.AffineTransform,
     landmarks: LandmarkPairs | None,
     log: Log,
 ) -> np.ndarray | None:
-    """(N,) mm, how far off each landmark is where refining did not use it; None without landmarks."""
+    """(N,) mm, the distance of each landmark where the refinement left it out; None without landmarks."""
     if landmarks is None:
         return None
     with log.timed("leave out"), device_errors():
-        return left_out_distances(lambda some: predicted(some).displacement, linear, landmarks)
+        return left_out_distances(lambda some: predict_with(some).displacement, linear, landmarks)
 
 
-def _nearer(
+def _reduces_landmark_distance(
     left_out: np.ndarray, prediction: Prediction, linear: sitk.AffineTransform, landmarks: LandmarkPairs | None
 ) -> bool:
-    """Whether refining brought landmarks that it did not use nearer to each other than the network alone did."""
+    """Whether left-out landmarks are nearer after refining than after the network alone."""
     assert landmarks is not None
-    alone = displacement_transform(prediction.without_refining.displacement)
-    before = mapped(sitk.CompositeTransform([linear, alone]), landmarks.fixed) - landmarks.moving
+    network_only = displacement_transform(prediction.without_refining.displacement)
+    before = mapped(sitk.CompositeTransform([linear, network_only]), landmarks.fixed) - landmarks.moving
     return bool(left_out.mean() < np.linalg.norm(before, axis=-1).mean())
 
 
-def _predicted(
+def _predict(
     pair: ImagePair,
     linear: sitk.AffineTransform,
     model: Model,
@@ -144,15 +144,15 @@ def _predicted(
     return predict(model, *pair.masked, linear, refine, log.progress, masks, landmarks)
 
 
-def _more_alike(compared: ComparedPair, linear: sitk.AffineTransform, displacement: sitk.Image) -> bool:
-    """Whether the displacement makes the images no less alike than the alignment alone."""
+def _is_as_similar(compared: ComparedPair, linear: sitk.AffineTransform, displacement: sitk.Image) -> bool:
+    """Whether the images are at least as similar as after the alignment alone."""
     similarity = compared.similarity(FINE_CELLS)
     whole = RegistrationTransform(linear, displacement).sampled(similarity.grid).itk()
     difference = similarity.difference(whole, linear)
     return difference is None or bool(difference.values.min() >= -ROUNDING)
 
 
-def _worse_by_refining(
+def _is_worse_after_refining(
     compared: ComparedPair, linear: sitk.AffineTransform, model: Model, prediction: Prediction, log: Log
 ) -> bool:
     """Whether the images are less alike than before it, if there was any. Not asked of a model with a latent space: it
@@ -170,7 +170,7 @@ def _worse_by_refining(
 
 
 def _population(model: Model, encodings: dict[str, np.ndarray], log: Log) -> dict[str, Any] | None:
-    """Where both images stand among those that the model was trained on; a warning for one that is atypical."""
+    """Where both images lie in the model's training population; a warning for one that is atypical."""
     population = Population.of(model.components) if model.card.has_components else None
     if population is None:
         return None

@@ -52,7 +52,7 @@ def align(
     if kind == "stretched":
         return LinearPart(alignment.align_boxes(*pair.masked), kind)
     if kind == "network" and model is not None:
-        network = _of_network(pair, compared.similarity(), model, named, log)
+        network = _network_alignment(pair, compared.similarity(), model, named, log)
         if network is not None:
             return LinearPart(network, kind)
     affine = register_affine_pair(compared)
@@ -61,10 +61,10 @@ def align(
     return LinearPart(affine.transform, affine.kind, affine.steps)
 
 
-def _of_network(
+def _network_alignment(
     pair: ImagePair, similarity: Similarity, model: Model, named: bool, log: Log
 ) -> sitk.AffineTransform | None:
-    """The model's own affine part; None where headers or middles do as well, unless the model was named."""
+    """By the model's own affine part; None where headers or centres do as well, unless the model was named."""
     from ..torch_backend.inference.alignment import align
 
     with device_errors():

@@ -1,4 +1,4 @@
-"""What a registration says on its way, and how long its steps take."""
+"""Warnings of a registration and the times of its steps."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Log:
         self.progress.warn(message)
 
     def fall_back(self, message: str) -> None:
-        """A warning that something was tried, found wanting and left out."""
+        """A warning that something was tried and rejected."""
         self.warn(message)
         self.fallbacks.append(message)
 

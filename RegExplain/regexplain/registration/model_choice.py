@@ -1,4 +1,4 @@
-"""The model that registers a pair: the named one, or with "auto" the first that was made for such images."""
+"""The model that registers a pair: the named one, or with "auto" the first whose domain holds both images."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import SimpleITK as sitk
 
 from ..cards import registry
 from ..cards.registry import ModelCard
-from ..volumes.content import reason_not_mr, reason_not_scan
+from ..volumes.content import not_mr_reason, not_scan_reason
 from ..volumes.memory import memory_lacking_for
 from ..volumes.threads import device_errors
 from .log import Log
@@ -18,13 +18,13 @@ from .pair import ImagePair
 if TYPE_CHECKING:
     from ..torch_backend.inference.model import Model
 
-NOT_MADE_FOR = "The model {name} was not made for these images: {reasons}. Do not rely on the result."
+OUTSIDE_DOMAIN = "The model {name} was not made for these images: {reasons}. Do not rely on the result."
 AFFINE_ONLY = "No installed model fits these images, so this is an affine registration only: {reasons}."
 
 
 class Choice(NamedTuple):
-    """card: None for affine only. model: loaded where its network had a say in the choice. content: as in the record,
-    what the last network that was asked said of both images; None where none was. anatomy: a label map of the fixed
+    """card: None for affine only. model: loaded where its network was needed for the choice. content: as in the
+    record, what the last network found of both images; None where none was used. anatomy: a label map of the fixed
     image and the labels' names, of a network that knows the fixed image but not the moving one."""
 
     card: ModelCard | None = None
@@ -39,21 +39,21 @@ def choose(name: str, pair: ImagePair, load: Callable[[ModelCard], Model], log: 
         return Choice()
     if name == "auto":
         with log.timed("choose"):
-            choice, refusals = first_fitting(registry.installed_cards(), pair, load)
+            choice, reasons = first_fitting(registry.installed_cards(), pair, load)
         if choice.card is None:
-            log.warn(AFFINE_ONLY.format(reasons="; ".join(refusals) or "none is installed"))
+            log.warn(AFFINE_ONLY.format(reasons="; ".join(reasons) or "none is installed"))
         return choice
     card = registry.find_card(name)
     reasons, choice = card.domain_violations(pair.grids), Choice(card)
-    if not reasons and "content" in card.values and not _too_large_for(card, pair):
+    if not reasons and "content" in card.values and not _memory_mismatch(card, pair):
         with log.timed("load"):
             model = load(card)
         with log.timed("choose"):
             choice = Choice(card, model, _content(card, model, pair))
-            reason = _not_made_for(card, pair) or _refusal(choice.content)
+            reason = _values_mismatch(card, pair) or _content_reason(choice.content)
         reasons = [reason] if reason else []
     if reasons:
-        log.warn(NOT_MADE_FOR.format(name=card.name, reasons=_shorten(reasons)))
+        log.warn(OUTSIDE_DOMAIN.format(name=card.name, reasons=_abbreviated(reasons)))
     return choice
 
 
@@ -64,7 +64,7 @@ def load_model(card: ModelCard, device: str, threads: int | None) -> Model:
         return load_cached(card, device, threads)
 
 
-def choose_general(pair: ImagePair, load: Callable[[ModelCard], Model], without: ModelCard) -> Choice:
+def choose_fallback(pair: ImagePair, load: Callable[[ModelCard], Model], without: ModelCard) -> Choice:
     """The first installed model for any pair that fits the images, but for the one `without`."""
     general = [card for card in registry.installed_cards() if card.canvas_fits_pair and card != without]
     return first_fitting(general, pair, load)[0]
@@ -73,43 +73,42 @@ def choose_general(pair: ImagePair, load: Callable[[ModelCard], Model], without:
 def first_fitting(
     cards: list[ModelCard], pair: ImagePair, load: Callable[[ModelCard], Model]
 ) -> tuple[Choice, list[str]]:
-    """The first card that was made for images like these, by their size and by what they show, and why those before it
-    were not."""
-    refusals: list[str] = []
+    """The first card whose domain holds the images, by size and content, and why those before it do not."""
+    reasons: list[str] = []
     content = anatomy = None
     for card in cards:
         outside = card.domain_violations(pair.grids)
-        reason = outside[0] if outside else _not_made_for(card, pair) or _too_large_for(card, pair)
+        reason = outside[0] if outside else _values_mismatch(card, pair) or _memory_mismatch(card, pair)
         if reason is None:
             model = load(card)
             if "content" in card.values:
                 content = _content(card, model, pair)
-                reason = _refusal(content)
+                reason = _content_reason(content)
                 anatomy = _anatomy(model, pair) if reason and content["fixed"] is None else None
             if reason is None:
-                return Choice(card, model, content, anatomy), refusals
-        refusals.append(f"{card.name}: {reason}")
-    return Choice(content=content, anatomy=anatomy), refusals
+                return Choice(card, model, content, anatomy), reasons
+        reasons.append(f"{card.name}: {reason}")
+    return Choice(content=content, anatomy=anatomy), reasons
 
 
-def _not_made_for(card: ModelCard, pair: ImagePair) -> str | None:
-    """Why the values of the images speak against the model, a phrase; None where they do not."""
-    return _of_images(pair, reason_not_mr if "content" in card.values else reason_not_scan)
+def _values_mismatch(card: ModelCard, pair: ImagePair) -> str | None:
+    """Why the values of the images exclude the model, a phrase; None where they do not."""
+    return _first_reason(pair, not_mr_reason if "content" in card.values else not_scan_reason)
 
 
-def _too_large_for(card: ModelCard, pair: ImagePair) -> str | None:
+def _memory_mismatch(card: ModelCard, pair: ImagePair) -> str | None:
     """Before it is loaded, which takes long."""
     reason = memory_lacking_for(card.values["network"].get("type", ""), pair.fixed.GetSize(), pair.moving.GetSize())
     return reason and f"these images {reason}"
 
 
 def _content(card: ModelCard, model: Model, pair: ImagePair) -> dict[str, str | None]:
-    """Why each image shows another content than the model was made for, as its network sees it, a phrase; None where it
-    does not. As in the record."""
-    from ..torch_backend.inference.content import unlike
+    """Why the content of each image is not what the model was made for, by its network, a phrase; None where it is.
+    As in the record."""
+    from ..torch_backend.inference.content import content_mismatch
 
     with device_errors():
-        reasons = {role: unlike(model, image) for role, image in _moving_first(pair)}
+        reasons = {role: content_mismatch(model, image) for role, image in _by_role(pair)}
     return {"model": card.name, **reasons}
 
 
@@ -120,23 +119,25 @@ def _anatomy(model: Model, pair: ImagePair) -> tuple[sitk.Image, dict[int, str]]
         return regions(model, model.encode(pair.fixed))  # encoded a moment ago
 
 
-def _refusal(content: dict[str, str | None] | None) -> str | None:
-    found = content or {}
-    return next((f"the {role} image {found[role]}" for role in ("moving", "fixed") if found.get(role)), None)
+def _content_reason(content: dict[str, str | None] | None) -> str | None:
+    reasons_by_role = content or {}
+    return next(
+        (f"the {role} image {reasons_by_role[role]}" for role in ("moving", "fixed") if reasons_by_role.get(role)), None
+    )
 
 
-def _of_images(pair: ImagePair, reason_of: Callable[[sitk.Image], str | None]) -> str | None:
-    for role, image in _moving_first(pair):
+def _first_reason(pair: ImagePair, reason_of: Callable[[sitk.Image], str | None]) -> str | None:
+    for role, image in _by_role(pair):
         if reason := reason_of(image):
             return f"the {role} image {reason}"
     return None
 
 
-def _moving_first(pair: ImagePair) -> tuple[tuple[str, sitk.Image], ...]:
-    return ("moving", pair.moving), ("fixed", pair.fixed)  # what is seen last is kept by the model
+def _by_role(pair: ImagePair) -> tuple[tuple[str, sitk.Image], ...]:
+    return ("moving", pair.moving), ("fixed", pair.fixed)  # the model caches the encoding of the last one
 
 
-def _shorten(reasons: list[str]) -> str:
+def _abbreviated(reasons: list[str]) -> str:
     """Two reasons are enough to see what kind of image it is."""
     more = f"; and {len(reasons) - 2} more" if len(reasons) > 2 else ""
     return "; ".join(reasons[:2]) + more

@@ -63,18 +63,18 @@ def content_record(
     content: dict[str, str | None] | None,
     anatomy: tuple[sitk.Image, dict[int, str]] | None,
 ) -> dict[str, Any]:
-    """What the images show: content, as a network judged it; of an anatomy that it knows, whether tissue has its
-    counterpart, and whether left is left."""
-    found: dict[str, Any] = {} if content is None else {"content": content}
+    """Of the images' content: as a network found it; and, where it segmented the anatomy, whether tissue has a
+    counterpart, and whether left and right are exchanged."""
+    values: dict[str, Any] = {} if content is None else {"content": content}
     if anatomy is None:
-        return found
+        return values
     counterparts = compare_counterparts(*pair.masked, transform.itk(), *anatomy)
     if counterparts is not None:
-        found["counterparts"] = counterparts.record
+        values["counterparts"] = counterparts.record
     gain = gain_of_mirroring(compared, transform.alignment)
     if gain is not None:
-        found["mirroring"] = {"gradients": float(gain.gradients), "information": float(gain.information)}
-    return found
+        values["mirroring"] = {"gradients": float(gain.gradients), "information": float(gain.information)}
+    return values
 
 
 def model_record(card: ModelCard, better: bool | None, named: bool, grids: dict[str, Grid]) -> dict[str, Any]:

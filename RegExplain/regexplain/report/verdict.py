@@ -1,4 +1,4 @@
-"""Whether a result can be relied on, as far as its own figures tell: each check in a sentence, and all in one."""
+"""Whether a result can be relied on, by its own figures: a sentence for each check, and one for all."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from . import wording
 
 LOW_DICE = 0.5  # below it more of the two segments lies apart than together
 SAME_DICE = 0.005  # two figures that print alike
-LARGE_ERROR_SHARE, HUGE_ERROR_SHARE = 0.1, 0.25  # of what can be told: above 3 mm
+LARGE_ERROR_SHARE, HUGE_ERROR_SHARE = 0.1, 0.25  # of the tissue with an estimate: above 3 mm
 MISSING_SHARE, MUCH_MISSING_SHARE = 0.005, 0.1  # of the tissue
-UNLIKE_ML = 1.5
+MIN_DIFFERING_ML = 1.5
 MUCH_FOLDED_SHARE = 0.01
 LARGE_AIR_SHARE = 0.5  # of a heatmap: then most of it says nothing of the anatomy
 MARKS = {"ok": "✓", "unusual": "~", "look": "!", "stop": "✗", "unknown": "?"}
@@ -41,42 +41,47 @@ def checks(record: Mapping[str, Any], voxel_mm: float | None = None, two_contras
 
     two_contrasts: whether the model can measure the three indicators of trust.
     """
-    found = [*_error(record.get("error")), _overlap(record), _folding(record["jacobian"])]
-    found.append(_there_and_back(record, record.get("voxel_mm", voxel_mm)))
-    found = [*_content(record), *found, *_counterparts(record.get("counterparts")), *_sides(record.get("mirroring"))]
+    rows = [*_error(record.get("error")), _overlap(record), _folding(record["jacobian"])]
+    rows.append(_inverse_consistency(record, record.get("voxel_mm", voxel_mm)))
+    rows = [
+        *_content_check(record),
+        *rows,
+        *_counterparts(record.get("counterparts")),
+        *_left_and_right(record.get("mirroring")),
+    ]
     if record["model"] is not None:
-        found = [_domain(record["model"]), _population(record.get("population")), *found]
+        rows = [_domain(record["model"]), _population(record.get("population")), *rows]
         if record["model"].get("better") is not None:
-            found.insert(2, _deformation(record["model"]["better"]))
+            rows.insert(2, _deformation(record["model"]["better"]))
     trust = record.get("trust")
     if trust:
-        found += [_indicator(row) for row in trust["indicators"]]
+        rows += [_indicator(row) for row in trust["indicators"]]
     elif two_contrasts:
-        found.append(
+        rows.append(
             Check("Trust indicators", "unknown", "Not measured yet: Trust in the panel, or `regexplain trust`, does.")
         )
-    found += _heat_in_air(record.get("heatmaps", ()))
+    rows += _heat_in_air(record.get("heatmaps", ()))
     warnings = unaccounted_warnings(record)
-    if warnings and judge(found)[0] == "ok":
-        found.append(Check("Warnings", "look", f"Warnings were given: {len(warnings)}. Read them first."))
-    return found
+    if warnings and worst_state(rows)[0] == "ok":
+        rows.append(Check("Warnings", "look", f"Warnings were given: {len(warnings)}. Read them first."))
+    return rows
 
 
-def verdict(found: Sequence[Check]) -> str:
+def verdict(rows: Sequence[Check]) -> str:
     """What the checks say together, in a sentence: never that the registration is right, which none can tell."""
-    worst, because = judge(found)
-    unknown = sum(check.state == "unknown" for check in found)
+    worst, decisive = worst_state(rows)
+    unknown = sum(check.state == "unknown" for check in rows)
     if worst == "ok":
         rest = f", and {unknown} could not be made" if unknown else ""
-        said = f"Nothing stands out in {len(found) - unknown} checks{rest}"
-        return f"{said}; look at the outlines and arrows before you rely on it."
-    names = [check.name.lower() for check in because]
+        sentence = f"Nothing stands out in {len(rows) - unknown} checks{rest}"
+        return f"{sentence}; look at the outlines and arrows before you rely on it."
+    names = [check.name.lower() for check in decisive]
     listed = ", ".join(names[:-1]) + " and " * (len(names) > 1) + names[-1]
     if worst == "stop":
         speak = "speak" if len(names) > 1 else "speaks"
-        return f"Do not use this registration: {len(names)} of {len(found)} checks {speak} against it ({listed})."
+        return f"Do not use this registration: {len(names)} of {len(rows)} checks {speak} against it ({listed})."
     stand = "stand out" if len(names) > 1 else "stands out"
-    return f"Look here before you rely on it: {len(names)} of {len(found)} checks {stand} ({listed})."
+    return f"Look here before you rely on it: {len(names)} of {len(rows)} checks {stand} ({listed})."
 
 
 def unaccounted_warnings(record: Mapping[str, Any]) -> list[str]:
@@ -88,17 +93,17 @@ def unaccounted_warnings(record: Mapping[str, Any]) -> list[str]:
     return [warning for warning in wording.all_warnings(record) if warning not in accounted]
 
 
-def judge(found: Sequence[Check]) -> tuple[str, list[Check]]:
+def worst_state(rows: Sequence[Check]) -> tuple[str, list[Check]]:
     """The worst state, "ok", "look" or "stop", and the checks that have it."""
-    worst = max((check.state for check in found), key=SEVERITY.__getitem__, default="ok")
+    worst = max((check.state for check in rows), key=SEVERITY.__getitem__, default="ok")
     worst = "ok" if SEVERITY[worst] == 0 else worst
-    return worst, [check for check in found if check.state == worst]
+    return worst, [check for check in rows if check.state == worst]
 
 
 def verdict_record(record: Mapping[str, Any]) -> dict[str, Any]:
     """The verdict's part of result.json, of the rest of it."""
-    worst, because = judge(checks(record))
-    return {"name": VERDICTS[worst], "because": [check.name for check in because if worst != "ok"]}
+    worst, decisive = worst_state(checks(record))
+    return {"name": VERDICTS[worst], "because": [check.name for check in decisive if worst != "ok"]}
 
 
 def _error(error: Mapping[str, Any] | None) -> list[Check]:
@@ -116,33 +121,33 @@ def _expected(error: Mapping[str, Any]) -> Check:
     words = f"{mean} on average, nine of ten below {bound}; above 3 mm in {share} of what can be told"
     if not error.get("measured", True):
         return Check(name, "unknown", f"{words}: a hint of where to look, as it was measured on heads alone.")
-    state = graded(error["share_above_3mm"], LARGE_ERROR_SHARE, HUGE_ERROR_SHARE)
+    state = state_of(error["share_above_3mm"], LARGE_ERROR_SHARE, HUGE_ERROR_SHARE)
     return Check(name, state, f"{words}." if state == "ok" else f"{words}, most in {error['place']}.")
 
 
 def _missing(share: float) -> list[Check]:
     """A row where tissue is missing."""
-    state = graded(share, MISSING_SHARE, MUCH_MISSING_SHARE)
+    state = state_of(share, MISSING_SHARE, MUCH_MISSING_SHARE)
     if state == "ok":
         return []
     words = "of the fixed image's tissue has nothing but air where it lies in the moving image"
     return [Check("Missing tissue", state, f"{wording.percent(share)} {words}.")]
 
 
-def graded(value: float, look: float, stop: float) -> str:
+def state_of(value: float, look: float, stop: float) -> str:
     """The state of a figure of which more is worse."""
     return "stop" if value > stop else "look" if value > look else "ok"
 
 
-def _counterparts(found: Mapping[str, Any] | None) -> list[Check]:
-    """A row where a network knew the anatomy of the fixed image."""
-    if not found:
+def _counterparts(counterparts: Mapping[str, Any] | None) -> list[Check]:
+    """A row where a network segmented the fixed image."""
+    if not counterparts:
         return []
-    name, ml = "Counterparts", found["largest_ml"]
-    if ml <= UNLIKE_ML:
+    name, ml = "Counterparts", counterparts["largest_ml"]
+    if ml <= MIN_DIFFERING_ML:
         return [Check(name, "ok", "Nowhere does tissue look as its kind does nowhere else in the moving image.")]
-    kind = "brighter" if found["deviation_sd"] > 0 else "darker"
-    place = f", most in the {found['place']}," if found["place"] else ""
+    kind = "brighter" if counterparts["deviation_sd"] > 0 else "darker"
+    place = f", most in the {counterparts['place']}," if counterparts["place"] else ""
     words = (
         f"{ml:.0f} ml of tissue{place} are {kind} in the moving image than such tissue elsewhere: something may be "
         "there in one image alone, or they do not lie on each other there."
@@ -150,8 +155,8 @@ def _counterparts(found: Mapping[str, Any] | None) -> list[Check]:
     return [Check(name, "look", words)]
 
 
-def _sides(gain: Mapping[str, float] | None) -> list[Check]:
-    """A row where it was tried. Both measures of likeness must agree."""
+def _left_and_right(gain: Mapping[str, float] | None) -> list[Check]:
+    """A row where it was tried. Both measures of similarity must agree."""
     if not gain:
         return []
     name = "Left and right"
@@ -161,18 +166,18 @@ def _sides(gain: Mapping[str, float] | None) -> list[Check]:
     return [Check(name, "stop", f"{words}: check that neither was mirrored, as by a file without its header.")]
 
 
-def _content(record: Mapping[str, Any]) -> list[Check]:
-    """A row where a network said what the two images show."""
+def _content_check(record: Mapping[str, Any]) -> list[Check]:
+    """A row where a network judged the content of the two images."""
     content, model = record.get("content"), record["model"]
     if not content:
         return []
-    strange = [role for role in ("fixed", "moving") if content[role]]
-    if not strange:
+    outside = [role for role in ("fixed", "moving") if content[role]]
+    if not outside:
         return [Check("Content", "ok", f"Both images show what {content['model']} was made for.")]
-    reasons = " and ".join(f"the {role} image {content[role]}" for role in strange)
+    reasons = " and ".join(f"the {role} image {content[role]}" for role in outside)
     words = f"As {content['model']} sees it, {reasons}."
-    answered = model is not None and model["name"] == content["model"]  # as it was asked for by its name
-    return [Check("Content", "look" if answered else "unknown", words)]  # another model may well be made for it
+    model_used = model is not None and model["name"] == content["model"]  # as it was asked for by its name
+    return [Check("Content", "look" if model_used else "unknown", words)]  # another model may well be made for it
 
 
 def _overlap(record: Mapping[str, Any]) -> Check:
@@ -196,11 +201,11 @@ def _folding(jacobian: Mapping[str, float]) -> Check:
     share = jacobian["share_folded"]
     if share:
         words = f"{wording.percent(share)} of the image is turned inside out, as no tissue can be."
-        return Check("Folding", graded(share, 0, MUCH_FOLDED_SHARE), words)
+        return Check("Folding", state_of(share, 0, MUCH_FOLDED_SHARE), words)
     return Check("Folding", "ok", "Nowhere is tissue turned inside out.")
 
 
-def _there_and_back(record: Mapping[str, Any], voxel_mm: float | None) -> Check:
+def _inverse_consistency(record: Mapping[str, Any], voxel_mm: float | None) -> Check:
     name, p95 = "There and back", record["inverse_consistency_mm"]["p95"]
     back = f"95 % of all points come back to within {wording.millimetres(p95)} of themselves"
     if voxel_mm is None:
@@ -244,8 +249,8 @@ def _heat_in_air(heatmaps: Sequence[Mapping[str, Any]]) -> list[Check]:
     return [Check("Heat in air", "look", words)]
 
 
-def _indicator(found: Mapping[str, Any]) -> Check:
-    row = wording.indicator_row(found)
-    state = found["state"] if found["state"] in ("ok", "unusual") else "unknown"
+def _indicator(indicator: Mapping[str, Any]) -> Check:
+    row = wording.indicator_row(indicator)
+    state = indicator["state"] if indicator["state"] in ("ok", "unusual") else "unknown"
     usual = f" (usual: {row['usual']})" if row["usual"] else ""
     return Check(row["name"], state, f"{row['figure']}{usual}: {row['verdict']}.")

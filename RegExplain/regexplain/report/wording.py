@@ -25,7 +25,7 @@ EFFECTS = {
     "synthesis": "warm colours bring the synthesised region nearer to the real one, cool ones take it away from it",
     "realness": "warm colours make the region pass for real, cool ones for synthetic",
 }
-PAST_SHARE = 0.01  # of the motion: less is rounding on the way between grids
+MIN_PAST_SHARE = 0.01  # of the motion: less is rounding on the way between grids
 
 
 def kind(record: Mapping[str, Any]) -> str:
@@ -60,23 +60,29 @@ def headline(record: Mapping[str, Any]) -> list[str]:
     ]
 
 
-NOT_TOLD = {"flat": "is flat", "missing": "is missing in the moving image", "outside": "lies outside one of the images"}
-MENTIONED = 0.01  # of the tissue
+NO_ESTIMATE = {
+    "flat": "is flat",
+    "missing": "is missing in the moving image",
+    "outside": "lies outside one of the images",
+}
+MIN_MENTIONED_SHARE = 0.01  # of the tissue
 
 
 def expected_error_sentences(record: Mapping[str, Any]) -> list[str]:
     """How far the registration is expected to be wrong, and of how much of it that cannot be told; nothing where it
     was not estimated."""
-    found = record.get("error")
-    if not found:
+    error = record.get("error")
+    if not error:
         return []
-    shares = found["not_told"]
-    unknown = [f"{percent(shares[key])} {words}" for key, words in NOT_TOLD.items() if shares[key] > MENTIONED]
+    shares = error["not_told"]
+    unknown = [
+        f"{percent(shares[key])} {words}" for key, words in NO_ESTIMATE.items() if shares[key] > MIN_MENTIONED_SHARE
+    ]
     rest = f" Of the tissue, {', '.join(unknown)}: nothing can be told there." if unknown else ""
-    if not found["place"]:
+    if not error["place"]:
         return [f"Nowhere can an error be told.{rest}"]
-    mean, share = f"{found['expected_mm']['mean']:.1f} mm", found["share_above_3mm"]
-    above = f"above 3 mm in {percent(share)} of what can be told, most in {found['place']}"
+    mean, share = f"{error['expected_mm']['mean']:.1f} mm", error["share_above_3mm"]
+    above = f"above 3 mm in {percent(share)} of what can be told, most in {error['place']}"
     return [f"Expected error {mean} on average; {above if share else 'nowhere above 3 mm'}.{rest}"]
 
 
@@ -173,24 +179,24 @@ def overlap_sentence(record: Mapping[str, Any]) -> str:
 
 def landmark_sentences(record: Mapping[str, Any]) -> list[str]:
     """How far apart the landmarks lie, where there are any."""
-    found = record.get("landmarks")
-    if not found:
+    landmarks = record.get("landmarks")
+    if not landmarks:
         return []
-    step = "left_out" if "left_out" in found["distance_mm"] else "after"  # one that was used vouches for nothing
+    step = "left_out" if "left_out" in landmarks["distance_mm"] else "after"  # one that was used proves nothing
     where = ", each where it was not used in refining" if step == "left_out" else ""
-    before, now = (millimetres(found["distance_mm"][name]["mean"]) for name in ("before", step))
-    most = millimetres(found["distance_mm"][step]["max"])
-    if len(found["pairs"]) == 1:
+    before, now = (millimetres(landmarks["distance_mm"][name]["mean"]) for name in ("before", step))
+    most = millimetres(landmarks["distance_mm"][step]["max"])
+    if len(landmarks["pairs"]) == 1:
         return [f"The landmark was {before} from its counterpart and is now {now} from it{where}."]
     return [
-        f"The {len(found['pairs'])} landmarks were {before} from their counterparts on average and are now {now}, "
+        f"The {len(landmarks['pairs'])} landmarks were {before} from their counterparts on average and are now {now}, "
         f"{most} at most{where}."
     ]
 
 
-def landmark_scale(found: Mapping[str, Any]) -> float:
+def landmark_scale(landmarks: Mapping[str, Any]) -> float:
     """The end of the plot of landmarks in mm: a round number that holds them all."""
-    most = max(distance for pair in found["pairs"] for distance in pair["distance_mm"].values())
+    most = max(distance for pair in landmarks["pairs"] for distance in pair["distance_mm"].values())
     steps = (factor * 10.0**power for power in range(-1, 4) for factor in (1, 2, 5))
     return next((step for step in steps if step >= most), most)
 
@@ -272,13 +278,13 @@ def region_rows(record: Mapping[str, Any]) -> list[dict[str, Any]]:
 def regions_reading(record: Mapping[str, Any]) -> str:
     """Whose the regions are, and what the table shows."""
     beyond = f"Moved: the length of the displacement, beyond {first_step(record)}"
-    own = "For Dice and figures of your own structures register with segmentations."
+    advice = "For Dice and figures of your own structures register with segmentations."
     if not record.get("regions"):
-        return f"{beyond}, the air about the body too. {own}"
+        return f"{beyond}, the air about the body too. {advice}"
     return (
         f"Structures as {record['model']['name']} itself sees them in the fixed image, roughly and unchecked, the most "
         f"moved first. {beyond}; of the whole image the air about the body counts too. Volume: of the region's tissue "
-        f"in the moving image, over that in the fixed one. {own}"
+        f"in the moving image, over that in the fixed one. {advice}"
     )
 
 
@@ -295,16 +301,16 @@ def decomposition_sentences(decomposition: Mapping[str, Any]) -> list[str]:
         f"with all {decomposition['components']} components, "
         f"{millimetres(remaining['components']['mean'])}.",
     ]
-    if remaining["latent"]["mean"] > PAST_SHARE * whole:
+    if remaining["latent"]["mean"] > MIN_PAST_SHARE * whole:
         sentences.append(
             f"{millimetres(remaining['latent']['mean'])} were moved past the latent space, by the network's skip "
             "connections or by refining this pair, so that no component can explain them."
         )
     if len(parts) > 1:
-        apart = millimetres(decomposition["sum_of_parts_mm"]["mean"])
+        difference = millimetres(decomposition["sum_of_parts_mm"]["mean"])
         sentences.append(
-            f"Adding the motions of the {len(parts)} parts one by one differs from what they do together by {apart}, "
-            "because the decoder is not linear."
+            f"Adding the motions of the {len(parts)} parts one by one differs from what they do together by "
+            f"{difference}, because the decoder is not linear."
         )
     return sentences
 
@@ -326,12 +332,12 @@ INDICATORS = {
 STATES = {"ok": "as usual", "unusual": "unusual", "unknown": "no reference yet, compare with care"}
 
 
-def indicator_row(found: Mapping[str, Any]) -> dict[str, str]:
+def indicator_row(indicator: Mapping[str, Any]) -> dict[str, str]:
     """A row about one: its name, figure, usual range, verdict, where it is worst, and how to read it."""
-    name, reading = INDICATORS[found["name"]]
-    show = millimetres if found["name"] == "symmetry" else "{:.2f}".format
-    value, usual = found["value"], found["reference"]
-    verdict = STATES[found["state"]]
+    name, reading = INDICATORS[indicator["name"]]
+    show = millimetres if indicator["name"] == "symmetry" else "{:.2f}".format
+    value, usual = indicator["value"], indicator["reference"]
+    verdict = STATES[indicator["state"]]
     if value is None:
         verdict = "not defined for two images that are the same"
     return {
@@ -339,7 +345,7 @@ def indicator_row(found: Mapping[str, Any]) -> dict[str, str]:
         "figure": "–" if value is None else show(value),
         "usual": "" if usual is None else f"{show(usual['p5'])} to {show(usual['p95'])}",
         "verdict": verdict,
-        "worst": "" if found["worst"] is None else f"{show(found['worst'])} in {found['place']}",
+        "worst": "" if indicator["worst"] is None else f"{show(indicator['worst'])} in {indicator['place']}",
         "reading": reading,
     }
 
@@ -400,8 +406,10 @@ def scalar_of(heatmap: Mapping[str, Any]) -> str:
 
 def heatmap_settings(heatmap: Mapping[str, Any]) -> str:
     """How a heatmap differs from the usual ones: " (HiResCAM, towards left)"; nothing for a usual one."""
-    found = method_name(heatmap) * (heatmap.get("method", DEFAULT_METHOD) != DEFAULT_METHOD) + direction_suffix(heatmap)
-    return f" ({found.removeprefix(', ')})" if found else ""
+    settings = method_name(heatmap) * (heatmap.get("method", DEFAULT_METHOD) != DEFAULT_METHOD) + direction_suffix(
+        heatmap
+    )
+    return f" ({settings.removeprefix(', ')})" if settings else ""
 
 
 def direction_suffix(heatmap: Mapping[str, Any]) -> str:
@@ -467,8 +475,8 @@ def caption(stem: str, record: Mapping[str, Any]) -> str:
     for item in record["components"]["items"] if record["components"] else []:
         if stem == f"animation-component-{item['index']:02d}":
             return f"What component {item['index']} does: the fixed segmentation as it is (red) and moved (gold)."
-    apart = record.get("decomposition") or {"parts": []}
-    for number, part in enumerate(apart["parts"], start=1):
+    decomposition = record.get("decomposition") or {"parts": []}
+    for number, part in enumerate(decomposition["parts"], start=1):
         if stem == f"animation-part-{number:02d}":
             return f"Component {part['component']} here: the fixed segmentation as it is (red) and moved by it (gold)."
     text = CAPTIONS.get(stem, heading(stem) + ".")

@@ -12,7 +12,7 @@ from .itk import as_affine
 from .similarity import FINE_CELLS, ComparedPair, SimilarityScores
 
 CELLS = 56  # along the longest side of the tissue
-STEP_MM, LEAST_STEP_MM, STEPS = 4.0, 0.05, 60
+STEP_MM, MIN_STEP_MM, STEPS = 4.0, 0.05, 60
 
 
 def gain_of_mirroring(compared: ComparedPair, alignment: sitk.AffineTransform) -> SimilarityScores | None:
@@ -50,7 +50,7 @@ def _rigid(fixed: sitk.Image, moving: sitk.Image, centre: np.ndarray) -> sitk.Tr
     """By mutual information; the identity where the two have too little in common to begin."""
     method = mutual_information([2, 1], [1, 1])
     method.SetSmoothingSigmasAreSpecifiedInPhysicalUnits(False)
-    method.SetOptimizerAsRegularStepGradientDescent(STEP_MM, LEAST_STEP_MM, STEPS)
+    method.SetOptimizerAsRegularStepGradientDescent(STEP_MM, MIN_STEP_MM, STEPS)
     method.SetOptimizerScalesFromPhysicalShift()
     found = sitk.Euler3DTransform()
     found.SetCenter(centre.tolist())

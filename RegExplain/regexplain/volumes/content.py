@@ -10,14 +10,14 @@ AIR_HU = -1100.0, -900.0
 AIR_SHARE = 0.02
 SAMPLED_VOXELS = 200_000  # voxels
 
-# What a network may say of an image, phrases of result.json:
-NOT_SEEN = "shows nothing that the model could see"
+# Reasons of a network against an image, phrases of result.json:
+NOTHING_VISIBLE = "shows nothing that the model could see"
 ANOTHER_KIND = "does not show what the model was made for"
 ANOTHER_CONTRAST = "has another contrast than the model was made for"
 IN_PART = "shows only a part of what the model was made for"
 
 
-def reason_not_scan(image: sitk.Image) -> str | None:
+def not_scan_reason(image: sitk.Image) -> str | None:
     """The reason why it cannot be a scan of any kind, as a phrase; None where there is none."""
     values = sitk.GetArrayViewFromImage(image)
     if len(np.unique(_subsample(values))) < MIN_DISTINCT_VALUES and len(np.unique(values)) < MIN_DISTINCT_VALUES:
@@ -25,13 +25,13 @@ def reason_not_scan(image: sitk.Image) -> str | None:
     return None
 
 
-def reason_not_mr(image: sitk.Image) -> str | None:
+def not_mr_reason(image: sitk.Image) -> str | None:
     """The reason why it cannot be an MR image, as a phrase; None where there is none."""
-    if reason := reason_not_scan(image):
+    if reason := not_scan_reason(image):
         return reason
-    some = _subsample(sitk.GetArrayViewFromImage(image))
-    air = (some >= AIR_HU[0]) & (some <= AIR_HU[1])
-    if air.mean() > AIR_SHARE and (some < AIR_HU[1]).mean() < 1 and some.max() > 0:
+    sampled = _subsample(sitk.GetArrayViewFromImage(image))
+    air = (sampled >= AIR_HU[0]) & (sampled <= AIR_HU[1])
+    if air.mean() > AIR_SHARE and (sampled < AIR_HU[1]).mean() < 1 and sampled.max() > 0:
         return "has air at −1000, as CT has"
     return None
 

@@ -23,7 +23,7 @@ ESTIMATOR = {"name": "error-map", "version": "1", "sha256": "0" * 64}
 def made(fixed: sitk.Image, segmentation: sitk.Image | None = None) -> ExpectedError:
     """1 mm everywhere but for 5 mm in a corner block at the ends of x, y and z; the first slices cannot be told."""
     shape = fixed.GetSize()[::-1]
-    expected, told = np.ones(shape, np.float32), np.full(shape, STATES["told"], np.uint8)
+    expected, told = np.ones(shape, np.float32), np.full(shape, STATES["estimated"], np.uint8)
     expected[tuple(slice(-n // 3, None) for n in shape)] = 5.0
     told[0] = STATES["flat"]
     expected[0] = 0

@@ -7,20 +7,20 @@ import SimpleITK as sitk
 
 from ...progress import Progress
 from ...results.expected_error import (
-    BADLY_MM,
     BOUND_NOT_HELD,
+    LARGE_MEDIAN_MM,
     NOT_MEASURED,
     STATES,
     STEP_MM,
     ExpectedError,
-    was_measured_on,
+    is_like_measured_images,
 )
 from ...results.registration_result import RegistrationResult
 from ...volumes.geometry import Grid
 from .cells import cell_pair
 from .estimator import CellErrors, Estimator, shipped
 
-WORST_CELLS = 0.02  # of those that can be told: what Grad-CAM is asked about
+WORST_CELL_SHARE = 0.02  # of the cells with an estimate: what Grad-CAM explains
 STAGES = 3
 
 
@@ -36,52 +36,57 @@ def error_maps(result: RegistrationResult, progress: Progress, estimator: Estima
         (result.fixed_mask, result.moving_mask),
     )
     progress.report("Expected error", 1, STAGES)
-    found = estimator.estimate(pair)
+    errors = estimator.estimate(pair)
     progress.report("Expected error", 2, STAGES)
-    doubt = None
-    if found.told["told"].any():
-        doubt = on_fixed(estimator.doubt(found, worst_cells(found)), pair.cells, Grid.of(result.fixed))
+    attribution = None
+    if errors.masks["estimated"].any():
+        attribution = resample_attribution(
+            estimator.attribution(errors, worst_cells(errors)), pair.cells, Grid.of(result.fixed)
+        )
     card = estimator.card
-    made = ExpectedError(
-        *mapped(found, Grid.of(result.fixed)),
+    error_map = ExpectedError(
+        *resample_errors(errors, Grid.of(result.fixed)),
         {"name": card["name"], "version": card["version"], "sha256": card["files"]["weights.safetensors"]},
         float(pair.cells.spacing[0]),
         result.fixed_segmentation,
-        doubt,
-        measured=was_measured_on(result.fixed, result.record),
+        attribution,
+        measured=is_like_measured_images(result.fixed, result.record),
     )
-    if not made.measured:
-        made.warnings.append(NOT_MEASURED)
-    elif found.told["told"].any() and (median := float(np.median(found.expected[found.told["told"]]))) >= BADLY_MM:
-        made.warnings.append(BOUND_NOT_HELD.format(median=median))
+    if not error_map.measured:
+        error_map.warnings.append(NOT_MEASURED)
+    elif (
+        errors.masks["estimated"].any()
+        and (median := float(np.median(errors.expected[errors.masks["estimated"]]))) >= LARGE_MEDIAN_MM
+    ):
+        error_map.warnings.append(BOUND_NOT_HELD.format(median=median))
     progress.report("Expected error", STAGES, STAGES)
-    return made
+    return error_map
 
 
-def worst_cells(found: CellErrors) -> np.ndarray:
+def worst_cells(errors: CellErrors) -> np.ndarray:
     """(d, h, w) bool: where the most is expected."""
-    told = found.told["told"]
-    return told & (found.expected >= np.quantile(found.expected[told], 1 - WORST_CELLS))
+    estimated = errors.masks["estimated"]
+    return estimated & (errors.expected >= np.quantile(errors.expected[estimated], 1 - WORST_CELL_SHARE))
 
 
-def mapped(found: CellErrors, grid: Grid) -> tuple[sitk.Image, sitk.Image, sitk.Image]:
-    """Expected and bound (mm), interpolated between cells that can be told, and which of STATES; on `grid`."""
-    cells, told = found.pair.cells, found.told["told"].astype(np.float32)
-    states = np.zeros(told.shape, np.uint8)
+def resample_errors(errors: CellErrors, grid: Grid) -> tuple[sitk.Image, sitk.Image, sitk.Image]:
+    """Expected and bound (mm), interpolated between the cells that have an estimate, and which of STATES; on `grid`."""
+    cells, estimated = errors.pair.cells, errors.masks["estimated"].astype(np.float32)
+    states = np.zeros(estimated.shape, np.uint8)
     for name, code in STATES.items():
-        states[found.told[name]] = code
+        states[errors.masks[name]] = code
     state = grid.resample(cells.image(states), nearest=True)
-    inside = sitk.GetArrayViewFromImage(state) == STATES["told"]
-    share = sitk.GetArrayFromImage(grid.resample(cells.image(told)))
+    inside = sitk.GetArrayViewFromImage(state) == STATES["estimated"]
+    share = sitk.GetArrayFromImage(grid.resample(cells.image(estimated)))
     maps = []
-    for values in (found.expected, found.bound90):
-        sampled = sitk.GetArrayFromImage(grid.resample(cells.image(values * told)))
+    for values in (errors.expected, errors.bound90):
+        sampled = sitk.GetArrayFromImage(grid.resample(cells.image(values * estimated)))
         smooth = np.where(inside, sampled / np.maximum(share, 1e-3), 0)
         maps.append(grid.image((np.rint(smooth / STEP_MM) * STEP_MM).astype(np.float32)))
     return maps[0], maps[1], state
 
 
-def on_fixed(values: np.ndarray, cells: Grid, grid: Grid) -> sitk.Image:
+def resample_attribution(values: np.ndarray, cells: Grid, grid: Grid) -> sitk.Image:
     largest = float(np.abs(values).max()) or 1.0
     sampled = sitk.GetArrayFromImage(grid.resample(cells.image((values / largest).astype(np.float32))))
     return grid.image((np.rint(256 * sampled) / 256 * largest).astype(np.float32))

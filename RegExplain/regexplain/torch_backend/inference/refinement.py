@@ -27,9 +27,9 @@ from ..networks.latent import LatentNetwork, RegistrationNetwork, RegistrationOu
 from ..spatial.self_similarity import mind_ssc
 from ..spatial.warp import displaced, identity_grid, resize, resize_displacement, sample, warp
 
-AIR = 0.02
-REACH = 3  # voxels: the radius of MIND's neighbourhood
-EIGHTHS = [tuple(slice(first, None, 2) for first in corner) for corner in product((0, 1), repeat=3)]
+MIN_INTENSITY = 0.02
+MIND_RADIUS = 3  # voxels, of MIND's neighbourhood
+SUBGRIDS = [tuple(slice(first, None, 2) for first in corner) for corner in product((0, 1), repeat=3)]
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def refine_pair(
     """The network's output for fixed and moving (1, 1, D, H, W) after `steps` of optimisation of its `raw`.
 
     mask: (2, 1, D, H, W) in [0, 1], where fixed and where moving is compared; everywhere by default.
-    landmarks: on the same canvas, that it is to lay on each other too.
+    landmarks: on the same canvas, a further term of the loss.
     start: what to go on from in place of the network's output, also from a velocity of another resolution.
     """
     settings = settings or SETTINGS.get(type(network), ANY_CONTRAST)
@@ -90,7 +90,7 @@ def refine_pair(
             features = network.encoder(volumes) if start is None or settings.overlap else []
             output = start or network.register(features, shape)
             objective = RefinementLoss.of(network, volumes, features, settings, mask)
-            raw, cell = on_half_grid(output.raw, shape), cell_of(settings, shape)
+            raw, cell = resize_to_half(output.raw, shape), cell_size(settings, shape)
             if not steps:
                 return network.refined(output, raw, shape)
             raw = resize(raw, [n // cell for n in shape])
@@ -100,9 +100,9 @@ def refine_pair(
             if progress is not None:
                 progress.report("Refining", step, steps)
             optimiser.zero_grad()
-            moved = network.refined(output, raw, raw.shape[2:], cell)
-            displacement = torch.cat([moved.displacement, moved.inverse])
-            loss = objective(displacement, settings, EIGHTHS[step % len(EIGHTHS)])
+            output_at_step = network.refined(output, raw, raw.shape[2:], cell)
+            displacement = torch.cat([output_at_step.displacement, output_at_step.inverse])
+            loss = objective(displacement, settings, SUBGRIDS[step % len(SUBGRIDS)])
             if landmarks is not None:
                 loss = loss + settings.landmarks * landmarks(displacement)
             loss.backward()
@@ -111,13 +111,13 @@ def refine_pair(
             return network.refined(output, resize(raw.detach(), [n // 2 for n in shape]), shape)
 
 
-def cell_of(settings: RefinementSettings, shape) -> int:
+def cell_size(settings: RefinementSettings, shape) -> int:
     """Canvas voxels of a cell of what is optimised on a canvas of `shape` (D, H, W)."""
     return settings.cell if all(n % settings.cell == 0 for n in shape) else 2
 
 
-def on_half_grid(raw: Tensor, shape) -> Tensor:
-    """What a network's decoder gives, as of a canvas of `shape` (D, H, W) over the same box."""
+def resize_to_half(raw: Tensor, shape) -> Tensor:
+    """`raw` on the half grid of a canvas of `shape` (D, H, W) over the same box."""
     half = [n // 2 for n in shape]
     return raw if list(raw.shape[2:]) == half else resize_displacement(raw, half)
 
@@ -125,14 +125,14 @@ def on_half_grid(raw: Tensor, shape) -> Tensor:
 class RefinementLoss(NamedTuple):
     """The loss of a displacement, and what it compares: fixed and moving, stacked along the batch.
 
-    volumes: (2, 1, D, H, W); tissue: where they are not air, and one voxel about it; maps: the network's own soft
+    volumes: (2, 1, D, H, W); tissue: where they are not air, and one voxel about it; segments: the network's own soft
     segmentations; descriptors: MIND; mask: where each is compared, None for everywhere; inside: the same, less the
     border within reach of MIND.
     """
 
     volumes: Tensor
     tissue: Tensor | None
-    maps: Tensor | None
+    segments: Tensor | None
     descriptors: Tensor | None
     mask: Tensor | None = None
     inside: Tensor | None = None
@@ -146,49 +146,51 @@ class RefinementLoss(NamedTuple):
         settings: RefinementSettings,
         mask: Tensor | None = None,
     ) -> RefinementLoss:
-        tissue = maps = descriptors = None
+        tissue = segments = descriptors = None
         if settings.overlap:
             logits = network.segmentation_logits(features)
-            maps = None if logits is None else logits.sigmoid()
+            segments = None if logits is None else logits.sigmoid()
         if settings.self_similarity:
             descriptors = torch.cat([mind_ssc(volume[None]) for volume in volumes])  # one at a time, for memory
         if settings.mutual_information:
-            tissue = F.max_pool3d((volumes > AIR).float(), 3, 1, 1) > 0
+            tissue = F.max_pool3d((volumes > MIN_INTENSITY).float(), 3, 1, 1) > 0
         if mask is None:
-            return cls(volumes, tissue, maps, descriptors)
+            return cls(volumes, tissue, segments, descriptors)
         inside_mask = mask > 0.5
-        inside = 1 - F.max_pool3d(1 - mask, 2 * REACH + 1, 1, REACH)
-        return cls(volumes, None if tissue is None else tissue & inside_mask, maps, descriptors, inside_mask, inside)
+        inside = 1 - F.max_pool3d(1 - mask, 2 * MIND_RADIUS + 1, 1, MIND_RADIUS)
+        return cls(
+            volumes, None if tissue is None else tissue & inside_mask, segments, descriptors, inside_mask, inside
+        )
 
-    def __call__(self, displacement: Tensor, settings: RefinementSettings, eighth: tuple[slice, ...]) -> Tensor:
-        """displacement: there and back, stacked, on any grid over the canvas. eighth: of EIGHTHS, the voxels (D, H, W)
-        in which the images are compared."""
+    def __call__(self, displacement: Tensor, settings: RefinementSettings, subgrid: tuple[slice, ...]) -> Tensor:
+        """displacement: forward and inverse, stacked, on any grid over the canvas. subgrid: of SUBGRIDS, the voxels
+        (D, H, W) in which the images are compared."""
         shape = self.volumes.shape[2:]
-        finer = displacement.shape[4] * 2 / shape[2]  # 1 on cells of 2 voxels
+        scale = displacement.shape[4] * 2 / shape[2]  # 1 on cells of 2 voxels
         loss = settings.smoothness * smoothness_loss(displacement)
-        loss = loss + settings.bending * finer**2 * bending_loss(displacement)
-        here = (slice(None), slice(None), *eighth)
-        points = displaced(identity_grid(shape, displacement)[here[1:]], displacement)
-        volumes = self.volumes[here]
+        loss = loss + settings.bending * scale**2 * bending_loss(displacement)
+        voxels = (slice(None), slice(None), *subgrid)
+        points = displaced(identity_grid(shape, displacement)[voxels[1:]], displacement)
+        volumes = self.volumes[voxels]
         if settings.similarity or self.tissue is not None:
-            warped = sample_other(self.volumes, points)
+            warped = sample_swapped(self.volumes, points)
         if settings.similarity:
             loss = loss + settings.similarity * local_ncc_loss(warped, volumes, window=3, stride=1)
         if self.tissue is not None:
-            sides = zip(warped, volumes, self.tissue[here], strict=True)
+            sides = zip(warped, volumes, self.tissue[voxels], strict=True)
             both = torch.stack([mutual_information_loss(*side) for side in sides])
             loss = loss + settings.mutual_information * both.mean()
         if self.descriptors is not None:
-            difference = (sample_other(self.descriptors, points) - self.descriptors[here]).square()
+            difference = (sample_swapped(self.descriptors, points) - self.descriptors[voxels]).square()
             if self.inside is not None:
-                difference = difference * self.inside[here] * sample_other(self.inside, points)
+                difference = difference * self.inside[voxels] * sample_swapped(self.inside, points)
             loss = loss + settings.self_similarity * difference.mean()
-        if self.maps is not None:
-            moved = resize_displacement(displacement, self.maps.shape[2:])
-            loss = loss + settings.overlap * soft_dice_loss(warp(self.maps.flip(0), moved), self.maps)
+        if self.segments is not None:
+            resized = resize_displacement(displacement, self.segments.shape[2:])
+            loss = loss + settings.overlap * soft_dice_loss(warp(self.segments.flip(0), resized), self.segments)
         return loss
 
 
-def sample_other(both: Tensor, points: Tensor) -> Tensor:
-    """Of two stacked volumes the second at the first points, and the first at the second; without a copy of them."""
+def sample_swapped(both: Tensor, points: Tensor) -> Tensor:
+    """The second of two stacked volumes at the first points, and the first at the second ones; without a copy."""
     return torch.cat([sample(both[1:], points[:1]), sample(both[:1], points[1:])])

@@ -1,7 +1,7 @@
 """Refining one pair coarse to fine: on the network's canvas, then on finer ones over the same box.
 
 Each begins with the velocity of the one before it. The finest has the fixed image's own voxels, or as fine ones as
-MOST_VOXELS allow.
+MAX_VOXELS allow.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from .masks import Masks, masks_on
 from .model import EncodedImage, Model
 from .refinement import refine_pair
 
-MOST_VOXELS = 10_000_000  # of a canvas: a step takes seconds, and 1.5 GB
-LEAST_FINER = 1.25  # times as fine along one axis: by less, nothing is gained
+MAX_VOXELS = 10_000_000  # of a canvas: a step takes seconds, and 1.5 GB
+MIN_FINER = 1.25  # times as fine along one axis: by less, nothing is gained
 
 
 def refine_coarse_to_fine(
@@ -71,16 +71,16 @@ class Part(Progress):
         self.whole.report(stage, self.done + done, self.total, numbers)
 
 
-def finer_canvases(canvas: Grid, fixed: Grid, most_voxels: int = MOST_VOXELS) -> list[Grid]:
+def finer_canvases(canvas: Grid, fixed: Grid, max_voxels: int = MAX_VOXELS) -> list[Grid]:
     """Over the box of `canvas`, each twice as fine as the one before along every axis, but no finer than the fixed
-    image's voxels, nor than leaves `most_voxels`. 4 divides the sizes."""
+    image's voxels, nor than leaves `max_voxels`. 4 divides the sizes."""
     least = torch.tensor(as_closest_lps(fixed).spacing)
     extent, found = torch.tensor(canvas.extent), list[Grid]()
     last = torch.tensor(canvas.spacing)
     while True:
         spacing = torch.maximum(last / 2, torch.minimum(least, last))
-        spacing = spacing * max(1.0, float((extent / spacing).prod() / most_voxels)) ** (1 / 3)
-        if float((last / spacing).max()) < LEAST_FINER:
+        spacing = spacing * max(1.0, float((extent / spacing).prod() / max_voxels)) ** (1 / 3)
+        if float((last / spacing).max()) < MIN_FINER:
             return found
         size = 4 * (extent / spacing / 4).round().int().clamp_min(1)
         last = extent / size

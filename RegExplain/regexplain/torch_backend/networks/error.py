@@ -1,4 +1,4 @@
-"""The error map's network: from what is seen in the cells about a place to the error there."""
+"""The error map's network: from the features of a cell and its neighbours to its error."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from torch import Tensor, nn
 
 from ..spatial.self_similarity import box_mean
 
-LEAST, MOST = -4.0, 3.0  # log of cells: 0.02 to 20 of them
-LARGEST = 6.0  # standard deviations of a feature
+MIN_LOG, MAX_LOG = -4.0, 3.0  # log of cells: 0.02 to 20 of them
+MAX_Z = 6.0  # standard deviations of a feature
 
 
 class ErrorNetwork(nn.Module):
     """Features (B, C, d, h, w) of cells to (B, 2, d, h, w): log median of the error and log of its 90 % quantile, in
     cells; the second is never below the first.
 
-    Each cell is judged by its own features and by their means over the cells within each of `reaches`.
+    A cell's error is predicted from its own features and by their means over the cells within each of `reaches`.
     """
 
     shift: Tensor
@@ -38,18 +38,18 @@ class ErrorNetwork(nn.Module):
         self.last = nn.Linear(sizes[-1], 2)
 
     def forward(self, features: Tensor) -> Tensor:
-        return self.judge(self.with_neighbours(features).movedim(1, -1)).movedim(-1, 1)
+        return self.predict_cells(self.with_neighbours(features).movedim(1, -1)).movedim(-1, 1)
 
     def with_neighbours(self, features: Tensor) -> Tensor:
         """(B, C · (1 + reaches), d, h, w); beyond the border the cells go on as they end."""
         means = [box_mean(F.pad(features, [reach] * 6, mode="replicate"), reach) for reach in self.reaches]
         return torch.cat([features, *means], 1)
 
-    def judge(self, seen: Tensor) -> Tensor:
+    def predict_cells(self, features: Tensor) -> Tensor:
         """(…, C · (1 + reaches)) of cells to (…, 2)."""
-        hidden = ((seen - self.shift) * self.scale).clamp(-LARGEST, LARGEST)
+        hidden = ((features - self.shift) * self.scale).clamp(-MAX_Z, MAX_Z)
         for layer in self.layers:
             hidden = self.dropout(F.gelu(layer(hidden)))
-        middle, apart = self.last(hidden).unbind(-1)
-        middle = middle.clamp(LEAST, MOST)
-        return torch.stack([middle, middle + F.softplus(apart)], -1)
+        middle, spread = self.last(hidden).unbind(-1)
+        middle = middle.clamp(MIN_LOG, MAX_LOG)
+        return torch.stack([middle, middle + F.softplus(spread)], -1)

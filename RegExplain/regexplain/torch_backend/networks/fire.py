@@ -35,7 +35,7 @@ from .latent import (
 )
 
 PATCH_SLOPE = 0.2
-FEW_CELLS = 10.0
+MIN_CELLS = 10.0
 CONTRAST = 0.1  # of brightness: what counts as one
 DESCRIPTORS = 12  # channels of `mind_ssc`
 SHARPNESS = 20.0
@@ -188,7 +188,7 @@ def structure_contrast(images: Tensor, structures: Tensor) -> Tensor:
     sizes = structures.sum((2, 3, 4))
     sums = (structures * images).sum((2, 3, 4))
     overall = sums.sum(1, keepdim=True) / sizes.sum(1, keepdim=True).clamp_min(1e-6)
-    return (sums - sizes * overall) / (sizes + FEW_CELLS) / CONTRAST
+    return (sums - sizes * overall) / (sizes + MIN_CELLS) / CONTRAST
 
 
 def split_pair(features: Sequence[Tensor]) -> list[tuple[Tensor, ...]]:

@@ -11,7 +11,7 @@ from .config import TrainingConfig, read_values
 from .latent.config import LatentConfig
 from .latent.packaging import package as latent_packaged
 from .latent.task import LatentTask
-from .multimodal.any_task import AnyContrastTask
+from .multimodal.any_contrast_task import AnyContrastTask
 from .multimodal.config import AnyContrastConfig, FireConfig
 from .multimodal.packaging import package as fire_packaged
 from .multimodal.packaging import package_any_contrast

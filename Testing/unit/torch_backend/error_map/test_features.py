@@ -8,7 +8,7 @@ import SimpleITK as sitk
 import torch
 
 from regexplain.torch_backend.error_map.cells import CellPair, cell_pair, cells_of
-from regexplain.torch_backend.error_map.features import MAPS, REACH, all_costs, features, field_maps
+from regexplain.torch_backend.error_map.features import MAPS, SEARCH_RADIUS, features, field_maps, shift_costs_by_scale
 from regexplain.transforms.itk import affine_transform
 from regexplain.volumes.geometry import Grid
 
@@ -31,8 +31,8 @@ def textured(size=(72, 64, 68), spacing=(2.0, 2.0, 2.0), direction=None, seed=0)
 
 def best_shifts(pair: CellPair, scale: int) -> np.ndarray:
     """(N, 3): (x, y, z) of the least cost in the middle of the grid, voxels of the scale."""
-    shifts = np.array(list(product(range(-REACH, REACH + 1), repeat=3)))[:, ::-1]
-    cost = all_costs(*(torch.from_numpy(a)[None, None] for a in (pair.fixed, pair.warped)))[scale]
+    shifts = np.array(list(product(range(-SEARCH_RADIUS, SEARCH_RADIUS + 1), repeat=3)))[:, ::-1]
+    cost = shift_costs_by_scale(*(torch.from_numpy(a)[None, None] for a in (pair.fixed, pair.warped)))[scale]
     middle = [slice(n // 2 - 3, n // 2 + 3) for n in cost.shape[1:]]
     return shifts[cost[(slice(None), *middle)].flatten(1).argmin(0).numpy()]
 
@@ -59,7 +59,7 @@ def test_cells_lie_where_the_tissue_is_in_an_oblique_image_of_long_voxels():
     assert np.allclose([p[middle] for p in points], here, atol=1e-3)
     pooled = torch.nn.functional.avg_pool3d(torch.from_numpy(pair.fixed_tissue).float()[None, None], 2)[0, 0]
     assert pooled[middle] == 1 and pooled[0, 0, 0] == 0
-    assert pair.seen.any() and cells_of(pair.fine).size == tuple(pooled.shape[::-1])
+    assert pair.overlap.any() and cells_of(pair.fine).size == tuple(pooled.shape[::-1])
 
 
 def coordinates(image: sitk.Image) -> list[sitk.Image]:

@@ -156,7 +156,7 @@ def test_auto_takes_it_for_what_no_model_was_made_for_but_not_for_masks(tmp_path
     )
     monkeypatch.setattr(registry, "FOLDER", tmp_path)
     chosen = []
-    monkeypatch.setattr("regexplain.torch_backend.inference.content.unlike", lambda *_: None)
+    monkeypatch.setattr("regexplain.torch_backend.inference.content.content_mismatch", lambda *_: None)
 
     def choice(fixed, moving) -> str | None:
         card = choose("auto", ImagePair(fixed, moving), lambda card: chosen.append(card.name), Log(Progress())).card

@@ -6,7 +6,7 @@ import SimpleITK as sitk
 import torch
 
 from regexplain.cards import registry
-from regexplain.torch_backend.inference.content import misfit, share_in_tissue, unlike
+from regexplain.torch_backend.inference.content import content_mismatch, share_in_tissue, template_rmse
 from regexplain.torch_backend.inference.model import Model
 from regexplain.volumes.content import ANOTHER_CONTRAST, ANOTHER_KIND
 
@@ -31,7 +31,7 @@ def model() -> Model:
     ],
 )
 def test_t1_and_flair_heads_are_inside_and_other_contrasts_are_not(model, shared_data, file, fits):
-    reason = unlike(model, sitk.ReadImage(str(shared_data / file), sitk.sitkFloat32))
+    reason = content_mismatch(model, sitk.ReadImage(str(shared_data / file), sitk.sitkFloat32))
     assert reason is None if fits else reason in (ANOTHER_CONTRAST, ANOTHER_KIND)
 
 
@@ -42,7 +42,7 @@ def test_a_body_that_is_no_head_is_another_kind(model):
         values[((x - side) / 0.3) ** 2 + (y / 0.4) ** 2 + (z / 0.9) ** 2 < 1] = 10
     image = sitk.GetImageFromArray(values + np.random.default_rng(0).normal(0, 2, values.shape))
     image.SetSpacing((3.0, 3.0, 4.0))
-    assert unlike(model, image) == ANOTHER_KIND
+    assert content_mismatch(model, image) == ANOTHER_KIND
 
 
 def test_landmarks_in_the_half_that_is_missing_lie_in_no_tissue():
@@ -58,8 +58,8 @@ def test_landmarks_in_the_half_that_is_missing_lie_in_no_tissue():
 
 def test_a_turned_stretched_and_moved_template_fits_and_a_shuffled_one_does_not(model):
     template = np.array(model.card.values["content"]["landmarks_mm"])
-    assert misfit(template @ np.diag([1.2, 0.9, 1.0]) + [5, -3, 8], template) < 1e-6
-    assert misfit(np.random.default_rng(0).permutation(template), template) > 10
+    assert template_rmse(template @ np.diag([1.2, 0.9, 1.0]) + [5, -3, 8], template) < 1e-6
+    assert template_rmse(np.random.default_rng(0).permutation(template), template) > 10
 
 
 @pytest.mark.ci
@@ -71,5 +71,5 @@ def test_arteries_or_bone_far_brighter_than_white_matter_are_another_contrast(mo
     array[middle[0] - 20 : middle[0] + 20, middle[1] : middle[1] + 4, middle[2] : middle[2] + 4] = 3 * array.max()
     vessel = sitk.GetImageFromArray(array)
     vessel.CopyInformation(image)
-    assert unlike(model, image) is None
-    assert unlike(model, vessel) == ANOTHER_CONTRAST
+    assert content_mismatch(model, image) is None
+    assert content_mismatch(model, vessel) == ANOTHER_CONTRAST

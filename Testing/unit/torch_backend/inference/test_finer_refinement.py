@@ -55,7 +55,7 @@ def test_finer_canvases_end_at_the_fixed_images_voxels_over_the_same_box():
     assert [grid.size for grid in found] == [(32, 48, 20), (64, 96, 20)]
     for grid in found:
         assert np.allclose(grid.extent, canvas.extent) and np.allclose(grid.centre, canvas.centre)
-    few = finer_canvases(canvas, fixed, most_voxels=30_000)
+    few = finer_canvases(canvas, fixed, max_voxels=30_000)
     assert len(few) == 1 and np.prod(few[0].size) < 33_000
     assert finer_canvases(canvas, canvas) == []
 

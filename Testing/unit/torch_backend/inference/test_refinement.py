@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from regexplain.torch_backend.inference.refinement import ANY_CONTRAST, EIGHTHS, RefinementSettings, refine_pair
+from regexplain.torch_backend.inference.refinement import ANY_CONTRAST, SUBGRIDS, RefinementSettings, refine_pair
 from regexplain.torch_backend.networks.latent import LatentNetwork
 from regexplain.torch_backend.spatial.warp import displaced, identity_grid, warp
 
@@ -84,8 +84,8 @@ def test_a_known_shift_is_found_on_cells_of_four_voxels_of_which_each_step_sees_
 
 def test_the_eighths_are_all_voxels_once():
     seen = torch.zeros(SHAPE)
-    for eighth in EIGHTHS:
-        seen[eighth] += 1
+    for subgrid in SUBGRIDS:
+        seen[subgrid] += 1
     assert (seen == 1).all()
 
 
@@ -93,6 +93,6 @@ def test_points_move_by_the_displacement_of_their_place():
     """On a grid half as fine: 1 cell along x is 2 voxels, so 2 of 16 voxels of the box, which measures 2."""
     displacement = torch.zeros(1, 3, *(n // 2 for n in SHAPE))
     displacement[:, 0] = 1.0
-    points = identity_grid(SHAPE, displacement)[(slice(None), *EIGHTHS[5])]
+    points = identity_grid(SHAPE, displacement)[(slice(None), *SUBGRIDS[5])]
     moved = displaced(points, displacement) - points
     assert torch.allclose(moved, torch.tensor([2 * 2 / SHAPE[2], 0.0, 0.0]).expand_as(moved), atol=1e-6)

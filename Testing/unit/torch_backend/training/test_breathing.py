@@ -9,7 +9,7 @@ import SimpleITK as sitk
 from regexplain.torch_backend.training.latent.breathing import (
     LEFT_LUNG,
     LIVER,
-    MOST_MM,
+    MAX_MM,
     NOISE,
     RIGHT_LUNG,
     Subject,
@@ -45,7 +45,7 @@ def test_the_chest_grows_to_the_front_and_the_apex_stays(subject):
 
 
 def test_breathing_in_makes_lungs_larger_and_the_liver_lower():
-    rest, deep = (replace(Subject.drawn(7), amplitude_mm=amplitude) for amplitude in (0.0, MOST_MM))
+    rest, deep = (replace(Subject.drawn(7), amplitude_mm=amplitude) for amplitude in (0.0, MAX_MM))
     sizes, lows = [], []
     for one in (rest, deep):
         label = sitk.GetArrayFromImage(one.images(7)[1])

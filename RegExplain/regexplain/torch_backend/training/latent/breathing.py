@@ -20,7 +20,7 @@ from ....volumes.geometry import Grid, centred_grid
 SIZE, SPACING_MM = (48, 40, 48), 8.0
 FINER = 2  # points along a voxel's edge whose mean is its intensity
 RIGHT_LUNG, LEFT_LUNG, LIVER = 1, 2, 3
-MOST_MM = 40.0  # of breathing
+MAX_MM = 40.0  # of breathing
 FORWARD, SIDEWAYS = 0.10, 0.04  # growth of the chest with the most breathing
 SPINE_MM = 70.0  # behind the middle; what grows, grows from there
 NOISE = 0.03
@@ -48,7 +48,7 @@ class Subject:
         apex, dome, curve = random.normal((120.0, -15.0, 35.0), (8.0, 5.0, 5.0))
         heart, liver = random.normal((45.0, 75.0), (3.0, 6.0))
         waves = random.normal(0, 0.05, (12, 3))
-        return cls(width, depth, apex, dome, curve, heart, liver, waves, random.uniform(0, MOST_MM))
+        return cls(width, depth, apex, dome, curve, heart, liver, waves, random.uniform(0, MAX_MM))
 
     def diaphragm(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """z at rest: two domes, the right one higher."""
@@ -79,7 +79,7 @@ class Subject:
         return np.full_like(x, self.apex_mm + 10), before, before - self.amplitude_mm, np.full_like(x, -260.0)
 
     def _grown(self, x: np.ndarray, y: np.ndarray, power: int) -> tuple[np.ndarray, np.ndarray]:
-        share = self.amplitude_mm / MOST_MM
+        share = self.amplitude_mm / MAX_MM
         forward, sideways = (1 + FORWARD * share) ** power, (1 + SIDEWAYS * share) ** power
         return x * sideways, SPINE_MM + (y - SPINE_MM) * forward
 

@@ -18,9 +18,9 @@ from .visits import Visit
 CELLS = 64  # along each axis
 HEADS_MM = 4.0
 POINTS = 64  # of the same head, besides the structures' centroids
-MOST_TURN_DEG = 35.0
-MOST_SHIFT_MM = 35.0
-MOST_LOG_ZOOM = 0.15
+MAX_TURN_DEG = 35.0
+MAX_SHIFT_MM = 35.0
+MAX_LOG_ZOOM = 0.15
 
 
 @dataclass(eq=False)
@@ -119,12 +119,12 @@ def _near_pose(mirrored: bool, generator: torch.Generator) -> Pose:
 
 
 def _far_pose(mirrored: bool, generator: torch.Generator) -> Pose:
-    turn = (2 * torch.rand(3, generator=generator) - 1) * math.radians(MOST_TURN_DEG)
-    zoom = (2 * torch.rand(3, generator=generator) - 1) * MOST_LOG_ZOOM
+    turn = (2 * torch.rand(3, generator=generator) - 1) * math.radians(MAX_TURN_DEG)
+    zoom = (2 * torch.rand(3, generator=generator) - 1) * MAX_LOG_ZOOM
     linear = random_linear(generator, 0, 0, 0.03) + torch.diag(zoom)
     x, y, z = turn.tolist()
     linear = linear + torch.tensor([[0, -z, y], [z, 0, -x], [-y, x, 0]])
-    return _pose(linear, (2 * torch.rand(3, generator=generator) - 1) * MOST_SHIFT_MM, 6.0, mirrored, generator)
+    return _pose(linear, (2 * torch.rand(3, generator=generator) - 1) * MAX_SHIFT_MM, 6.0, mirrored, generator)
 
 
 def _pose(linear: Tensor, shift_mm: Tensor, most_bent: float, mirrored: bool, generator: torch.Generator) -> Pose:

@@ -17,7 +17,7 @@ from .fields import bernoulli, smooth_noise, uniform
 from .pairs import centred_cells
 
 AIR = 0
-MOST_LABELS = 40  # air, 11 blobs, 3 × 6 smaller ones, 5 layers, vessels, 3 layers of a wall, and one to spare
+MAX_LABELS = 40  # air, 11 blobs, 3 × 6 smaller ones, 5 layers, vessels, 3 layers of a wall, and one to spare
 FINEST, COARSEST = 2.5, 24.0  # cells
 STEEP = 2.0  # how fast one label gives way to the next, a cell
 

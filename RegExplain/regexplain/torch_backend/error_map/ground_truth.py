@@ -1,4 +1,4 @@
-"""Cases whose error is known in every cell, as training, calibration and tests read them."""
+"""Cases with the true error of every cell, as training, calibration and tests read them."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from ...volumes.geometry import Grid
 from .cells import CellPair
 
 ARRAYS = ("fixed", "warped", "displacement")
-MASKS = ("seen", "fixed_tissue", "warped_tissue")
+MASKS = ("overlap", "fixed_tissue", "warped_tissue")
 
 
 @dataclass(frozen=True, eq=False)
-class KnownCase:
+class GroundTruthCase:
     """error: (d, h, w), mm, on the cells. about: subject, kind of pair, engine, seed. others: what else claims to
     predict the error, by name, on the cells."""
 
@@ -36,7 +36,7 @@ class KnownCase:
         np.savez(path, place=place, error=self.error.astype(np.float32), about=about, **arrays)
 
     @classmethod
-    def load(cls, path: Path) -> KnownCase:
+    def load(cls, path: Path) -> GroundTruthCase:
         with np.load(path) as stored:
             place = stored["place"].tolist()
             x, y, z = map(int, place[:3])

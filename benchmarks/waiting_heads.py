@@ -1,6 +1,6 @@
 """How long a user of the panel waits for two whole heads, and how long Slicer stands still meanwhile.
 
-    python benchmarks/heads.py FIXED MOVING [--model brain-t1-flair]
+    python benchmarks/waiting_heads.py FIXED MOVING [--model brain-t1-flair]
 
 The real panel with the real worker, on the processor, on the stand-in host of Testing/panel: the two scans registered,
 explained at all stages of one pass, explained once more; then registered and explained again with a box as a fixed
@@ -35,10 +35,10 @@ def main() -> None:
     with user() as panel:
         choose(panel, arguments)
         for pressed in ("Register", "Explain", "Explain again"):
-            print(waited(panel, pressed), flush=True)
+            print(waiting_row(panel, pressed), flush=True)
         panel.session.parameterNode.fixedSegmentation = boxes(panel.session.parameterNode.fixed)
         for pressed in ("Register", "Explain"):
-            print(waited(panel, pressed, f", {SEGMENTS} segments"), flush=True)
+            print(waiting_row(panel, pressed, f", {SEGMENTS} segments"), flush=True)
 
 
 def choose(panel: Any, arguments: argparse.Namespace) -> None:
@@ -71,7 +71,7 @@ def boxes(volume: Any) -> Any:
     return Conversion.addSegmentation(slicer.mrmlScene, mask, "Slabs", (1.0, 0.5, 0.0))
 
 
-def waited(panel: Any, pressed: str, more: str = "") -> str:
+def waiting_row(panel: Any, pressed: str, more: str = "") -> str:
     """A row of the table."""
     button = panel.ui.registerButton if pressed == "Register" else panel.ui.explainButton
     before, began = panel.session.result, Moment.now()

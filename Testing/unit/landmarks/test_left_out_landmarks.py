@@ -15,7 +15,7 @@ from regexplain import register
 from regexplain.cli import main
 from regexplain.errors import BadInputError
 from regexplain.landmarks.pairs import LandmarkPairs
-from regexplain.registration.landmark_use import left_out_distances
+from regexplain.registration.left_out_landmarks import left_out_distances
 from regexplain.results import ResultFolder
 from regexplain.transforms.itk import affine_transform
 from regexplain.volumes.geometry import Grid

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from regexplain.torch_backend.error_map.cell_masks import cell_masks
 from regexplain.torch_backend.error_map.cells import cell_pair
-from regexplain.torch_backend.error_map.tell import can_be_told
 from regexplain.volumes.geometry import Grid
 
 IDENTITY = sitk.Transform(3, sitk.sitkIdentity)
@@ -37,15 +37,15 @@ def halves(pair, mask) -> tuple[float, float]:
 
 def test_whole_images_can_be_told_everywhere_but_air():
     pair = cell_pair(ball(), ball(), IDENTITY, None)
-    told = can_be_told(pair)
-    assert told["told"].sum() > 0.99 * told["tissue"].sum()
-    assert not told["told"][0, 0, 0] and not told["tissue"][0, 0, 0]
+    masks = cell_masks(pair)
+    assert masks["estimated"].sum() > 0.99 * masks["tissue"].sum()
+    assert not masks["estimated"][0, 0, 0] and not masks["tissue"][0, 0, 0]
 
 
 @pytest.mark.parametrize("flat", [("fixed",), ("moving",), ("fixed", "moving")])
 def test_flat_tissue_in_one_image_cannot_be_told(flat):
     pair = cell_pair(ball("fixed" in flat), ball("moving" in flat), IDENTITY, None)
-    left, right = halves(pair, can_be_told(pair)["flat"])
+    left, right = halves(pair, cell_masks(pair)["flat"])
     assert left == 1 and right == 0
 
 
@@ -53,11 +53,11 @@ def test_what_the_moving_image_does_not_reach_is_outside_exactly():
     whole = ball()
     part = whole[30:, :, :]
     pair = cell_pair(whole, part, IDENTITY, None)
-    found = can_be_told(pair)
+    masks = cell_masks(pair)
     edge = whole.TransformContinuousIndexToPhysicalPoint((29.5, 0.0, 0.0))[0]
-    cells = np.argwhere(found["tissue"])
+    cells = np.argwhere(masks["tissue"])
     low = pair.cells.world(cells[:, ::-1])[:, 0] - pair.cells.spacing[0] / 2
-    assert np.array_equal(found["outside"][tuple(cells.T)], low < edge - 1e-6)
+    assert np.array_equal(masks["outside"][tuple(cells.T)], low < edge - 1e-6)
 
 
 def test_tissue_that_is_missing_in_the_moving_image_is_called_missing():
@@ -65,7 +65,7 @@ def test_tissue_that_is_missing_in_the_moving_image_is_called_missing():
     array = sitk.GetArrayFromImage(whole)
     array[:, :, :30] = 0
     pair = cell_pair(whole, Grid.of(whole).image(array), IDENTITY, None)
-    left, right = halves(pair, can_be_told(pair)["missing"])
+    left, right = halves(pair, cell_masks(pair)["missing"])
     assert left == 1 and right == 0
 
 
@@ -75,5 +75,5 @@ def test_what_lies_outside_a_mask_cannot_be_told():
     mask.CopyInformation(whole)
     mask[:30, :, :] = 1
     pair = cell_pair(whole, whole, IDENTITY, None, (mask, None))
-    left, right = halves(pair, can_be_told(pair)["outside"])
+    left, right = halves(pair, cell_masks(pair)["outside"])
     assert left == 0 and right == 1

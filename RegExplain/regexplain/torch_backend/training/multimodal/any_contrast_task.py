@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from .anatomies import Anatomy
-from .any_pairs import known_pair, pair_of_two, shapes_for
+from .any_contrast_pairs import between_subjects, random_shapes_of, same_subject
 from .config import AnyContrastConfig
 from .fields import bernoulli
 from .pairs import Pair, stack_pairs
@@ -20,19 +20,19 @@ class AnyContrastTask(FireTask):
     def _pair(self, subjects: Subjects, g: torch.Generator) -> Pair:
         config = self.config
         if bernoulli(g, config.between_subjects):
-            return pair_of_two(*subjects.two_heads(g), g, config.crop)
+            return between_subjects(*subjects.two_heads(g), g, config.crop)
         if bernoulli(g, config.shapes):
-            return known_pair(shapes_for(config.crop, g), g, config.crop)
-        return known_pair(subjects.any(g), g, config.crop)
+            return same_subject(random_shapes_of(config.crop, g), g, config.crop)
+        return same_subject(subjects.any(g), g, config.crop)
 
     def _known(self, k: int) -> Pair:
         """Of shapes that training never draws, and of visits and heads in turn."""
         subjects: list[Anatomy | Visit] = [*self.held_out.visits, *self.held_out.heads]
         g = seeded_generator(1, 0, k)
-        subject = shapes_for(self.config.crop, g) if k % 2 else subjects[k // 2 % len(subjects)]
-        return stack_pairs([known_pair(subject, g, self.config.crop)])
+        subject = random_shapes_of(self.config.crop, g) if k % 2 else subjects[k // 2 % len(subjects)]
+        return stack_pairs([same_subject(subject, g, self.config.crop)])
 
     def _between(self, k: int) -> Pair:
         heads = self.held_out.heads
         g = seeded_generator(2, 0, k)
-        return stack_pairs([pair_of_two(heads[k % len(heads)], heads[(k + 1) % len(heads)], g, self.config.crop)])
+        return stack_pairs([between_subjects(heads[k % len(heads)], heads[(k + 1) % len(heads)], g, self.config.crop)])

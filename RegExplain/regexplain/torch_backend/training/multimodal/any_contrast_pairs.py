@@ -14,52 +14,52 @@ from torch import Tensor
 from ...spatial.transformation import exponentiate_velocity
 from . import pairs
 from .anatomies import DEPTH_CELLS, STRUCTURES, Anatomy
-from .any_contrast import random_field_of_view, random_means, remap_intensities, render_contrasts, scan
+from .any_contrast_images import random_field_of_view, random_means, remap_intensities, render_contrasts, scan
 from .fields import bernoulli, smooth_noise, uniform
 from .pairs import Pair, centred_cells, compose_points, random_linear, sample
-from .shapes import MOST_LABELS, Shapes, random_shapes
+from .shapes import MAX_LABELS, Shapes, random_shapes
 from .visits import Visit
 
 SIZE = (48, 48, 48)
-BARE = 0.35  # share of images of heads that show the brain alone
-FAR = 0.06  # share of the pairs that are as far apart as no alignment would leave them
-MOST_TURN, MOST_SHIFT, MOST_LOG_ZOOM = math.radians(30), 0.15, math.log(1.25)
+SKULL_STRIPPED_SHARE = 0.35  # of images of heads
+UNALIGNED_SHARE = 0.06  # of the pairs: further apart than an alignment leaves them
+MAX_TURN, MAX_SHIFT, MAX_LOG_ZOOM = math.radians(30), 0.15, math.log(1.25)
 
 
-def shapes_for(size, generator: torch.Generator) -> Shapes:
+def random_shapes_of(size, generator: torch.Generator) -> Shapes:
     """Fresh shapes that fill a view of `size` (x, y, z) with its margin."""
     return random_shapes([2 * n for n in pairs.with_margin(size)], generator)
 
 
-def known_pair(subject: Shapes | Anatomy | Visit, generator: torch.Generator, size=SIZE) -> Pair:
+def same_subject(subject: Shapes | Anatomy | Visit, generator: torch.Generator, size=SIZE) -> Pair:
     """Two random contrasts of one subject, the moving one moved by a known motion. `size`: x, y, z, even."""
     motion = random_motion(size, generator)
     forward, backward = exponentiate_velocity(motion)
     view = random_view(subject, size, generator)
-    many = [pairs.upsample_points(points, size) for points in (view, compose_points(view, backward))]
-    (fixed, seen), (moving, moving_seen) = _images([subject, subject], many, generator)
+    point_sets = [pairs.upsample_points(points, size) for points in (view, compose_points(view, backward))]
+    (fixed, visible), (moving, moving_visible) = _images([subject, subject], point_sets, generator)
     displacement, inverse = (pairs.without_margin(way) for way in (forward, backward))
     nothing = torch.zeros(len(STRUCTURES), *displacement.shape[2:])
     return _pair(
         fixed,
         moving,
         (displacement[0], inverse[0], 2 * pairs.without_margin(motion)[0]),
-        pairs.visible_in_both(seen, moving_seen, displacement),
+        pairs.visible_in_both(visible, moving_visible, displacement),
         [nothing, nothing],
     )
 
 
-def pair_of_two(first: Anatomy, second: Anatomy, generator: torch.Generator, size=SIZE) -> Pair:
+def between_subjects(first: Anatomy, second: Anatomy, generator: torch.Generator, size=SIZE) -> Pair:
     """Of two heads, brought near by their structures' centroids and moved on: only the structures are known."""
     _, backward = exponentiate_velocity(random_motion(size, generator))
     view = random_view(first, size, generator)
     matrix = first.alignment(second)
     there = torch.einsum("ij,bjdhw->bidhw", matrix[:, :3], compose_points(view, backward))
-    many = [pairs.upsample_points(points, size) for points in (view, there + matrix[:, 3].view(1, 3, 1, 1, 1))]
-    (fixed, _), (moving, _) = _images([first, second], many, generator)
+    point_sets = [pairs.upsample_points(points, size) for points in (view, there + matrix[:, 3].view(1, 3, 1, 1, 1))]
+    (fixed, _), (moving, _) = _images([first, second], point_sets, generator)
     segments = [
         pairs.structure_shares(pairs.labels_at(head, points, False))
-        for head, points in zip((first, second), many, strict=True)
+        for head, points in zip((first, second), point_sets, strict=True)
     ]
     nothing = torch.zeros(3, *segments[0].shape[1:])
     return _pair(fixed, moving, (nothing, nothing, nothing), nothing[:1], segments)
@@ -100,11 +100,11 @@ def random_motion(size, generator: torch.Generator) -> Tensor:
 
 def _linear(size, shape, generator: torch.Generator) -> Tensor:
     extent = torch.tensor(size, dtype=torch.float32) / 2
-    if bernoulli(generator, FAR):
-        turn, zoom, shift = (2 * torch.rand(3, 3, generator=generator) - 1) * torch.tensor([[MOST_TURN], [1.0], [1.0]])
-        x, y, z = (turn / max(1.0, float(turn.norm()) / MOST_TURN)).tolist()
-        matrix = torch.tensor([[0, -z, y], [z, 0, -x], [-y, x, 0]]) + torch.diag(zoom * MOST_LOG_ZOOM)
-        shift = shift * MOST_SHIFT * extent
+    if bernoulli(generator, UNALIGNED_SHARE):
+        turn, zoom, shift = (2 * torch.rand(3, 3, generator=generator) - 1) * torch.tensor([[MAX_TURN], [1.0], [1.0]])
+        x, y, z = (turn / max(1.0, float(turn.norm()) / MAX_TURN)).tolist()
+        matrix = torch.tensor([[0, -z, y], [z, 0, -x], [-y, x, 0]]) + torch.diag(zoom * MAX_LOG_ZOOM)
+        shift = shift * MAX_SHIFT * extent
     else:
         matrix = random_linear(generator, math.radians(2), 0.025, 0.015)
         shift = torch.randn(3, generator=generator) * 0.012 * extent
@@ -115,51 +115,53 @@ def random_view(subject: Shapes | Anatomy | Visit, size, generator: torch.Genera
     """(1, 3, d, h, w): the subject's cell (x, y, z) at each half cell of a view with its margin, turned, mirrored,
     stretched and bent at random: shapes at the size they were made, others from a third of a cell a voxel on."""
     shape = pairs.with_margin(size)
-    made = isinstance(subject, Shapes)
+    is_shapes = isinstance(subject, Shapes)
     matrix = torch.linalg.matrix_exp(random_linear(generator, math.radians(8), 0.07, 0.05))
-    matrix = matrix * (1.0 if made else math.exp(uniform(generator, math.log(0.35), math.log(1.4))))
+    matrix = matrix * (1.0 if is_shapes else math.exp(uniform(generator, math.log(0.35), math.log(1.4))))
     if bernoulli(generator, 0.5):
         order = torch.randperm(3, generator=generator)
         matrix = matrix @ torch.eye(3)[order]
-    if not made or bernoulli(generator, 0.5):
+    if not is_shapes or bernoulli(generator, 0.5):
         matrix = matrix @ torch.diag(2.0 * torch.randint(2, (3,), generator=generator) - 1)
-    bent = uniform(generator, 0, 1.2) / math.sqrt(3)
-    points = centred_cells(shape) + bent * smooth_noise(3, shape, uniform(generator, 5, 8), generator)
-    middle = subject.centre
-    if made:
-        middle = middle + torch.randn(3, generator=generator)
+    bending = uniform(generator, 0, 1.2) / math.sqrt(3)
+    points = centred_cells(shape) + bending * smooth_noise(3, shape, uniform(generator, 5, 8), generator)
+    centre = subject.centre
+    if is_shapes:
+        centre = centre + torch.randn(3, generator=generator)
     elif isinstance(subject, Anatomy) and bernoulli(generator, 0.7):
         cells = subject.brain[int(torch.randint(len(subject.brain), (), generator=generator))].float()
-        middle = middle + uniform(generator, 0, 1) * (cells - middle)
+        centre = centre + uniform(generator, 0, 1) * (cells - centre)
     else:
-        middle = middle + (2 * torch.rand(3, generator=generator) - 1) * 15
-    return torch.einsum("ij,bjdhw->bidhw", matrix, 2 * points) + middle.view(1, 3, 1, 1, 1)
+        centre = centre + (2 * torch.rand(3, generator=generator) - 1) * 15
+    return torch.einsum("ij,bjdhw->bidhw", matrix, 2 * points) + centre.view(1, 3, 1, 1, 1)
 
 
-def _images(subjects: list, many: list[Tensor], generator: torch.Generator) -> list[tuple[Tensor, Tensor]]:
-    """(image as scanned, what of the subject is seen in it), of each subject at each of the points."""
+def _images(subjects: list, point_sets: list[Tensor], generator: torch.Generator) -> list[tuple[Tensor, Tensor]]:
+    """(image as scanned, where the subject is visible in it), of each subject at each of the points."""
     same = subjects[0] is subjects[1]
-    means = random_means(MOST_LABELS, generator)
+    means = random_means(MAX_LABELS, generator)
     boxes = (
-        [pairs.box_about(_extent(subjects[0]), tuple(many))] * 2
+        [pairs.box_about(_extent(subjects[0]), tuple(point_sets))] * 2
         if same
-        else [pairs.box_about(_extent(subject), (points,)) for subject, points in zip(subjects, many, strict=True)]
+        else [
+            pairs.box_about(_extent(subject), (points,)) for subject, points in zip(subjects, point_sets, strict=True)
+        ]
     )
-    drawn = _stack(subjects[0], boxes[0], list(means), generator) if same else None
+    rendered = _stack(subjects[0], boxes[0], list(means), generator) if same else None
     results = []
-    for k, (subject, points, box) in enumerate(zip(subjects, many, boxes, strict=True)):
-        if drawn is None:
+    for k, (subject, points, box) in enumerate(zip(subjects, point_sets, boxes, strict=True)):
+        if rendered is None:
             image, tissue, depth = _stack(subject, box, [means[k]], generator)
         else:
-            image, tissue, depth = drawn[k], drawn[-2], drawn[-1]
+            image, tissue, depth = rendered[k], rendered[-2], rendered[-1]
         values = sample(torch.stack([image, tissue, depth]), points, box)
         tissue = values[1]
-        seen = random_field_of_view(generator).of(values.shape[1:])
-        if isinstance(subject, Anatomy) and bernoulli(generator, BARE):
-            seen &= values[2] + 2 * DEPTH_CELLS < uniform(generator, 0.4, 2.6)
+        visible = random_field_of_view(generator).of(values.shape[1:])
+        if isinstance(subject, Anatomy) and bernoulli(generator, SKULL_STRIPPED_SHARE):
+            visible &= values[2] + 2 * DEPTH_CELLS < uniform(generator, 0.4, 2.6)
         if bernoulli(generator, 0.3):  # air that was set to 0
-            seen &= F.max_pool3d(tissue[None, None], 3, 1, 1)[0, 0] > 0.5
-        results.append((scan(values[0], seen, 1 - tissue, generator), seen & (tissue > 0.5)))
+            visible &= F.max_pool3d(tissue[None, None], 3, 1, 1)[0, 0] > 0.5
+        results.append((scan(values[0], visible, 1 - tissue, generator), visible & (tissue > 0.5)))
     return results
 
 

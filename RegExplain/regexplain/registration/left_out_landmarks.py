@@ -1,4 +1,4 @@
-"""Landmarks that pull on the refinement, and how far off they are where they did not."""
+"""Landmarks in the refinement, and their distances with each left out."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..transforms.itk import displacement_transform
 GROUPS = 5  # of landmarks that are left out together: each costs a refinement
 
 
-def check_use(landmarks: LandmarkPairs | None, refine: int) -> None:
+def check_landmarks(landmarks: LandmarkPairs | None, refine: int) -> None:
     if landmarks is not None and not refine:
         raise BadInputError("Landmarks are used by refining only; give --refine STEPS too (try 25).")
 
@@ -23,7 +23,7 @@ def check_use(landmarks: LandmarkPairs | None, refine: int) -> None:
 def left_out_distances(
     predict: Callable[[LandmarkPairs | None], sitk.Image], linear: sitk.AffineTransform, landmarks: LandmarkPairs
 ) -> np.ndarray:
-    """(N,) mm: how far from its counterpart each landmark ends where it was not used. linear: the alignment.
+    """(N,) mm: the distance of each landmark from its counterpart where it was left out. linear: the alignment.
 
     predict: gives the displacement, LPS mm in fixed space, that comes of refining with some of them, None for with
     none. Up to GROUPS landmarks are left out one at a time; of more, several at a time.
