@@ -166,7 +166,7 @@ def used(name: str, folder: Path) -> str:
     seconds = time.perf_counter() - began
     result.save(folder / "results" / name, overwrite=True)
     assert found is not None
-    share = 1 - found.own_error
+    share = 1 - found.card_error
     record = result.record
     dice = record["dice"]
     consistency = record["inverse_consistency_mm"]["mean"]

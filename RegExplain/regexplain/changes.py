@@ -29,7 +29,7 @@ from .volumes.segmentations import labels_of, names_of
 from .volumes.threads import device_errors, use_threads
 
 if TYPE_CHECKING:
-    from .torch_backend.inference.drawing import Drawing
+    from .torch_backend.inference.synthesis import SynthesisedImage
 
 ASSUMED_ERROR_MM = 1.0  # of a registration without an error map
 MAX_ERROR_MM = 5  # of an error map: beyond it nothing can be compared
@@ -61,15 +61,15 @@ def detect_changes(
     """
     fixed = sitk.Cast(result.fixed, sitk.sitkFloat32)
     first, second = (sitk.GetArrayFromImage(image) for image in (fixed, result.warped_moving))
-    drawing = None
+    synthesised = None
     if not same_contrast(first, second):
-        drawing = _synthesised(result, model, device, threads)
-        second = sitk.GetArrayFromImage(drawing.image)
+        synthesised = _synthesised_fixed(result, model, device, threads)
+        second = sitk.GetArrayFromImage(synthesised.image)
     path = None if folder is None else folder / EXPECTED
     error_mm = _registration_error(path, Grid.of(fixed)) if path is not None and path.is_file() else None
     inside = _comparable(result, fixed) & (True if error_mm is None else error_mm > 0)
-    if drawing is not None:
-        inside &= drawing.inside
+    if synthesised is not None:
+        inside &= synthesised.inside
     if inside.sum() < MIN_VOXELS:
         raise BadInputError(
             "Too little tissue lies in both images, deep enough and placed surely enough, to be compared; check the "
@@ -79,30 +79,30 @@ def detect_changes(
     noise = _spread(matched[inside] - first[inside])
     excess = _excess(matched, fixed, np.full(first.shape, ASSUMED_ERROR_MM) if error_mm is None else error_mm)
     excess = np.where(inside, excess / max(noise, 1e-6), 0).astype(np.float32)
-    places, marked = _regions(excess, result, inside, None if drawing is None else drawing.anatomy)
+    places, marked = _regions(excess, result, inside, None if synthesised is None else synthesised.anatomy)
     return Changes(
         Grid.of(fixed).image(excess),
         noise,
         ASSUMED_ERROR_MM if error_mm is None else "error map",
         sorted(places, key=lambda place: -place.volume_ml),
         [] if result.fixed_segmentation is None else list(_segments(result.fixed_segmentation, excess, marked)),
-        None if drawing is None else drawing.contrast,
+        None if synthesised is None else synthesised.contrast,
     )
 
 
-def _synthesised(
+def _synthesised_fixed(
     result: RegistrationResult, model: str | os.PathLike[str] | None, device: str, threads: int | None
-) -> Drawing:
+) -> SynthesisedImage:
     """The fixed image as a network draws it from the moving one."""
     used = result.record.get("model") or {"sha256": ""}
     card = registry.find_card(os.fspath(model)) if model is not None else registry.card_by_checksum(used["sha256"])
     if card is None or not card.has_indicators:
         raise BadInputError(DIFFERENT)
-    from .torch_backend.inference.drawing import draw_fixed
     from .torch_backend.inference.model import load_cached
+    from .torch_backend.inference.synthesis import synthesise_fixed
 
     with device_errors():
-        return draw_fixed(load_cached(card, device, use_threads(threads)), result)
+        return synthesise_fixed(load_cached(card, device, use_threads(threads)), result)
 
 
 def _registration_error(path: Path, grid: Grid) -> np.ndarray:

@@ -62,7 +62,7 @@ def import_model(
     card, check_result = run(card_draft, check, volume, device, overwrite, progress)
     progress.close()
     if check_result is not None:
-        click.echo(check_result.words, err=True)
+        click.echo(check_result.message, err=True)
     return card.name
 
 

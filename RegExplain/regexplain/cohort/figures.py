@@ -31,7 +31,7 @@ def segment_rows(record: Mapping[str, Any]) -> list[dict[str, Any]]:
     return rows
 
 
-def likeness(result: RegistrationResult) -> dict[str, float]:
+def similarity_figures(result: RegistrationResult) -> dict[str, float]:
     """How alike the images are before and after (`transforms/similarity.py`); nothing where they hardly overlap."""
     similarity = ComparedPair(result.fixed, result.moving, result.fixed_mask, result.moving_mask).similarity()
     numbers = {}

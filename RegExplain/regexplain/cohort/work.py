@@ -22,7 +22,7 @@ from ..results.registration_result import RegistrationResult
 from ..transform_explanation import explain_transform
 from ..transforms.files import read_any_transform
 from ..volumes.images import read_pair
-from .figures import figures, flagged_checks, likeness, segment_rows, warnings
+from .figures import figures, flagged_checks, segment_rows, similarity_figures, warnings
 from .pairs import Pair
 from .settings import Installation, Settings
 from .thumbnail import write_thumbnail
@@ -92,7 +92,7 @@ def register_pair(job: Job, folder: Path) -> dict[str, Any]:
         "look": flagged_checks(record, min(result.fixed.GetSpacing())),
         "warnings": warnings(record),
         "notes": notes,
-        "figures": figures(record) | likeness(result),
+        "figures": figures(record) | similarity_figures(result),
         "segments": segment_rows(record),
     }
 

@@ -68,7 +68,7 @@ def checks(record: Mapping[str, Any], voxel_mm: float | None = None, two_contras
 
 
 def verdict(rows: Sequence[Check]) -> str:
-    """What the checks say together, in a sentence: never that the registration is right, which none can tell."""
+    """What the checks say together, in a sentence: never that the registration is right, which no check can show."""
     worst, decisive = worst_state(rows)
     unknown = sum(check.state == "unknown" for check in rows)
     if worst == "ok":
@@ -116,9 +116,9 @@ def _error(error: Mapping[str, Any] | None) -> list[Check]:
 def _expected(error: Mapping[str, Any]) -> Check:
     name, mean = "Expected error", wording.millimetres(error["expected_mm"]["mean"])
     if not error["place"]:
-        return Check(name, "unknown", "There is nothing in these images that it could be told by.")
+        return Check(name, "unknown", "These images have nothing to estimate it from.")
     share, bound = wording.percent(error["share_above_3mm"]), wording.millimetres(error["bound90_mm"]["mean"])
-    words = f"{mean} on average, nine of ten below {bound}; above 3 mm in {share} of what can be told"
+    words = f"{mean} on average, nine of ten below {bound}; above 3 mm in {share} of the tissue with an estimate"
     if not error.get("measured", True):
         return Check(name, "unknown", f"{words}: a hint of where to look, as it was measured on heads alone.")
     state = state_of(error["share_above_3mm"], LARGE_ERROR_SHARE, HUGE_ERROR_SHARE)

@@ -69,8 +69,8 @@ MIN_MENTIONED_SHARE = 0.01  # of the tissue
 
 
 def expected_error_sentences(record: Mapping[str, Any]) -> list[str]:
-    """How far the registration is expected to be wrong, and of how much of it that cannot be told; nothing where it
-    was not estimated."""
+    """How far the registration is expected to be wrong, and of how much of the tissue that cannot be estimated; empty
+    where there is no error map."""
     error = record.get("error")
     if not error:
         return []
@@ -78,11 +78,11 @@ def expected_error_sentences(record: Mapping[str, Any]) -> list[str]:
     unknown = [
         f"{percent(shares[key])} {words}" for key, words in NO_ESTIMATE.items() if shares[key] > MIN_MENTIONED_SHARE
     ]
-    rest = f" Of the tissue, {', '.join(unknown)}: nothing can be told there." if unknown else ""
+    rest = f" Of the tissue, {', '.join(unknown)}: no estimate there." if unknown else ""
     if not error["place"]:
-        return [f"Nowhere can an error be told.{rest}"]
+        return [f"The error cannot be estimated anywhere.{rest}"]
     mean, share = f"{error['expected_mm']['mean']:.1f} mm", error["share_above_3mm"]
-    above = f"above 3 mm in {percent(share)} of what can be told, most in {error['place']}"
+    above = f"above 3 mm in {percent(share)} of the tissue with an estimate, most in {error['place']}"
     return [f"Expected error {mean} on average; {above if share else 'nowhere above 3 mm'}.{rest}"]
 
 
@@ -450,10 +450,9 @@ CAPTIONS = {
     "registration carries its counterpart. On the fixed image.",
     "landmarks-moving": "The same on the moving image: the line begins where the registration carries the landmark of "
     "the fixed image.",
-    "error-expected": "How far the registration is expected to be wrong, in mm; clear where it cannot be told.",
-    "error-bound90": "What nine errors of ten are expected to stay below, in mm; clear where it cannot be told.",
-    "error-doubt": "What made the estimator expect an error in the worst place: warm colours raised it, cool ones "
-    "lowered it.",
+    "error-expected": "How far the registration is expected to be wrong, in mm; transparent where there is no estimate.",
+    "error-bound90": "What nine errors of ten are expected to stay below, in mm; transparent where there is no estimate.",
+    "error-doubt": "What the estimate in the worst place is based on: warm colours raised it, cool ones lowered it.",
     "trust-symmetry": "Where the forward and the backward map disagree, in millimetres.",
     "trust-homogeneity-fixed": "Where the network's judge sees the fixed image and its copy made from the moving one "
     "differently.",

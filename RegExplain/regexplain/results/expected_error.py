@@ -21,8 +21,8 @@ from .trust import describe_position
 LARGE_MM = 3.0
 MIN_MEASURED_MM = 100.0  # the longest side of the smallest images that the bounds were measured on: heads
 NOT_MEASURED = (
-    "How well the error of such images can be told was not measured, only that of heads. Take the expected error as a "
-    "hint of where to look, and not as millimetres."
+    "The accuracy of the expected error was measured on heads only, not on such images. Take it as a hint of where to "
+    "look, and not as millimetres."
 )
 LARGE_MEDIAN_MM = 3.0  # of the expected error: from here on fewer than nine errors of ten stayed below the bound
 BOUND_NOT_HELD = (

@@ -1,4 +1,4 @@
-"""Whether two images would fit better with left and right of one of them exchanged: as where a file lost its header."""
+"""Whether two images are more similar with left and right of one of them exchanged, as where a file lost its header."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ STEP_MM, MIN_STEP_MM, STEPS = 4.0, 0.05, 60
 
 
 def gain_of_mirroring(compared: ComparedPair, alignment: sitk.AffineTransform) -> SimilarityScores | None:
-    """By how much more alike the images are after the best rigid motion of the mirrored moving image than after
-    `alignment`: negative where they are less. None where they hardly overlap.
+    """Similarity after the best rigid motion of the mirrored moving image, less that after `alignment`. None where the
+    images hardly overlap.
 
     Both measures must be positive to speak for a mirror: of one anatomy, only one of the two ways round fits its folds.
     """
     fixed, moving = compared.images
     box = tissue_box(rescale_image(robust_rescale, fixed))
-    grid, mirror = _cells(box), _reflection(box)
-    there = as_affine(sitk.CompositeTransform([alignment, mirror]))
-    rigid = _rigid(grid.resample(fixed), grid.resample(moving, there), box.centre)
-    both = as_affine(sitk.CompositeTransform([there, rigid]))
-    return compared.similarity(FINE_CELLS).difference(both, alignment)
+    grid, mirror = _coarse_grid(box), _reflection(box)
+    mirrored = as_affine(sitk.CompositeTransform([alignment, mirror]))
+    rigid = _rigid(grid.resample(fixed), grid.resample(moving, mirrored), box.centre)
+    transform = as_affine(sitk.CompositeTransform([mirrored, rigid]))
+    return compared.similarity(FINE_CELLS).difference(transform, alignment)
 
 
-def _cells(box: Grid) -> Grid:
+def _coarse_grid(box: Grid) -> Grid:
     side = float(box.extent.max()) / CELLS
-    own = as_closest_lps(box)
-    size = np.ceil(own.extent / side).astype(int) + 2
-    return centred_grid(own.centre, size.tolist(), [side] * 3, own.direction)
+    lps_grid = as_closest_lps(box)
+    size = np.ceil(lps_grid.extent / side).astype(int) + 2
+    return centred_grid(lps_grid.centre, size.tolist(), [side] * 3, lps_grid.direction)
 
 
 def _reflection(box: Grid) -> sitk.AffineTransform:
@@ -52,11 +52,11 @@ def _rigid(fixed: sitk.Image, moving: sitk.Image, centre: np.ndarray) -> sitk.Tr
     method.SetSmoothingSigmasAreSpecifiedInPhysicalUnits(False)
     method.SetOptimizerAsRegularStepGradientDescent(STEP_MM, MIN_STEP_MM, STEPS)
     method.SetOptimizerScalesFromPhysicalShift()
-    found = sitk.Euler3DTransform()
-    found.SetCenter(centre.tolist())
-    method.SetInitialTransform(found, inPlace=True)
+    rigid = sitk.Euler3DTransform()
+    rigid.SetCenter(centre.tolist())
+    method.SetInitialTransform(rigid, inPlace=True)
     try:
         method.Execute(*(sitk.Cast(image, sitk.sitkFloat32) for image in (fixed, moving)))
     except RuntimeError:
         return sitk.Transform(3, sitk.sitkIdentity)
-    return found
+    return rigid

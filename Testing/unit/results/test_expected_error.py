@@ -112,6 +112,6 @@ def test_where_nothing_can_be_told_no_number_is_given(folder, fixed):
     part.told = part.told * 0 + STATES["flat"]
     folder.add(part)
     [sentence] = expected_error_sentences(folder.record)
-    assert sentence.startswith("Nowhere can an error be told.") and "100 % is flat" in sentence
+    assert sentence.startswith("The error cannot be estimated anywhere.") and "100 % is flat" in sentence
     row = next(check for check in checks(folder.record, 1.0) if check.name == "Expected error")
     assert row.state == "unknown"

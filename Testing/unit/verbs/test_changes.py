@@ -95,31 +95,33 @@ def test_two_contrasts_are_refused_where_no_model_draws_one_from_the_other(model
 
 
 def test_of_two_contrasts_the_fixed_one_is_held_against_what_is_drawn_of_it(monkeypatch):
-    from regexplain.torch_backend.inference.drawing import Drawing
+    from regexplain.torch_backend.inference.synthesis import SynthesisedImage
 
     rng = np.random.default_rng(5)
     drawn = (head(points(FIXED), -120.0) + rng.normal(0, 6, FIXED.GetSize()[::-1])) / 700
     structures = Grid.of(FIXED).image((np.linalg.norm(points(FIXED) - LESION, axis=-1) < 6).astype(np.uint8))
-    drawing = Drawing(
+    drawing = SynthesisedImage(
         Grid.of(FIXED).image(drawn.astype(np.float32)),
         np.ones(drawn.shape, bool),
         "FLAIR",
         (structures, {1: "thalamus"}),
     )
-    monkeypatch.setattr("regexplain.changes._drawing", lambda *_: drawing)
+    monkeypatch.setattr("regexplain.changes._synthesised_fixed", lambda *_: drawing)
     found = detect_changes(result(invert=True))
     [place] = found.places
     assert place.kind == "darker" and np.linalg.norm(np.array(place.centre_mm) - LESION) < 1.0
     assert place.place == "thalamus" and found.record["drawn"] == "FLAIR"
-    monkeypatch.setattr("regexplain.changes._drawing", lambda *_: drawing._replace(inside=drawing.inside & False))
+    monkeypatch.setattr(
+        "regexplain.changes._synthesised_fixed", lambda *_: drawing._replace(inside=drawing.inside & False)
+    )
     with pytest.raises(BadInputError, match="Too little tissue"):
         detect_changes(result(invert=True))
 
 
 def test_what_is_drawn_lies_where_the_registration_puts_the_moving_image(tmp_path):
     from regexplain.cards import registry
-    from regexplain.torch_backend.inference.drawing import draw_fixed
     from regexplain.torch_backend.inference.model import Model
+    from regexplain.torch_backend.inference.synthesis import synthesise_fixed
 
     model = Model.load(registry.find_card(str(write_fire_model(tmp_path / "model"))), "cpu", threads=1)
     fixed, moving = fire_head("T1")[0], fire_head("FLAIR")[0]
@@ -128,11 +130,11 @@ def test_what_is_drawn_lies_where_the_registration_puts_the_moving_image(tmp_pat
         RegistrationTransform(affine_transform(np.eye(3), np.zeros(3))),
     )
     made = RegistrationResult(fixed, moving, there, still)
-    drawing = draw_fixed(model, made)
+    drawing = synthesise_fixed(model, made)
     assert Grid.of(drawing.image) == Grid.of(fixed) and drawing.inside.any() and drawing.contrast in ("T1", "FLAIR")
-    again = draw_fixed(model, RegistrationResult(fixed, made.warped_moving, still, still))
+    again = synthesise_fixed(model, RegistrationResult(fixed, made.warped_moving, still, still))
     assert np.allclose(*(sitk.GetArrayViewFromImage(d.image) for d in (drawing, again)), atol=0.01)  # of whole numbers
-    elsewhere = draw_fixed(model, RegistrationResult(fixed, moving, still, still))
+    elsewhere = synthesise_fixed(model, RegistrationResult(fixed, moving, still, still))
     assert not np.allclose(*(sitk.GetArrayViewFromImage(d.image) for d in (drawing, elsewhere)), atol=0.1)
 
 

@@ -75,9 +75,9 @@ def import_model(
         progress.report(STEPS[3], 3, len(STEPS))
         check_result = self_check(network, volume, spacing)
         if not check_result.fits:
-            raise BadInputError(check_result.words)
+            raise BadInputError(check_result.message)
         values["self_check"] = {
-            "words": check_result.words,
+            "words": check_result.message,
             "shift_mm": check_result.shift_mm,
             "answer_mm": check_result.answer_mm,
             "error": check_result.error,

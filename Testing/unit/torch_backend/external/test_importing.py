@@ -57,7 +57,7 @@ def test_a_wrong_convention_is_noticed_and_the_right_one_is_named(wrong, words, 
     refused(file, f"does not fit this network, but another one does .{words}.*put {changes} on the card", check=True)
     mended = with_changes(draft("card", file), [f"{key}={value}" for key, value in wrong.items()])
     card, found = import_model(mended, check=True)
-    assert found.fits and "fits" in found.words
+    assert found.fits and "fits" in found.message
     assert found.answer_mm == pytest.approx(found.shift_mm, rel=0.1)
     assert card.values["self_check"]["error"] < 0.1
 
