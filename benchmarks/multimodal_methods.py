@@ -28,9 +28,12 @@ Method = Callable[[sitk.Image, sitk.Image], Found]
 
 GREEDY_QUICK = "-m NMI -n 100x50x10 -s 2vox 0.5vox"
 GREEDY = "-m NMI -n 100x100x50"
+GREEDY_STIFF = "-m NMI -n 100x100x50 -s 5vox 2vox"
+GREEDY_NCC_STIFF = "-m NCC 4x4x4 -n 100x100x50 -s 5vox 2vox"
 SYN: dict[str, Any] = {"syn_metric": "mattes"}
 CONTROL_POINTS_MM = 10.0
 RESOLUTIONS, MIN_VOXELS = 4, 8
+STIFF_BENDING = 100.0
 
 
 def greedy(fixed: sitk.Image, moving: sitk.Image, settings: str = GREEDY) -> Found:
@@ -58,15 +61,17 @@ def elastix(
     moving: sitk.Image,
     resolutions: int | None = None,
     control_points_mm: float = CONTROL_POINTS_MM,
+    bending: float = 1.0,
 ) -> Found:
-    """resolutions: by default as many, RESOLUTIONS at most, as leave MIN_VOXELS along each axis."""
+    """resolutions: by default as many, RESOLUTIONS at most, as leave MIN_VOXELS along each axis. bending: the weight
+    of its penalty; 1 in its default map."""
     import itk
 
     if resolutions is None:
         resolutions = int(np.clip(np.log2(min(fixed.GetSize()) / MIN_VOXELS) + 1, 1, RESOLUTIONS))
     parameters = itk.ParameterObject.New()
     chosen = parameters.GetDefaultParameterMap("bspline", resolutions, control_points_mm)
-    chosen["WriteResultImage"], chosen["RandomSeed"] = ["false"], ["1"]
+    chosen["WriteResultImage"], chosen["RandomSeed"], chosen["Metric1Weight"] = ["false"], ["1"], [str(bending)]
     parameters.AddParameterMap(chosen)
     images = [itk_image(image) for image in (fixed, moving)]
     _, result = itk.elastix_registration_method(*images, parameter_object=parameters, number_of_threads=1)
@@ -120,6 +125,13 @@ PEERS: dict[str, dict[str, Method]] = {  # by package
     "itk-elastix": {"elastix B-spline, MI": elastix},
     "convexAdam": {"convexAdam, MIND": convex_adam},
 }
+STIFF: dict[str, dict[str, Method]] = {  # for images that have little in common
+    "picsl-greedy": {
+        "greedy, NMI stiff": partial(greedy, settings=GREEDY_STIFF),
+        "greedy, NCC stiff": partial(greedy, settings=GREEDY_NCC_STIFF),
+    },
+    "itk-elastix": {"elastix B-spline, MI stiff": partial(elastix, bending=STIFF_BENDING)},
+}
 MODULES = {"picsl-greedy": "picsl_greedy", "antspyx": "ants", "itk-elastix": "itk", "convexAdam": "convexAdam"}
 
 
@@ -133,9 +145,13 @@ def missing(model: str) -> list[str]:
     return sentences
 
 
-def all_kinds(model: str, refine: int, only: str = "", aligned: bool = False) -> dict[str, dict[str, Method]]:
-    """The methods that are there, by kind and name; `only` those whose name has these letters, and the start."""
-    peers = {name: method for package, known in PEERS.items() if _has(package) for name, method in known.items()}
+def all_kinds(
+    model: str, refine: int, only: str = "", aligned: bool = False, stiff: bool = False
+) -> dict[str, dict[str, Method]]:
+    """The methods that are there, by kind and name; `only` those whose name has these letters, and the start. stiff:
+    the peers' rows of STIFF too."""
+    wanted = [*PEERS.items(), *(STIFF.items() if stiff else ())]
+    peers = {name: method for package, known in wanted if _has(package) for name, method in known.items()}
     own: dict[str, Method] = {}
     try:
         registry.find_card(model)

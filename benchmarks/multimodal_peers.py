@@ -36,6 +36,7 @@ SPACING_MM = 2.0
 KNOWN = {"error_mm": "mm", "error_p95_mm": "95 %"}
 LABELS = {"dice": "Dice"}
 LANDMARKS = {"landmarks_mm": "landmarks, mm"}
+STIFF = ("prostate",)  # crops whose images have so little in common that peers need more smoothness than is usual
 COMMON = {"share_folded": "folded %", "log_sd": "sd log det J", "inverse_mm": "there and back, mm"}
 
 
@@ -53,7 +54,8 @@ def main() -> None:
         for name in arguments.crops:
             pairs = list(islice(KINDS[name](arguments.data), arguments.pairs))
             columns = LABELS | (LANDMARKS if pairs and pairs[0].landmarks else {})
-            parts.append((name, f"## Crops: {name}", [crop_task(pair) for pair in pairs], kinds(aligned=True), columns))
+            methods_of = kinds(aligned=True, stiff=name in STIFF)
+            parts.append((name, f"## Crops: {name}", [crop_task(pair) for pair in pairs], methods_of, columns))
         written = [part(arguments.output, *given) for given in parts if given[2]]
     except RegExplainError as error:
         sys.exit(str(error))

@@ -192,7 +192,7 @@ def expected_error(
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> ExpectedError:
-    """How far the registration is expected to be wrong in each place, whatever made it; and where that cannot be estimated.
+    """How far the registration is expected to be wrong in each place, whatever made it; and where there is no estimate.
 
     It looks at both images, the transform and nothing else; no model is needed. device: it always runs on the
     processor, where it takes seconds.

@@ -450,8 +450,8 @@ CAPTIONS = {
     "registration carries its counterpart. On the fixed image.",
     "landmarks-moving": "The same on the moving image: the line begins where the registration carries the landmark of "
     "the fixed image.",
-    "error-expected": "How far the registration is expected to be wrong, in mm; transparent where there is no estimate.",
-    "error-bound90": "What nine errors of ten are expected to stay below, in mm; transparent where there is no estimate.",
+    "error-expected": "How far the registration is expected to be wrong, in mm; clear where there is no estimate.",
+    "error-bound90": "What nine errors of ten are expected to stay below, in mm; clear where there is no estimate.",
     "error-doubt": "What the estimate in the worst place is based on: warm colours raised it, cool ones lowered it.",
     "trust-symmetry": "Where the forward and the backward map disagree, in millimetres.",
     "trust-homogeneity-fixed": "Where the network's judge sees the fixed image and its copy made from the moving one "

@@ -25,7 +25,7 @@ class Cost(NamedTuple):
 MEMORY_COSTS = {
     "affine": Cost(40, 20, 0.4e9),
     "latent": Cost(104, 62, 0.6e9),
-    "fire": Cost(150, 85, 0.9e9),
+    "fire": Cost(60, 56, 2.2e9),  # at any size: what refining on its finest canvas takes
     "external": Cost(150, 85, 0.9e9),  # without the network, whose memory its card says
     "explain-transform": Cost(50, 30, 0.5e9),
 }
@@ -42,11 +42,16 @@ def check_memory_for(work: str, fixed: Sequence[int], moving: Sequence[int]) -> 
 
 def memory_lacking_for(work: str, fixed: Sequence[int], moving: Sequence[int]) -> str | None:
     """As `check_memory_for`: a phrase in place of the error."""
-    cost = MEMORY_COSTS.get(work, MEMORY_COSTS["fire"])  # a model of no known type is refused when it is loaded
-    needed = cost.fixed * math.prod(fixed) + cost.moving * math.prod(moving) + cost.bytes
+    needed = memory_for(work, fixed, moving)
     if needed <= physical_memory():
         return None
     return f"would need {needed / 2**30:.0f} GB of memory, more than this computer has"
+
+
+def memory_for(work: str, fixed: Sequence[int], moving: Sequence[int]) -> float:
+    """Bytes that the work takes at its peak; arguments as of `check_memory_for`."""
+    cost = MEMORY_COSTS.get(work, MEMORY_COSTS["fire"])  # a model of no known type is refused when it is loaded
+    return cost.fixed * math.prod(fixed) + cost.moving * math.prod(moving) + cost.bytes
 
 
 def check_memory(size: Sequence[int], role: str) -> None:

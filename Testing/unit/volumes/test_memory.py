@@ -11,7 +11,7 @@ from regexplain.errors import BadInputError
 from regexplain.registration import register
 from regexplain.transform_explanation import explain_transform
 from regexplain.volumes import memory
-from regexplain.volumes.memory import MEMORY_COSTS, check_memory_for, physical_memory
+from regexplain.volumes.memory import MEMORY_COSTS, check_memory_for, memory_for, physical_memory
 
 WORK = {
     "affine": lambda fixed, moving: register(fixed, moving),
@@ -20,6 +20,14 @@ WORK = {
     "external": lambda fixed, moving: register(fixed, moving, "mine"),
     "explain-transform": lambda fixed, moving: explain_transform(sitk.TranslationTransform(3), fixed, moving),
 }
+
+PEAKS_GIB = [  # as benchmarks/large_scans.py measured them, of two scans of that size (its README); refined by 25 steps
+    ("explain-transform", (512, 512, 400), 7.7),
+    ("fire", (512, 512, 300), 8.4),
+    ("fire", (216, 216, 216), 2.74),
+    ("fire", (144, 144, 144), 1.1),
+    ("latent", (144, 144, 144), 0.93),
+]
 
 
 def image(size) -> sitk.Image:
@@ -39,6 +47,12 @@ def test_each_kind_of_work_is_refused_by_its_own_measure(monkeypatch, work, tmp_
     monkeypatch.setattr(memory, "physical_memory", lambda: needed - 1)
     with pytest.raises(BadInputError, match="GB of memory, more than this computer has; crop or resample them"):
         WORK[work](image(fixed), image(moving))
+
+
+@pytest.mark.parametrize(("work", "size", "peak"), PEAKS_GIB)
+def test_no_less_is_asked_for_than_was_measured_and_not_much_more_of_large_scans(work, size, peak):
+    asked = memory_for(work, size, size) / 2**30
+    assert peak <= asked <= max(1.3 * peak, 3)
 
 
 def test_every_installed_model_has_a_measure():
