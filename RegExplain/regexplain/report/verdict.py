@@ -11,7 +11,7 @@ from . import wording
 
 LOW_DICE = 0.5  # below it more of the two segments lies apart than together
 SAME_DICE = 0.005  # two figures that print alike
-LARGE_ERROR_SHARE, HUGE_ERROR_SHARE = 0.1, 0.25  # of the tissue with an estimate: above 3 mm
+LARGE_ERROR_SHARE, HUGE_ERROR_SHARE = 0.08, 0.25  # of the tissue with an estimate: above 3 mm
 MISSING_SHARE, MUCH_MISSING_SHARE = 0.005, 0.1  # of the tissue
 MIN_DIFFERING_ML = 1.5
 MUCH_FOLDED_SHARE = 0.01
