@@ -14,6 +14,7 @@ SAME_DICE = 0.005  # two figures that print alike
 LARGE_ERROR_SHARE, HUGE_ERROR_SHARE = 0.08, 0.25  # of the tissue with an estimate: above 3 mm
 MISSING_SHARE, MUCH_MISSING_SHARE = 0.005, 0.1  # of the tissue
 MIN_DIFFERING_ML = 1.5
+NO_BETTER_MIRRORED = {"gradients": -0.009, "information": -0.015}  # more than both: no better than mirrored
 MUCH_FOLDED_SHARE = 0.01
 LARGE_AIR_SHARE = 0.5  # of a heatmap: then most of it says nothing of the anatomy
 MARKS = {"ok": "✓", "unusual": "~", "look": "!", "stop": "✗", "unknown": "?"}
@@ -156,14 +157,20 @@ def _counterparts(counterparts: Mapping[str, Any] | None) -> list[Check]:
 
 
 def _left_and_right(gain: Mapping[str, float] | None) -> list[Check]:
-    """A row where it was tried. Both measures of similarity must agree."""
+    """A row where it was tried. Both measures of similarity must agree.
+
+    What is peculiar to one side of a head is so in all images of it: where it tells nothing, they may be of two.
+    """
     if not gain:
         return []
     name = "Left and right"
-    if min(gain.values()) <= 0:
-        return [Check(name, "ok", "The images fit each other better as they are than with left and right exchanged.")]
-    words = "The images would fit each other better with left and right of one of them exchanged"
-    return [Check(name, "stop", f"{words}: check that neither was mirrored, as by a file without its header.")]
+    if min(gain.values()) > 0:
+        words = "The images would fit each other better with left and right of one of them exchanged"
+        return [Check(name, "stop", f"{words}: check that neither was mirrored, as by a file without its header.")]
+    if all(gain[measure] > least for measure, least in NO_BETTER_MIRRORED.items()):
+        words = "The images fit each other hardly better as they are than with left and right of one of them exchanged"
+        return [Check(name, "look", f"{words}, as two patients' do: check whose they are.")]
+    return [Check(name, "ok", "The images fit each other better as they are than with left and right exchanged.")]
 
 
 def _content_check(record: Mapping[str, Any]) -> list[Check]:
