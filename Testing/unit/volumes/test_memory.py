@@ -24,6 +24,7 @@ WORK = {
 PEAKS_GIB = [  # as benchmarks/large_scans.py measured them, of two scans of that size (its README); refined by 25 steps
     ("explain-transform", (512, 512, 400), 7.7),
     ("fire", (512, 512, 300), 8.4),
+    ("fire", (320, 400, 300), 5.0),
     ("fire", (216, 216, 216), 2.74),
     ("fire", (144, 144, 144), 1.1),
     ("latent", (144, 144, 144), 0.93),
