@@ -25,7 +25,7 @@ class AnyContrastTask(FireTask):
             return same_subject(random_shapes_of(config.crop, g), g, config.crop)
         return same_subject(subjects.any(g), g, config.crop)
 
-    def _known(self, k: int) -> Pair:
+    def _same_subject_pair(self, k: int) -> Pair:
         """Of shapes that training never draws, and of visits and heads in turn."""
         subjects: list[Anatomy | Visit] = [*self.held_out.visits, *self.held_out.heads]
         g = seeded_generator(1, 0, k)

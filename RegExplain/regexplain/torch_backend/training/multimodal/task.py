@@ -93,7 +93,8 @@ class FireTask:
     @torch.no_grad()
     def registration_figures(self, network: FireNetwork, device: torch.device) -> dict[str, float]:
         """The share of known motions that is undone, the error left of them, the Dice between two subjects."""
-        errors = [known_errors(network, self._known(k).to(device)) for k in range(self.validation_pairs)]
+        pairs = (self._same_subject_pair(k).to(device) for k in range(self.validation_pairs))
+        errors = [displacement_errors(network, pair) for pair in pairs]
         before, after = (sum(column) / self.validation_pairs for column in zip(*errors, strict=True))
         dice = [structure_dice(network, self._between(k).to(device)) for k in range(self.validation_pairs // 2)]
         return {
@@ -113,7 +114,7 @@ class FireTask:
         )
         return {"held_out_affine_share_undone": 1 - after / before, "held_out_affine_mm": after}
 
-    def _known(self, k: int) -> Pair:
+    def _same_subject_pair(self, k: int) -> Pair:
         """Of visits and heads in turn."""
         subjects: list[Anatomy | Visit] = [*self.held_out.visits, *self.held_out.heads]
         g = seeded_generator(1, 0, k)
@@ -130,7 +131,7 @@ class FireTask:
         )
 
 
-def known_errors(network: FireNetwork, pair: Pair) -> tuple[float, float]:
+def displacement_errors(network: FireNetwork, pair: Pair) -> tuple[float, float]:
     """Mean end-point error, mm, of the zero displacement and of the network's prediction."""
     prediction = network(pair.fixed, pair.moving, pair.displacement.shape[2:]).displacement
     distances = ((guess - pair.displacement).norm(dim=1, keepdim=True) for guess in (0 * prediction, prediction))
