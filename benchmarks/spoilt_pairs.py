@@ -78,7 +78,8 @@ class Heads:
             path = self.data / "ms_longitudinal" / folder / f"{visit}_{contrast}.nii.gz"
             return sitk.Cast(read_volume(path), sitk.sitkFloat32)
         image = read_volume(self.data / "ms_mni" / folder / f"{contrast}.nii.gz")
-        return sitk.Cast(resampled(image, SPACING_MM), sitk.sitkFloat32)
+        ringing = resampled(sitk.Cast(image, sitk.sitkFloat32), SPACING_MM)  # about the brain, below the background's 0
+        return sitk.Clamp(ringing, lowerBound=0.0)
 
     def organ(self, number: int) -> sitk.Image:
         """A prostate in MR or ultrasound, or a hippocampus, with voxels so large that it is as large as a head: its

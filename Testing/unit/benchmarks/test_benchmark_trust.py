@@ -10,7 +10,7 @@ from fire_model import head
 from known_warp import random_warp, tissue
 from regexplain.transforms.itk import grid_points
 from regexplain.volumes.geometry import Grid
-from spoilt_pairs import FAILURES, Case, acquired, positions
+from spoilt_pairs import FAILURES, Case, Heads, acquired, positions
 from trust_failures import CHECKS, judged, verdicts
 
 
@@ -131,3 +131,18 @@ def test_the_table_counts_what_stands_out_by_the_check_that_says_it():
     assert [cell.strip() for cell in ordinary[:6]] == ["ordinary", "4", "25 %", "5 – 70 %", "0", "1"]
     assert [cell.strip() for cell in mirrored[:6]] == ["mirrored", "1", "100 %", "21 – 100 %", "1", "1"]
     assert set(CHECKS) <= set(rows[0])
+
+
+def test_what_lies_beyond_a_turned_brain_is_as_dark_as_its_background_though_resampling_left_ringing(tmp_path):
+    array = np.zeros((24, 24, 24), np.float32)
+    array[6:18, 6:18, 6:18] = 200
+    array[5, 12, 12] = -40  # rings
+    image = sitk.GetImageFromArray(array)
+    image.SetSpacing([2.0] * 3)
+    folder = tmp_path / "ms_mni" / "patient01"
+    folder.mkdir(parents=True)
+    sitk.WriteImage(image, str(folder / "T1.nii.gz"))
+    still = Heads(tmp_path).image("patient01", "T1", 0)
+    moved = values(acquired(still, Case("patient01", 0, ("T1", "T1"), still, still), 0.0))
+    assert moved.min() == 0
+    assert (moved[[0, 0, -1, -1], [0, -1, 0, -1]] == 0).all()  # the corners, of the image and beyond it
