@@ -83,7 +83,7 @@ def test_motion_noise_and_another_scale_are_no_change(options):
 def test_without_allowing_for_misplacement_borders_would_be_taken_for_changes(monkeypatch):
     made = result(off=(0.7, -0.5, 0.4))
     assert detect_changes(made).places == []
-    plain = "regexplain.changes._beyond"
+    plain = "regexplain.changes._excess"
     monkeypatch.setattr(plain, lambda matched, fixed, off: matched - sitk.GetArrayFromImage(fixed))
     assert len(detect_changes(made).places) > 1
 
