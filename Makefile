@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 RINGS := unit panel mrml
 CORES := $(shell $(PYTHON) -c "import os; print(os.cpu_count() or 1)")
-# The rings run side by side. Each process of a ring loads torch or Slicer anew, so a ring has one on two cores.
+# The rings run side by side. Each process of a ring loads torch or Slicer anew, so it has few.
 PROCESSES := $(shell $(PYTHON) -c "print(max(1, min(4, $(CORES) // 2)))")
 # A file of tests keeps to one process, and a process has one scene and its views; where one ends, xdist starts another.
 PYTEST := $(BIN)/python -m pytest --dist loadfile
@@ -34,10 +34,14 @@ lint: setup
 types: setup
 	$(BIN)/mypy
 
-unit mrml: setup
-	$(PYTEST) -n $(PROCESSES) -m "$(MARKS)" Testing/$@
+mrml: setup
+	$(PYTEST) -n $(PROCESSES) -m "$(MARKS)" Testing/mrml
 
-# What runs inside Slicer runs on the same stand-in as the panel. The longest ring: one process more keeps no core idle.
+# The two longest rings have a process more, so that no core idles at the end.
+unit: setup
+	$(PYTEST) -n $(shell expr $(PROCESSES) + 1) -m "$(MARKS)" Testing/unit
+
+# What runs inside Slicer runs on the same stand-in as the panel.
 panel: setup
 	$(PYTEST) -n $(shell expr $(PROCESSES) + 1) -m "$(MARKS)" Testing/panel Testing/slicer
 

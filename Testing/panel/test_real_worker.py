@@ -17,6 +17,7 @@ needs_torch = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reas
 
 
 @needs_torch
+@pytest.mark.ci
 def test_the_self_test_passes(module):
     """Register, explain, animate, save and reopen, as `RegExplainTest` does it inside Slicer."""
     import slicer
