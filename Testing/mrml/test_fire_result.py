@@ -47,6 +47,7 @@ def test_every_stage_is_a_layer_with_words_for_it_over_the_scan_it_explains(scen
         assert under == {layer.resultNodes.node(layer.space).GetID()}
 
 
+@pytest.mark.ci
 def test_the_scene_file_holds_every_stage(scene, explained):
     done = CliRunner().invoke(main, ["scene", str(explained)])
     assert done.exit_code == 0, done.output

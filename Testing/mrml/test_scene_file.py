@@ -170,6 +170,7 @@ def test_every_map_and_the_arrows_have_their_colour_bar_in_every_view_of_their_p
             assert found == (name.startswith("glyphs"), not re.match("glyphs|animation|overview|outlines", name)), name
 
 
+@pytest.mark.ci
 def test_without_a_gl_library_the_scene_is_made_and_a_warning_names_what_to_install(truths, tmp_path):
     code, events = run(truths["plain"].folder, tmp_path, start=("-c", WITHOUT_GL))
     assert code == 0 and events[-1]["event"] == "finished"
@@ -178,12 +179,14 @@ def test_without_a_gl_library_the_scene_is_made_and_a_warning_names_what_to_inst
     assert (tmp_path / "scene.mrb").is_file() and not (tmp_path / "pictures").exists()
 
 
+@pytest.mark.ci
 def test_a_folder_that_is_no_result_ends_with_one_sentence_and_writes_nothing(tmp_path):
     code, events = run(tmp_path, tmp_path / "out")
     assert code == 2 and [event["event"] for event in events] == ["error"]
     assert "is not a result" in events[0]["message"] and not (tmp_path / "out").exists()
 
 
+@pytest.mark.ci
 def test_a_place_that_cannot_be_written_ends_with_one_sentence(truths, tmp_path):
     (tmp_path / "file").write_text("in the way")
     code, events = run(truths["plain"].folder, tmp_path / "file")

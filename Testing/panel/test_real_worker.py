@@ -91,6 +91,7 @@ def test_one_worker_computes_one_verb_after_another_and_imports_torch_once(panel
     ]
 
 
+@pytest.mark.ci
 @needs_torch
 @needs_proc
 def test_a_cancelled_verb_ends_its_worker_and_the_next_one_works(panel, shown):
@@ -151,6 +152,7 @@ def test_the_worker_gives_back_its_memory_once(end, module, panel, volumes, work
     waitUntil(lambda: panel.session.runner._process is None and not (pid and isAlive(pid)), 3)
 
 
+@pytest.mark.ci
 @needs_torch
 @needs_proc
 @pytest.mark.parametrize("busy", [False, True], ids=["idle", "computing"])

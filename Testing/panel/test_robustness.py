@@ -456,6 +456,7 @@ def test_spaces_and_letters_of_all_languages_in_paths_and_names(panel, worker, s
     assert "患者" not in panel.ui.logText.toPlainText(), "names of nodes go into no file"
 
 
+@pytest.mark.ci
 def test_a_worker_that_says_too_much_does_not_block_the_panel(panel, volumes, worker):
     """In turns of the event loop, counted and not timed: each takes on a few lines only."""
     import qt

@@ -170,6 +170,7 @@ def test_a_gif_plays_as_fast_as_the_panel(panel, axial, save, speed, durations):
     assert abs(sum(found) - 1000 * len(PERCENT) / speed) <= 5, "rounding does not add up"
 
 
+@pytest.mark.ci
 def test_a_video_shows_the_same_at_the_same_speed(panel, motion, save, capture):
     import imageio_ffmpeg
 

@@ -71,6 +71,7 @@ def test_used_landmarks_are_reported_as_left_out(tmp_path):
     assert "<th>Left out</th>" in page and "each where it was not used in refining" in page
 
 
+@pytest.mark.ci
 @pytest.mark.slow
 def test_landmarks_that_are_used_change_the_answer_there():
     points = pair_landmarks()

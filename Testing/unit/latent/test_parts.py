@@ -197,6 +197,7 @@ def test_a_part_is_its_components_motion_by_what_the_two_images_differ(sample_re
     assert np.allclose(vectors(part.displacement), vectors(expected), atol=2e-3)  # the basis is stored in float16
 
 
+@pytest.mark.ci
 @pytest.mark.slow
 def test_the_verb_adds_parts_to_the_folder_and_replaces_earlier_ones(sample_result, sample_parts, tmp_path):
     sample_result.save(tmp_path / "r")

@@ -78,6 +78,7 @@ def configured(tmp_path_factory) -> Path:
     return build
 
 
+@pytest.mark.ci
 @pytest.mark.slow
 def test_what_slicer_installs_registers_and_explains_by_itself(configured, tmp_path):
     """In the installed folder, without the packages that Slicer's own Python does not get, of .nrrd as the panel."""

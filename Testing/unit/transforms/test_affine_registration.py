@@ -53,6 +53,7 @@ def error_mm(found: sitk.AffineTransform, matrix, shift) -> float:
     return float(np.linalg.norm(apply_affine(found, points) - (points @ np.asarray(matrix).T + shift), axis=1).mean())
 
 
+@pytest.mark.ci
 @pytest.mark.slow
 @settings(max_examples=2)
 @given(
@@ -67,6 +68,7 @@ def test_what_a_scanner_filled_in_is_not_aligned(padding, shift, scale):
     assert error_mm(found.transform, np.eye(3) * scale, shift) < 1.5  # a quarter of a voxel
 
 
+@pytest.mark.ci
 @pytest.mark.slow
 @settings(max_examples=3)
 @given(

@@ -45,6 +45,7 @@ def test_a_known_rotation_and_shift_are_recovered():
     assert after.mean() < 1.0  # a third of a voxel in the plane
 
 
+@pytest.mark.ci
 @pytest.mark.slow
 def test_storage_order_and_oblique_headers_change_no_affine_answer():
     fixed = head()

@@ -69,6 +69,7 @@ def test_every_model_registers_every_pair_and_the_table_and_both_files_say_the_s
         assert words[6:9] == [f"{np.mean(own):.3f}", "±", f"{np.std(own):.3f}"]
 
 
+@pytest.mark.ci
 @pytest.mark.slow
 def test_refine_steps_are_evaluated_beside_the_unrefined_registration(config_file):
     path = written(config_file, models=["hippocampus"], refine=[0, 2])

@@ -129,6 +129,7 @@ def test_both_images_are_placed_among_the_training_images(result):
     assert component.moving_sd == pytest.approx(stands["moving"]["coordinates_sd"][0], abs=1e-3)
 
 
+@pytest.mark.ci
 @pytest.mark.slow
 def test_an_image_that_is_upside_down_is_said_to_be_unlike_the_training_images():
     upside_down = Grid.of(moving).image(sitk.GetArrayFromImage(moving)[::-1])
@@ -192,6 +193,7 @@ def correlation(result) -> float:
     return float(np.corrcoef(pair)[0, 1])
 
 
+@pytest.mark.ci
 @pytest.mark.slow
 @pytest.mark.parametrize("model", ["hippocampus", "hippocampus-skip"])
 def test_refining_makes_the_images_more_alike_and_still_folds_nothing(model):

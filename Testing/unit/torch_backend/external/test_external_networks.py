@@ -198,6 +198,7 @@ def test_images_are_explained_through_a_network_of_another_framework(method, tmp
         assert np.linalg.norm(hottest_point(heat) - there) < (8.0 if method == "occlusion" else 4.0), found.stage
 
 
+@pytest.mark.ci
 @pytest.mark.slow
 def test_refining_goes_on_from_the_answer(tmp_path):
     """No step changes nothing; some make the images more alike, and the inverse is refined with it."""

@@ -123,6 +123,7 @@ def test_what_lies_outside_the_masks_counts_for_nothing(scans, masks, model, ref
     assert not np.allclose(fields[0], sitk.GetArrayFromImage(unmasked.transform.displacement), atol=1e-2)
 
 
+@pytest.mark.ci
 @pytest.mark.slow
 def test_a_result_keeps_its_masks_and_is_explained_as_the_network_saw_it(scans, masks, model, tmp_path):
     result = register(*scans, model=model, fixed_mask=masks[0], threads=1)
