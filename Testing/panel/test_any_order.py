@@ -52,6 +52,7 @@ def choose(chance, box):
         box.currentIndex = chance.randrange(box.count)
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("seed", range(4))
 def test_buttons_in_any_order_break_nothing(module, panel, desk, seed):
     import slicer

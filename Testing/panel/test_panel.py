@@ -72,6 +72,7 @@ def test_the_panel_fits_341_pixels_beside_a_scroll_bar_of_15(module, panel, regi
     assert module.parent.widgetRepresentation().minimumSizeHint.width() <= 341 - 15
 
 
+@pytest.mark.ci
 def test_nothing_is_imported_or_installed_when_the_module_opens(module):
     code = f"""
 import sys; sys.path.insert(0, {str(Path(__file__).parents[1])!r})

@@ -280,6 +280,7 @@ def test_auto_takes_no_model_for_what_it_was_not_made_for(of, words, monkeypatch
     assert f"the moving image {words}" in next(text for text in record["warnings"] if "No installed model" in text)
 
 
+@pytest.mark.ci
 @pytest.mark.slow
 def test_the_chest_pair_is_registered_by_the_general_model():
     folder = sample_pair.FOLDER / "chest"
@@ -294,6 +295,7 @@ def test_the_chest_pair_is_registered_by_the_general_model():
     assert record["dice"]["after"] > record["dice"]["aligned"] + 0.02
 
 
+@pytest.mark.ci
 @pytest.mark.slow
 def test_auto_takes_the_general_model_for_what_no_other_was_made_for():
     """A contrast that no model knows, moved by a known smooth motion of 2 mm: it is found, and said which model did."""
