@@ -4,7 +4,6 @@ from mrml.checks import vtk_says_nothing
 from RegExplainLib.MRML.ResultNodes import ResultNodes, readFiles
 
 
-@pytest.mark.ci
 def test_vtk_says_nothing_while_a_registration_and_its_layers_come_into_the_views_and_go(views, pictures, truths):
     """Drawn after each step, as the application draws at each turn of its event loop."""
     folder, result = truths["plain"].folder, None
