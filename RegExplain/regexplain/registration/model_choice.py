@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 import SimpleITK as sitk
@@ -49,8 +49,9 @@ def choose(name: str, pair: ImagePair, load: Callable[[ModelCard], Model], log: 
         with log.timed("load"):
             model = load(card)
         with log.timed("choose"):
-            choice = Choice(card, model, _content(card, model, pair))
-            reason = _values_mismatch(card, pair) or _content_reason(choice.content)
+            content = _content(card, model, pair)
+            choice = Choice(card, model, content)
+            reason = _values_mismatch(card, pair) or _content_reason(content)
         reasons = [reason] if reason else []
     if reasons:
         log.warn(OUTSIDE_DOMAIN.format(name=card.name, reasons=_abbreviated(reasons)))
@@ -93,7 +94,8 @@ def first_fitting(
 
 def _values_mismatch(card: ModelCard, pair: ImagePair) -> str | None:
     """Why the values of the images exclude the model, a phrase; None where they do not."""
-    return _first_reason(pair, not_mr_reason if "content" in card.values else not_scan_reason)
+    reason_of = not_mr_reason if "content" in card.values else not_scan_reason
+    return _first_reason((role, reason_of(image)) for role, image in _by_role(pair))
 
 
 def _memory_mismatch(card: ModelCard, pair: ImagePair) -> str | None:
@@ -119,18 +121,13 @@ def _anatomy(model: Model, pair: ImagePair) -> tuple[sitk.Image, dict[int, str]]
         return regions(model, model.encode(pair.fixed))  # encoded a moment ago
 
 
-def _content_reason(content: dict[str, str | None] | None) -> str | None:
-    reasons_by_role = content or {}
-    return next(
-        (f"the {role} image {reasons_by_role[role]}" for role in ("moving", "fixed") if reasons_by_role.get(role)), None
-    )
+def _content_reason(content: dict[str, str | None]) -> str | None:
+    return _first_reason((role, content[role]) for role in ("moving", "fixed"))
 
 
-def _first_reason(pair: ImagePair, reason_of: Callable[[sitk.Image], str | None]) -> str | None:
-    for role, image in _by_role(pair):
-        if reason := reason_of(image):
-            return f"the {role} image {reason}"
-    return None
+def _first_reason(reasons: Iterable[tuple[str, str | None]]) -> str | None:
+    """reasons: by the role of the image; no more of them are asked for than are needed."""
+    return next((f"the {role} image {reason}" for role, reason in reasons if reason), None)
 
 
 def _by_role(pair: ImagePair) -> tuple[tuple[str, sitk.Image], ...]:

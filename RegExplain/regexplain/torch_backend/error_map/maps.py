@@ -38,8 +38,8 @@ def error_maps(result: RegistrationResult, progress: Progress, estimator: Estima
     progress.report("Expected error", 1, STAGES)
     errors = estimator.estimate(pair)
     progress.report("Expected error", 2, STAGES)
-    attribution = None
-    if errors.masks["estimated"].any():
+    attribution, estimated = None, errors.masks["estimated"]
+    if estimated.any():
         attribution = resample_attribution(
             estimator.attribution(errors, worst_cells(errors)), pair.cells, Grid.of(result.fixed)
         )
@@ -54,10 +54,7 @@ def error_maps(result: RegistrationResult, progress: Progress, estimator: Estima
     )
     if not error_map.measured:
         error_map.warnings.append(NOT_MEASURED)
-    elif (
-        errors.masks["estimated"].any()
-        and (median := float(np.median(errors.expected[errors.masks["estimated"]]))) >= LARGE_MEDIAN_MM
-    ):
+    elif estimated.any() and (median := float(np.median(errors.expected[estimated]))) >= LARGE_MEDIAN_MM:
         error_map.warnings.append(BOUND_NOT_HELD.format(median=median))
     progress.report("Expected error", STAGES, STAGES)
     return error_map

@@ -53,9 +53,11 @@ def _head(model: Model, image: sitk.Image, content: dict[str, Any]) -> str | Non
     white, fluid = (_values(encoded, probabilities, points, **content[name]) for name in STRUCTURES)
     if min(len(white), len(fluid)) < MIN_VOXELS:
         return ANOTHER_KIND
-    brightness = np.percentile(fluid, (25, 50)).mean() / np.median(white)
-    too_bright = "brightest" in content and brightest(image, encoded, points, np.median(white)) > content["brightest"]
-    return ANOTHER_CONTRAST if brightness > content["fluid"] or too_bright else None
+    if np.percentile(fluid, (25, 50)).mean() / np.median(white) > content["fluid"]:
+        return ANOTHER_CONTRAST
+    if "brightest" in content and brightest(image, encoded, points, np.median(white)) > content["brightest"]:
+        return ANOTHER_CONTRAST
+    return None
 
 
 def share_in_tissue(volume: Tensor, points: Tensor) -> float:
@@ -69,15 +71,22 @@ def share_in_tissue(volume: Tensor, points: Tensor) -> float:
 def brightest(image: sitk.Image, encoded: EncodedImage, points: np.ndarray, white: float) -> float:
     """How many times as bright as white matter, of intensity `white` in the scaled volume, the brightest is near the
     landmarks (mm about the middle of the canvas). By the image itself: the scaled one is clipped."""
-    scaled = encoded.volume[0, 0, ::2, ::2, ::2].cpu().numpy()
-    values = sitk.GetArrayFromImage(encoded.canvas.resample(sitk.Cast(image, sitk.sitkFloat32)))[::2, ::2, ::2]
+    every_second = (slice(None, None, 2),) * 3
+    scaled = encoded.volume[0, 0][every_second].cpu().numpy()
+    values = sitk.GetArrayFromImage(encoded.canvas.subsampled(2).resample(sitk.Cast(image, sitk.sitkFloat32)))
     inner = (scaled > MIN_INTENSITY) & (scaled < 1)
     slope, offset = np.polyfit(scaled[inner], values[inner], 1)
-    half = torch.tensor(encoded.canvas.extent / 2, dtype=torch.float32)
-    places = identity_grid(encoded.volume.shape[2:], encoded.volume)[0, ::2, ::2, ::2].cpu() * half
-    marks = torch.tensor(points, dtype=torch.float32)
-    near = torch.cdist(places.reshape(-1, 3), marks).amin(1).reshape(scaled.shape).numpy() < NEAR_MM
+    near = (landmark_distance(encoded, every_second, points) < NEAR_MM).cpu().numpy()
     return float((np.percentile(values[near], BRIGHT) - offset) / slope / white)
+
+
+def landmark_distance(encoded: EncodedImage, voxels: Any, points: np.ndarray) -> Tensor:
+    """mm from the nearest of the landmarks (K, 3; about the middle of the canvas), of the canvas' voxels that an index
+    (slices or a mask, D, H, W) takes; of its shape."""
+    half = encoded.volume.new_tensor(encoded.canvas.extent / 2)
+    places = identity_grid(encoded.volume.shape[2:], encoded.volume)[0][voxels] * half
+    marks = encoded.volume.new_tensor(points)
+    return torch.cdist(places.reshape(-1, 3), marks).amin(1).reshape(places.shape[:-1])
 
 
 def template_rmse(points: np.ndarray, template: np.ndarray) -> float:
@@ -97,10 +106,7 @@ def _values(
     channels = [label - 1 for label in labels]
     probability = resize(probabilities[:, channels].sum(1, keepdim=True), shape)[0, 0]
     labelled = probability > MIN_PROBABILITY
-    half = torch.tensor(encoded.canvas.extent / 2, dtype=torch.float32, device=probabilities.device)
-    places = identity_grid(shape, encoded.volume)[0][labelled] * half
-    marks = torch.tensor(points[channels], dtype=torch.float32, device=probabilities.device)
-    near = torch.cdist(places, marks).amin(1) < within_mm
+    near = landmark_distance(encoded, labelled, points[channels]) < within_mm
     probability, values = probability[labelled][near], encoded.volume[0, 0][labelled][near]
     count = max(MIN_VOXELS, int((probability > HIGH_PROBABILITY).sum()))
     return values[probability.argsort(descending=True, stable=True)[:count]].cpu().numpy()
