@@ -21,7 +21,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from error_map_engines import WRONG_START, Engine, engines_for
-from error_map_subjects import SPLIT, Subject, cut, read_subject, spoilt_subject, two_contrasts
+from error_map_subjects import SPLIT, Subject, cut, degraded_subject, read_subject, two_contrasts
 from error_map_warps import local_residual, random_warp, residual, scale_of, wrong_start
 from known_warp import coarse_grid
 from measuring import quiet_libraries, use_one_thread
@@ -113,7 +113,7 @@ def synthetic_residual(
     random: np.random.Generator,
 ) -> GroundTruthCase:
     """The moving image as it is, seen through the residual; the field that is looked at is another one plus that."""
-    here, there = spoilt_subject(subject, names, random)
+    here, there = degraded_subject(subject, names, random)
     wrong = made(here, random)
     grid = coarse_grid(here, 4.0 * scale_of(here))
     field = sitk.GetArrayFromImage(to_displacement_field(wrong, grid))
@@ -133,7 +133,7 @@ def run(
     """The map looks at the images with smaller voxels, where there are; the engine at those of 2 mm."""
     kind = " ".join(names)
     if names[0] == names[1] or random.random() < SPOILT:
-        here, there = spoilt_subject(replace(subject, fine=None), names, random)
+        here, there = degraded_subject(replace(subject, fine=None), names, random)
         subject = Subject(subject.name, {"fixed": here, "moving": there})
         names = "fixed", "moving"
     fixed, still = (subject.images[contrast] for contrast in names)

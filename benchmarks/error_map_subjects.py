@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from error_map_warps import recontrasted, spoilt
+from error_map_warps import degraded, recontrasted
 from known_warp import resampled, smoothed
 from labelled_heads import FLAIR, T1, Head, intensities, read_head
 from regexplain.torch_backend.training.multimodal.anatomies import TISSUES
@@ -200,10 +200,10 @@ def cut(subject: Subject, random: np.random.Generator) -> Subject:
     return Subject(subject.name, images, {c: image[box] for c, image in subject.fine.items()})
 
 
-def spoilt_subject(
+def degraded_subject(
     subject: Subject, names: tuple[str, str], random: np.random.Generator
 ) -> tuple[sitk.Image, sitk.Image]:
-    """Both images, spoilt each in its way."""
+    """Both images, degraded each in its way."""
     images = subject.fine if subject.fine and random.random() < 0.5 else subject.images
-    first, second = (spoilt(images[name], random) for name in names)
+    first, second = (degraded(images[name], random) for name in names)
     return first, second

@@ -1,4 +1,4 @@
-"""Known warps, residuals drawn in place of a registration's, and what spoils an image. Points and vectors are LPS mm.
+"""Known warps, residuals drawn in place of a registration's, degraded images. Points and vectors are LPS mm.
 
 Lengths are those of heads; in smaller images all are smaller, as the cells of the error map are.
 """
@@ -88,7 +88,7 @@ def drawn(random: np.random.Generator, low: float, high: float) -> float:
     return math.exp(random.uniform(math.log(low), math.log(high)))
 
 
-def spoilt(image: sitk.Image, random: np.random.Generator) -> sitk.Image:
+def degraded(image: sitk.Image, random: np.random.Generator) -> sitk.Image:
     """More noise, less sharpness, thicker slices, a bias, another contrast, a missing place; often nothing."""
     grid, array = Grid.of(image), sitk.GetArrayFromImage(image).astype(np.float32)
     top = float(np.percentile(array, 99.5)) + 1e-6

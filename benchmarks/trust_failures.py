@@ -1,13 +1,13 @@
-"""Does the verdict notice registrations that were spoilt on purpose, and does it leave ordinary ones alone?
+"""Does the verdict notice registrations that fail on purpose, and does it leave ordinary ones alone?
 
     python benchmarks/trust_failures.py ../shared/data [--pairs 30] [--only ordinary mirrored]
 
-Heads that brain-t1-flair was not trained on, each twice in two contrasts or in one, and the same pairs spoilt, one way
-at a time (spoilt_pairs.py). Each is registered as a user would, `regexplain register` with its error map, and its
-result.json kept: build/trust/cases has a file a case, and those that are there are not made again. The verdict is a
-function of result.json alone, so the table is remade from these files. Odd seeds, of some heads, are those that the
-limits of the verdict were chosen on; even seeds, of other heads, are those that are reported. `--pairs 0 --chosen-on 0`
-makes the tables of what is there.
+Heads that brain-t1-flair was not trained on, each twice in two contrasts or in one, and the same pairs made to fail,
+one way at a time (failure_cases.py). Each is registered as a user would, `regexplain register` with its error map, and
+its result.json kept: build/trust/cases has a file a case, and those that are there are not made again. The verdict is
+a function of result.json alone, so the table is remade from these files. Odd seeds, of some heads, are those that the
+limits of the verdict were chosen on; even seeds, of other heads, are those that are reported. `--pairs 0 --chosen-on
+0` makes the tables of what is there.
 
 Writes to build/trust: cases/*.json, verdicts.csv (a row a case), trust.md (the tables).
 """
@@ -25,6 +25,7 @@ import SimpleITK as sitk
 from scipy.stats import binomtest
 from tqdm import tqdm
 
+from failure_cases import ASKED, FAILURES, Case, Heads
 from known_warp import random_warp, tissue
 from measuring import table, use_one_thread
 from regexplain import RegistrationResult, register
@@ -36,7 +37,6 @@ from regexplain.torch_backend.inference.prediction import Prediction
 from regexplain.transforms.inversion import invert_displacement
 from regexplain.transforms.itk import to_displacement_field
 from regexplain.volumes.geometry import Grid
-from spoilt_pairs import ASKED, FAILURES, Case, Heads
 
 ORDINARY, NAMED = "ordinary", "ordinary, model named"
 KINDS = [ORDINARY, NAMED, *FAILURES]

@@ -86,5 +86,5 @@ def result(scene, truth):
 
 @pytest.fixture
 def copied(truth, tmp_path):
-    """A copy of the result folder, to spoil."""
+    """A copy of the result folder, to change."""
     return shutil.copytree(truth.folder, tmp_path / "copy")

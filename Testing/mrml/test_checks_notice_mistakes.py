@@ -55,26 +55,26 @@ def with_x_and_y_exchanged(transform):
     transform.displacement = sitk.Compose(parts)
 
 
-def spoil_transform(folder, spoil):
+def change_transform(folder, mistake):
     transform = read_transform(folder / "transform.h5")
-    spoil(transform)
+    mistake(transform)
     transform.write(folder / "transform.h5")
 
 
 MISTAKES = [without_alignment, with_negated_displacement, with_flipped_axis, with_x_and_y_exchanged]
 
 
-@pytest.mark.parametrize("spoil", MISTAKES)
-def test_a_wrong_transform_is_noticed(scene, copied, truth, spoil):
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_wrong_transform_is_noticed(scene, copied, truth, mistake):
     checks.check_chain(ResultNodes.load(copied), truth)
-    spoil_transform(copied, spoil)
+    change_transform(copied, mistake)
     with pytest.raises(AssertionError):
         checks.check_chain(ResultNodes.load(copied), truth)
 
 
-@pytest.mark.parametrize("spoil", MISTAKES[1:])
-def test_wrong_arrows_are_noticed(scene, copied, truth, spoil):
-    spoil_transform(copied, spoil)
+@pytest.mark.parametrize("mistake", MISTAKES[1:])
+def test_wrong_arrows_are_noticed(scene, copied, truth, mistake):
+    change_transform(copied, mistake)
     with pytest.raises(AssertionError):
         checks.check_arrows(GlyphLayer(ResultNodes.load(copied)).add(), truth)
 
@@ -86,27 +86,27 @@ def test_arrows_of_the_inverse_are_noticed(result, truth):
         checks.check_arrows(layer, truth)
 
 
-@pytest.mark.parametrize("spoil", [flipped, shifted])
-def test_a_volume_in_the_wrong_place_is_noticed(scene, truth, spoil):
+@pytest.mark.parametrize("mistake", [flipped, shifted])
+def test_a_volume_in_the_wrong_place_is_noticed(scene, truth, mistake):
     image = sitk.ReadImage(str(truth.folder / "fixed.nii.gz"))
     with pytest.raises(AssertionError):
-        checks.check_place(Conversion.addVolume(scene, spoil(image), "Volume"), image)
+        checks.check_place(Conversion.addVolume(scene, mistake(image), "Volume"), image)
 
 
 @pytest.mark.parametrize("stage", ["encoder-fixed", "encoder-moving"])
-@pytest.mark.parametrize("spoil", [flipped, shifted])
-def test_a_heatmap_in_the_wrong_place_is_noticed(scene, copied, truth, stage, spoil):
+@pytest.mark.parametrize("mistake", [flipped, shifted])
+def test_a_heatmap_in_the_wrong_place_is_noticed(scene, copied, truth, stage, mistake):
     path = str(copied / f"heatmaps/{stage}.nii.gz")
-    sitk.WriteImage(spoil(sitk.ReadImage(path)), path)
+    sitk.WriteImage(mistake(sitk.ReadImage(path)), path)
     layer = HeatmapLayer(ResultNodes.load(copied), stage).add()
     with pytest.raises(AssertionError):
         checks.check_hottest_voxel(layer, truth)
 
 
-@pytest.mark.parametrize("spoil", [flipped, shifted])
-def test_heat_drawn_in_the_wrong_place_is_noticed(views, copied, truth, spoil):
+@pytest.mark.parametrize("mistake", [flipped, shifted])
+def test_heat_drawn_in_the_wrong_place_is_noticed(views, copied, truth, mistake):
     path = str(copied / "heatmaps/decoder.nii.gz")
-    sitk.WriteImage(spoil(sitk.ReadImage(path)), path)
+    sitk.WriteImage(mistake(sitk.ReadImage(path)), path)
     layer = HeatmapLayer(ResultNodes.load(copied), "decoder").add()
     with pytest.raises(AssertionError):
         for view in views:
@@ -114,10 +114,10 @@ def test_heat_drawn_in_the_wrong_place_is_noticed(views, copied, truth, spoil):
 
 
 @pytest.mark.parametrize("space", ["fixed", "moving"])
-@pytest.mark.parametrize("spoil", [flipped, shifted])
-def test_an_outline_in_the_wrong_place_is_noticed(scene, copied, truth, space, spoil):
+@pytest.mark.parametrize("mistake", [flipped, shifted])
+def test_an_outline_in_the_wrong_place_is_noticed(scene, copied, truth, space, mistake):
     path = str(copied / f"{space}_segmentation.nii.gz")
-    sitk.WriteImage(spoil(sitk.ReadImage(path)), path)
+    sitk.WriteImage(mistake(sitk.ReadImage(path)), path)
     segmentation = ResultNodes.load(copied).node(f"{space}Segmentation")
     with pytest.raises(AssertionError):
         checks.check_outline(segmentation, truth, space, 1)
@@ -130,10 +130,10 @@ def test_an_outline_of_two_segments_is_noticed(scene, copied, truth):
         checks.check_outline(ResultNodes.load(copied).fixedSegmentation, truth, "fixed", 1)
 
 
-@pytest.mark.parametrize("spoil", [negated, zeroed])
-def test_a_gold_outline_in_the_wrong_place_is_noticed(views, copied, truth, spoil):
+@pytest.mark.parametrize("mistake", [negated, zeroed])
+def test_a_gold_outline_in_the_wrong_place_is_noticed(views, copied, truth, mistake):
     path = str(copied / "components/component-01/strength+2.00.nii.gz")
-    sitk.WriteImage(spoil(sitk.ReadImage(path)), path)
+    sitk.WriteImage(mistake(sitk.ReadImage(path)), path)
     layer = AnimationLayer(ResultNodes.load(copied), 1).add()
     with pytest.raises(AssertionError):
         checks.check_gold_outline(

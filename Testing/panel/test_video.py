@@ -396,7 +396,7 @@ def test_without_views_there_is_nothing_to_save_which_is_said(panel, save, untou
 
 
 def changes(panel, layer, views):
-    """What a user may do meanwhile that spoils the pictures."""
+    """What a user may do meanwhile that ruins the pictures."""
 
     def resize():
         views.threeDWidget(0).threeDView().offscreen.viewNode.SetMappedInLayout(True)

@@ -9,6 +9,7 @@ import SimpleITK as sitk
 
 from .. import __version__
 from ..cards.registry import ModelCard
+from ..results.expected_error import is_like_measured_images
 from ..results.folder import SCHEMA_VERSION
 from ..results.metrics import measure_registration
 from ..results.registration_result import RegistrationResult
@@ -18,6 +19,7 @@ from ..transforms.itk import RegistrationTransform
 from ..transforms.mirroring import gain_of_mirroring
 from ..transforms.similarity import ComparedPair
 from ..volumes.geometry import Grid
+from ..volumes.ghosting import ghost_to_signal_ratio
 from .deformation import Deformation
 from .linear import LinearPart
 from .log import Log
@@ -63,9 +65,17 @@ def content_record(
     content: dict[str, str | None] | None,
     anatomy: tuple[sitk.Image, dict[int, str]] | None,
 ) -> dict[str, Any]:
-    """Of the images' content: as a network found it; and, where it segmented the anatomy, whether tissue has a
-    counterpart, and whether left and right are exchanged."""
-    values: dict[str, Any] = {} if content is None else {"content": content}
+    """Of the images' content: as a network found it; of heads, ghosts; and, where it segmented the anatomy, whether
+    tissue has a counterpart, and whether left and right are exchanged."""
+    if content is None:
+        values: dict[str, Any] = {}
+    else:
+        values = {"content": content}
+        if is_like_measured_images(pair.fixed, values):
+            values["ghosting"] = {
+                "fixed": ghost_to_signal_ratio(pair.fixed),
+                "moving": ghost_to_signal_ratio(pair.moving),
+            }
     if anatomy is None:
         return values
     counterparts = compare_counterparts(*pair.masked, transform.itk(), *anatomy)

@@ -15,6 +15,7 @@ LARGE_ERROR_SHARE, HUGE_ERROR_SHARE = 0.08, 0.25  # of the tissue with an estima
 MISSING_SHARE, MUCH_MISSING_SHARE = 0.005, 0.1  # of the tissue
 MIN_DIFFERING_ML = 1.5
 NO_BETTER_MIRRORED = {"gradients": -0.009, "information": -0.015}  # more than both: no better than mirrored
+LARGE_GHOSTING = 0.025  # of the head's brightness: what the ACR's test of MR scanners allows
 MUCH_FOLDED_SHARE = 0.01
 LARGE_AIR_SHARE = 0.5  # of a heatmap: then most of it says nothing of the anatomy
 MARKS = {"ok": "✓", "unusual": "~", "look": "!", "stop": "✗", "unknown": "?"}
@@ -46,6 +47,7 @@ def checks(record: Mapping[str, Any], voxel_mm: float | None = None, two_contras
     rows.append(_inverse_consistency(record, record.get("voxel_mm", voxel_mm)))
     rows = [
         *_content_check(record),
+        *_ghosting(record.get("ghosting")),
         *rows,
         *_counterparts(record.get("counterparts")),
         *_left_and_right(record.get("mirroring")),
@@ -185,6 +187,21 @@ def _content_check(record: Mapping[str, Any]) -> list[Check]:
     words = f"As {content['model']} sees it, {reasons}."
     model_used = model is not None and model["name"] == content["model"]  # as it was asked for by its name
     return [Check("Content", "look" if model_used else "unknown", words)]  # another model may well be made for it
+
+
+def _ghosting(ratios: Mapping[str, float | None] | None) -> list[Check]:
+    """A row where it was measured in an image."""
+    measured = {role: ratio for role, ratio in (ratios or {}).items() if ratio is not None}
+    if not measured:
+        return []
+    role, ratio = max(measured.items(), key=lambda item: item[1])
+    if ratio <= LARGE_GHOSTING:
+        return [
+            Check("Ghosting", "ok", "The air beside the head shows no ghosts, as motion during a scan leaves them.")
+        ]
+    words = f"ghosts of the head lie in the air beside it, {wording.percent(ratio)} as bright as it is"
+    advice = "The patient may have moved during that scan: look at its quality."
+    return [Check("Ghosting", "look", f"In the {role} image {words}. {advice}")]
 
 
 def _overlap(record: Mapping[str, Any]) -> Check:

@@ -1,4 +1,4 @@
-"""How far an answer depends on where the pair lies: a map of doubt for any network (after arXiv 2509.23355)."""
+"""How far an answer depends on where the pair lies: an uncertainty map for any network (after arXiv 2509.23355)."""
 
 from __future__ import annotations
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from failure_cases import FAILURES, Case, Heads, acquired, positions
 from fire_model import head
 from known_warp import random_warp, tissue
 from regexplain.transforms.itk import grid_points
 from regexplain.volumes.geometry import Grid
-from spoilt_pairs import FAILURES, Case, Heads, acquired, positions
 from trust_failures import CHECKS, judged, verdicts
 
 
@@ -42,13 +42,13 @@ def test_positions_are_millimetres_towards_the_patients_left_back_and_top(case, 
 
 @pytest.mark.parametrize("stored", ["fixed", "moving"])
 def test_the_patients_left_half_is_missing(case, stored):
-    made = spoilt("missing half", turned_to(case, stored))
+    made = failed("missing half", turned_to(case, stored))
     left = positions(getattr(case, stored))[..., 0] > 0
     assert (values(made.moving)[left] == values(made.moving).min()).all()
     assert (values(made.moving)[~left] == values(getattr(case, stored))[~left]).all()
 
 
-def spoilt(kind: str, case: Case) -> Case:
+def failed(kind: str, case: Case) -> Case:
     return FAILURES[kind](case, None, "")
 
 
@@ -59,24 +59,24 @@ def turned_to(case: Case, stored: str) -> Case:
 @pytest.mark.parametrize("stored", ["fixed", "moving"])
 def test_upside_down_turns_top_and_left_but_not_the_front(case, stored):
     of = turned_to(case, stored)
-    made = spoilt("upside down", of)
+    made = failed("upside down", of)
     before, after = (centre_of(np.maximum(values(i) - 700, 0), of.moving) for i in (of.moving, made.moving))
     assert np.abs(before).min() > 0.3
     assert np.sign(after).tolist() == (np.sign(before) * (-1, 1, -1)).tolist()
     assert Grid.of(made.moving) == Grid.of(of.moving)
-    assert np.array_equal(values(spoilt("upside down", made).moving), values(of.moving))
+    assert np.array_equal(values(failed("upside down", made).moving), values(of.moving))
 
 
 def test_mirrored_turns_left_to_right_and_nothing_else(case):
     before, after = (
-        centre_of(np.maximum(values(i) - 700, 0), i) for i in (case.moving, spoilt("mirrored", case).moving)
+        centre_of(np.maximum(values(i) - 700, 0), i) for i in (case.moving, failed("mirrored", case).moving)
     )
     assert np.sign(after).tolist() == (np.sign(before) * (-1, 1, 1)).tolist()
 
 
 @pytest.mark.parametrize(("kind", "side_mm"), [("lesion", 25), ("resection", 45)])
 def test_what_is_put_in_lies_on_one_side_alone_and_is_round(case, kind, side_mm):
-    change = np.abs(values(spoilt(kind, case).moving) - values(case.moving))
+    change = np.abs(values(failed(kind, case).moving) - values(case.moving))
     at = centre_of(change * (change > 50), case.moving)
     assert abs(abs(at[0]) - side_mm) < 15 and at[2] > 5
     away = np.linalg.norm(positions(case.moving) - at, axis=-1)[change > 50]
@@ -84,7 +84,7 @@ def test_what_is_put_in_lies_on_one_side_alone_and_is_round(case, kind, side_mm)
 
 
 def test_motion_blurs_and_keeps_what_there_is_in_all(case):
-    made = values(spoilt("motion", case).moving)
+    made = values(failed("motion", case).moving)
     still = values(case.moving)
     assert made.shape == still.shape and np.isfinite(made).all()
     assert 0.3 < np.corrcoef(made.ravel(), still.ravel())[0, 1] < 0.95

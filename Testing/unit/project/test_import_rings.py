@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 SOURCES = Path(__file__).resolve().parents[3] / "RegExplain"
+UNIT_TESTS = Path(__file__).resolve().parents[1]
 
 # What a file of each ring may import besides the standard library: on loading, and further inside functions.
 ALLOWED = {
@@ -257,3 +258,14 @@ def test_loading_every_module_of_mrml_loads_no_torch_and_no_qt():
     loaded = loaded_after(f"import importlib\nfor name in {modules}: importlib.import_module(name)")
     assert "slicer" in loaded
     assert not loaded & {"torch", "sklearn", "PySide6", "qt", "ctk"}
+
+
+def test_the_folders_of_the_unit_tests_are_those_of_the_backend():
+    """verbs: whole paths through its public functions; project: the repository; benchmarks: benchmarks/."""
+    unit, backend = UNIT_TESTS, SOURCES / "regexplain"
+    folders = {path.parent.relative_to(unit) for path in unit.rglob("test_*.py")}
+    packages = {path.parent.relative_to(backend) for path in backend.rglob("*.py")}
+    assert folders - packages == {Path("verbs"), Path("project"), Path("benchmarks")}
+    tested = folders | {parent for folder in folders for parent in folder.parents}
+    # A package without a folder of its own is part of one that has.
+    assert {package for package in packages if package not in tested and package.parent not in folders} == set()

@@ -10,7 +10,7 @@ from .RecordedImage import readRecordedImage
 TITLES = {  # name of a map → (title, unit)
     "expected": ("Expected error", "mm expected"),
     "bound90": ("Bound of nine errors of ten", "mm, 90 % stay below"),
-    "doubt": ("What made the estimator doubt", "more error expected"),
+    "doubt": ("Attribution of the expected error", "more error expected"),
 }
 
 

@@ -7,9 +7,7 @@ from torch import Tensor
 from .weighting import weighted_mean
 
 
-def known_displacement_loss(
-    predicted: Tensor, truth: Tensor, weight: Tensor | None = None, eps: float = 0.01
-) -> Tensor:
+def displacement_loss(predicted: Tensor, truth: Tensor, weight: Tensor | None = None, eps: float = 0.01) -> Tensor:
     """Mean end-point error, voxels: √(|predicted − truth|² + eps²) − eps, 0 and smooth where they agree.
 
     weight: (B, 1, D, H, W), 0 or more; where it is 0 the truth is not known. eps: voxels, the error below which the

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 
 from regexplain.torch_backend.losses.adversarial import discriminator_loss, generator_loss
 from regexplain.torch_backend.losses.consistency import inverse_consistency_error, inverse_consistency_loss
-from regexplain.torch_backend.losses.displacement import known_displacement_loss
+from regexplain.torch_backend.losses.displacement import displacement_loss
 from regexplain.torch_backend.losses.similarity import mutual_information_loss
 from regexplain.torch_backend.losses.synthesis import accuracy_loss, alignment_loss, cycle_loss, feature_loss
 from regexplain.torch_backend.losses.weighting import weighted_mean
@@ -176,19 +176,19 @@ def test_a_wrong_displacement_costs_its_mean_length_where_the_truth_is_known():
     truth = constant((1, 1, 1), (1, 1, 4))
     error = torch.tensor([[3.0, 0, 0, 100], [4, 0, 0, 100], [0, 12, 0, 100]]).view(1, 3, 1, 1, 4)  # 5, 12, 0, far
     weight = along_x(1, 1, 1, 0)
-    assert known_displacement_loss(truth + error, truth, weight, eps=1e-4).item() == pytest.approx(17 / 3, abs=1e-3)
-    assert known_displacement_loss(truth + error, truth, along_x(1, 0, 1, 0), eps=1e-4).item() == pytest.approx(
+    assert displacement_loss(truth + error, truth, weight, eps=1e-4).item() == pytest.approx(17 / 3, abs=1e-3)
+    assert displacement_loss(truth + error, truth, along_x(1, 0, 1, 0), eps=1e-4).item() == pytest.approx(
         5 / 2, abs=1e-3
     )
     far = 100 * math.sqrt(3)
-    assert known_displacement_loss(truth + error, truth).item() == pytest.approx((17 + far) / 4, abs=0.01)
+    assert displacement_loss(truth + error, truth).item() == pytest.approx((17 + far) / 4, abs=0.01)
 
 
 def test_a_right_displacement_costs_nothing_and_asks_for_no_change():
     truth = constant((1, -2, 0.5))
-    assert known_displacement_loss(truth, truth).item() == 0
-    assert (slope(lambda u: known_displacement_loss(u, truth), truth) == 0).all()
-    assert known_displacement_loss(truth + 1, truth, torch.zeros(1, 1, 6, 7, 8)).item() == 0
+    assert displacement_loss(truth, truth).item() == 0
+    assert (slope(lambda u: displacement_loss(u, truth), truth) == 0).all()
+    assert displacement_loss(truth + 1, truth, torch.zeros(1, 1, 6, 7, 8)).item() == 0
 
 
 # --- self-similarity context ---

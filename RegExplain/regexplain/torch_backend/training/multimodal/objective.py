@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ...losses.adversarial import discriminator_loss, generator_loss
 from ...losses.consistency import inverse_consistency_loss
-from ...losses.displacement import known_displacement_loss
+from ...losses.displacement import displacement_loss
 from ...losses.overlap import dice_cross_entropy_loss, soft_dice_loss
 from ...losses.regularity import smoothness_loss
 from ...losses.synthesis import accuracy_loss, alignment_loss, cycle_loss, feature_loss
@@ -131,7 +131,7 @@ def motion_losses(output: RegistrationOutput, pairs: Pair, weights: LossWeights)
     """Those of the motion alone that have a weight, by name."""
     terms: dict[str, Tensor] = {}
     if weights.known:
-        terms["known"] = known_loss(output, pairs)
+        terms["known"] = both_displacement_losses(output, pairs)
     if weights.on_the_way:
         terms["on_the_way"] = sequence_loss(output.predictions, pairs)
     if weights.overlap:
@@ -146,10 +146,10 @@ def motion_losses(output: RegistrationOutput, pairs: Pair, weights: LossWeights)
     return terms
 
 
-def known_loss(output: RegistrationOutput, pairs: Pair) -> Tensor:
+def both_displacement_losses(output: RegistrationOutput, pairs: Pair) -> Tensor:
     """Mean error of the displacements, mm, both directions."""
-    there = known_displacement_loss(output.displacement, pairs.displacement, pairs.weight)
-    back = known_displacement_loss(output.inverse, pairs.inverse, pairs.weight)
+    there = displacement_loss(output.displacement, pairs.displacement, pairs.weight)
+    back = displacement_loss(output.inverse, pairs.inverse, pairs.weight)
     return HALF_MM / 2 * (there + back)
 
 
@@ -162,7 +162,7 @@ def sequence_loss(predictions: Sequence[Tensor], pairs: Pair) -> Tensor:
         truth, weight = (
             F.interpolate(part, prediction.shape[2:], mode="area") for part in (pairs.velocity, pairs.weight)
         )
-        errors.append(known_displacement_loss(prediction, truth, weight))
+        errors.append(displacement_loss(prediction, truth, weight))
     return CELL_MM * torch.stack(errors).sum()
 
 

@@ -1,4 +1,4 @@
-"""Ordinary pairs of images of one head, and what spoils them on purpose: for trust_failures.py."""
+"""Ordinary pairs of images of one head, and how each is made to fail: for trust_failures.py."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def acquired(still: sitk.Image, case: Case, warp_mm: float | None = None) -> sit
     return grid.image(array.astype(np.float32))
 
 
-# Failures: of a case, all heads and the name of another subject to the spoilt case ------------------------------------
+# Failures: of a case, all heads and the name of another subject to the case that fails --------------------------------
 
 
 def wrong_patient(case: Case, heads: Heads, other: str) -> Case:

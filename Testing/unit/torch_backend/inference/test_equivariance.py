@@ -1,4 +1,4 @@
-"""The map of doubt: what a network answers to moved copies of a pair, moved back, against its answer."""
+"""The uncertainty map: what a network answers to moved copies of a pair, moved back, against its answer."""
 
 import json
 from pathlib import Path
