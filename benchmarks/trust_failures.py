@@ -42,7 +42,7 @@ ORDINARY, NAMED = "ordinary", "ordinary, model named"
 KINDS = [ORDINARY, NAMED, *FAILURES]
 CHECKS = (
     *("Expected error", "Missing tissue", "Counterparts", "Left and right"),
-    *("Content", "Deformation", "Folding", "There and back", "Warnings"),
+    *("Ghosting", "Content", "Deformation", "Folding", "There and back", "Warnings"),
 )
 CHOSEN_ON = ("head_13", "patient07", "head_15_brain")
 REPORTED = ("head_14", "patient19", "head_16_brain", "patient12_visit1")
