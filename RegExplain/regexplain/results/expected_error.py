@@ -42,7 +42,7 @@ def is_like_measured_images(fixed: sitk.Image, record: Mapping[str, Any]) -> boo
     if Grid.of(fixed).extent.max() < MIN_MEASURED_MM:
         return False
     if "content" in record:
-        return record["content"]["fixed"] in (None, ANOTHER_CONTRAST)
+        return (record["content"]["fixed"] or ANOTHER_CONTRAST).startswith(ANOTHER_CONTRAST)
     return (record.get("model") or {}).get("chosen") != "auto"
 
 

@@ -10,11 +10,11 @@ AIR_HU = -1100.0, -900.0
 AIR_SHARE = 0.02
 SAMPLED_VOXELS = 200_000  # voxels
 
-# Reasons of a network against an image, phrases of result.json:
+# Reasons of a network against an image, phrases of result.json; but for the first, what it was made for follows:
 NOTHING_VISIBLE = "shows nothing that the model could see"
-ANOTHER_KIND = "does not show what the model was made for"
-ANOTHER_CONTRAST = "has another contrast than the model was made for"
-IN_PART = "shows only a part of what the model was made for"
+ANOTHER_KIND = "does not look like"
+ANOTHER_CONTRAST = "has another contrast than"
+IN_PART = "shows only a part of what is in"
 
 
 def not_scan_reason(image: sitk.Image) -> str | None:

@@ -6,9 +6,9 @@ import SimpleITK as sitk
 
 from regexplain.registration.pair import ImagePair
 from regexplain.registration.record import content_record
-from regexplain.results.expected_error import ANOTHER_CONTRAST
 from regexplain.transforms.itk import RegistrationTransform
 from regexplain.transforms.similarity import ComparedPair
+from regexplain.volumes.content import ANOTHER_CONTRAST
 from regexplain.volumes.geometry import Grid, centred_grid
 
 GRID = centred_grid((0, 0, 0), (60, 64, 56), (3.0, 3.0, 3.0), tuple(np.eye(3).ravel()))
@@ -28,7 +28,7 @@ def record(content, grid=GRID):
     return content_record(pair, ComparedPair(pair.fixed, pair.moving), identity, content, None)
 
 
-@pytest.mark.parametrize("fixed", [None, ANOTHER_CONTRAST])
+@pytest.mark.parametrize("fixed", [None, f"{ANOTHER_CONTRAST} a T1"])
 def test_ghosts_are_looked_for_in_both_images_of_a_head(fixed):
     content = {"model": "brain-t1-flair", "fixed": fixed, "moving": "shows no head"}
     made = record(content)

@@ -18,7 +18,6 @@ from regexplain import components, register
 from regexplain.cards import registry
 from regexplain.errors import BadInputError
 from regexplain.report.verdict import verdict_record
-from regexplain.volumes.content import ANOTHER_KIND
 from regexplain.volumes.geometry import Grid
 from regexplain.volumes.intensities import background_value
 from regexplain.volumes.segmentations import labels_of
@@ -141,9 +140,10 @@ def test_an_image_that_is_upside_down_is_said_to_be_unlike_the_training_images()
         "The moving image is unlike the images that the model hippocampus was trained on: it shows "
     )
     assert "neither turned nor mirrored" in warning
-    content = {"model": "hippocampus", "fixed": None, "moving": ANOTHER_KIND}
+    reason = "does not look like a T1 scan cropped to a hippocampus"
+    content = {"model": "hippocampus", "fixed": None, "moving": reason}
     assert record["content"] == content
-    assert f"hippocampus was not made for these images: the moving image {ANOTHER_KIND}." in record["warnings"][0]
+    assert f"hippocampus was not made for these images: the moving image {reason}." in record["warnings"][0]
     assert "Content" in verdict_record(record)["because"]
 
 
@@ -268,7 +268,7 @@ def test_what_lies_outside_the_moving_scan_is_its_background():
     [
         (lambda values: (values > np.median(values)).astype(np.uint8), "is a mask or a label map"),
         (lambda values: np.where(values < np.median(values), -1000, values).astype(np.int16), "has air at −1000"),
-        (lambda values: values.max() - values, "does not show what the model was made for"),
+        (lambda values: values.max() - values, "does not look like a T1 scan cropped to a hippocampus"),
     ],
 )
 def test_auto_takes_no_model_for_what_it_was_not_made_for(of, words, monkeypatch):

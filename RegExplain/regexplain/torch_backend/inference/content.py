@@ -32,9 +32,10 @@ def content_mismatch(model: Model, image: sitk.Image) -> str | None:
     if content is None:
         return None
     try:
-        return (_head if "landmarks_mm" in content else _encoding)(model, image, content)
+        reason = (_head if "landmarks_mm" in content else _encoding)(model, image, content)
     except BadInputError:
         return NOTHING_VISIBLE
+    return reason and f"{reason} {content['images']}"
 
 
 def _head(model: Model, image: sitk.Image, content: dict[str, Any]) -> str | None:

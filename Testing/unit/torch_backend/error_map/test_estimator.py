@@ -116,7 +116,7 @@ def test_small_images_that_were_never_measured_get_the_map_on_demand_only_and_wi
         ({}, True),  # a transform made elsewhere
         ({"model": {"chosen": "named"}}, True),
         ({"content": {"fixed": None, "moving": ANOTHER_KIND}, "model": {"chosen": "auto"}}, True),
-        ({"content": {"fixed": ANOTHER_CONTRAST, "moving": None}, "model": {"chosen": "auto"}}, True),
+        ({"content": {"fixed": f"{ANOTHER_CONTRAST} a T1", "moving": None}, "model": {"chosen": "auto"}}, True),
         ({"content": {"fixed": ANOTHER_KIND, "moving": ANOTHER_KIND}, "model": {"chosen": "auto"}}, False),
         ({"model": {"chosen": "auto"}}, False),  # CT: no network that knows heads was asked
     ],

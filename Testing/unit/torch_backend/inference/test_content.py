@@ -32,7 +32,7 @@ def model() -> Model:
 )
 def test_t1_and_flair_heads_are_inside_and_other_contrasts_are_not(model, shared_data, file, fits):
     reason = content_mismatch(model, sitk.ReadImage(str(shared_data / file), sitk.sitkFloat32))
-    assert reason is None if fits else reason in (ANOTHER_CONTRAST, ANOTHER_KIND)
+    assert reason is None if fits else reason.startswith((ANOTHER_CONTRAST, ANOTHER_KIND))
 
 
 def test_a_body_that_is_no_head_is_another_kind(model):
@@ -42,7 +42,7 @@ def test_a_body_that_is_no_head_is_another_kind(model):
         values[((x - side) / 0.3) ** 2 + (y / 0.4) ** 2 + (z / 0.9) ** 2 < 1] = 10
     image = sitk.GetImageFromArray(values + np.random.default_rng(0).normal(0, 2, values.shape))
     image.SetSpacing((3.0, 3.0, 4.0))
-    assert content_mismatch(model, image) == ANOTHER_KIND
+    assert content_mismatch(model, image).startswith(ANOTHER_KIND)
 
 
 def test_landmarks_in_the_half_that_is_missing_lie_in_no_tissue():
@@ -72,4 +72,4 @@ def test_arteries_or_bone_far_brighter_than_white_matter_are_another_contrast(mo
     vessel = sitk.GetImageFromArray(array)
     vessel.CopyInformation(image)
     assert content_mismatch(model, image) is None
-    assert content_mismatch(model, vessel) == ANOTHER_CONTRAST
+    assert content_mismatch(model, vessel) == "has another contrast than a T1 or FLAIR scan of a head"
