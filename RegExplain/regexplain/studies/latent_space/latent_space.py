@@ -28,20 +28,25 @@ from .spaces import SEED, field_space, latent_spaces
 from .study import Study, read_cases
 from .variance import variance
 
-PLAIN, SKIP = "hippocampus", "hippocampus-skip"
 COMMAND = "regexplain reproduce latent-space --data DATA --output OUTPUT"
 TITLE = "The latent space of a registration network: Estienne et al. 2021, made anew and measured"
 
 
 def latent_space(
-    data: Path, output: Path, device: str = "auto", threads: int | None = None, progress: Progress | None = None
+    data: Path,
+    output: Path,
+    model: str = "hippocampus",
+    skip_model: str = "hippocampus-skip",
+    device: str = "auto",
+    threads: int | None = None,
+    progress: Progress | None = None,
 ) -> Path:
     """Every figure and table of the paper, and `claims.csv`; `output` is complete in the end, or absent.
 
     data: a folder with `images` and `labels` of the Medical Segmentation Decathlon's hippocampus task.
-    Raises BadInputError.
+    model, skip_model: without and with skip connections, by name or path. Raises BadInputError.
     """
-    return write_study(data, output, (PLAIN, SKIP), _experiments, TITLE, COMMAND, device, threads, progress)
+    return write_study(data, output, (model, skip_model), _experiments, TITLE, COMMAND, device, threads, progress)
 
 
 def write_study(

@@ -98,8 +98,8 @@ def write_model(folder, name: str, **options) -> None:
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
     folder = tmp_path_factory.mktemp("models")
-    write_model(folder, latent_space.PLAIN)
-    write_model(folder, latent_space.SKIP, skips=True)
+    write_model(folder, "hippocampus")
+    write_model(folder, "hippocampus-skip", skips=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(registry, "FOLDER", folder)
         yield folder
@@ -113,7 +113,7 @@ def reproduce(data, output, *options):
 @pytest.fixture(scope="module")
 def study(data, models, tmp_path_factory):
     folder = tmp_path_factory.mktemp("study") / "output with spaces é"
-    done = reproduce(data, folder)
+    done = reproduce(data, folder, "--skip-model", str(models / "hippocampus-skip"))
     assert done.exit_code == 0, done.output
     return folder, [json.loads(line) for line in done.stdout.splitlines()]
 
