@@ -76,6 +76,16 @@ def test_the_canvas_holds_the_tissue_and_little_air(fire_model):
     assert replace(model, card=coarse).canvas(scan).size == (8, 8, 8)
 
 
+def test_a_network_that_names_no_widths_says_what_its_canvas_is_a_multiple_of(fire_model):
+    """A network that someone adds (docs/architecture.md, "Where to add")."""
+    model = Model.load(registry.find_card(str(fire_model)), "cpu", threads=1)
+    values = model.card.values
+    for canvas, multiple in (({}, 1), ({"multiple": 5}, 5)):
+        card = replace(model.card, values=values | {"network": {"type": "mine"}, "canvas": values["canvas"] | canvas})
+        size = np.array(replace(model, card=card).canvas(head("T1")[0]).size)
+        assert (size % multiple == 0).all() and (size < values["canvas"]["size"]).any()
+
+
 def test_what_the_network_itself_sees_is_measured_region_by_region_where_it_lies(fire_model, monkeypatch):
     """On a grid that is oblique and stored in another order; the read-out has half the canvas' resolution."""
     import torch
