@@ -158,13 +158,14 @@ def mirrored(case: Case, heads: Heads, other: str) -> Case:
     return replace(case, moving=flipped(case.moving, (0,)))
 
 
-def motion(case: Case, heads: Heads, other: str) -> Case:
-    """Half of the lines of k-space were taken while the head was elsewhere, 5 mm (standard deviation) a direction."""
+def motion(case: Case, heads: Heads, other: str, jitter_mm: float = JITTER_MM, share: float = JITTERED_SHARE) -> Case:
+    """A share of the lines of k-space was taken while the head was elsewhere, by jitter_mm (standard deviation) a
+    direction."""
     grid, random = Grid.of(case.moving), case.random("motion")
     space = np.fft.fftn(sitk.GetArrayFromImage(case.moving))
     frequencies = [np.fft.fftfreq(n, s) for n, s in zip(space.shape, reversed(grid.spacing), strict=True)]
     lines = space.shape[1]
-    shifts = JITTER_MM * random.normal(size=(3, lines)) * (random.random(lines) < JITTERED_SHARE)
+    shifts = jitter_mm * random.normal(size=(3, lines)) * (random.random(lines) < share)
     z, y, x = np.meshgrid(*frequencies, indexing="ij", sparse=True)
     turns = z * shifts[0][:, None] + y * shifts[1][:, None] + x * shifts[2][:, None]
     moved_there = np.abs(np.fft.ifftn(space * np.exp(-2j * np.pi * turns)))
