@@ -57,8 +57,10 @@ def ratio(image: sitk.Image) -> float | None:
 
 
 def row(name: str, values: list[float | None]) -> list[str]:
-    """Those without a figure have no air to compare."""
+    """Those without a figure have no air to compare, or it was blanked."""
     known = np.array([value for value in values if value is not None])
+    if not len(known):
+        return [name, f"0 of {len(values)}", "–", "–", "–"]
     count = f"{len(known)} of {len(values)}" if len(known) < len(values) else str(len(values))
     above = str(int((known > 100 * LARGE_GHOSTING).sum()))
     return [name, count, f"{np.median(known):.2f}", f"{known.min():.2f} – {known.max():.2f}", above]

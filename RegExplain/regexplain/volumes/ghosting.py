@@ -16,7 +16,7 @@ MIN_VOXELS = 200  # of air on either side of a comparison
 
 def ghost_to_signal_ratio(image: sitk.Image) -> float | None:
     """How much brighter the air is beside the head than elsewhere, along the axis where that is the most; 1 is as
-    bright as the head. None where there is no air to compare.
+    bright as the head. None where there is no air to compare, or it was blanked.
 
     Ghosts are copies of the head along the phase-encoding axis, so they lie on lines through it. Noise lies everywhere,
     and both are medians. After the ghost-to-signal ratio of Giannelli et al. 2010 (https://doi.org/10.1120/jacmp.v11i4.3237)
@@ -39,7 +39,9 @@ def ghost_to_signal_ratio(image: sitk.Image) -> float | None:
         beside = np.broadcast_to(head.any(axis, keepdims=True), head.shape)
         ghosts, elsewhere = array[air & beside], array[air & ~beside]
         if min(len(ghosts), len(elsewhere)) >= MIN_VOXELS:
-            differences.append(np.median(ghosts) - np.median(elsewhere))
+            medians = np.median(ghosts), np.median(elsewhere)
+            if max(medians) > darkest:
+                differences.append(medians[0] - medians[1])
     if not differences:
         return None
     return max(0.0, float(max(differences) / (np.median(array[head]) - darkest)))
