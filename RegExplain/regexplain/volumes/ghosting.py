@@ -7,7 +7,7 @@ import SimpleITK as sitk
 
 from .geometry import Grid
 
-STEP_MM = 2.0  # of finer voxels every n-th is looked at
+STEP_MM = 4.0  # of finer voxels every n-th is looked at
 HEAD_THRESHOLD = 0.25  # of the median of what is brighter than Otsu's threshold
 THINNEST_MM = 3.0  # narrower than twice that is no part of the head: ghosts are, and noise
 MARGIN_MM = 15.0  # about the head: dark skin and hair, blur
