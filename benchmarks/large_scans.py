@@ -10,6 +10,7 @@ takes before it has read anything.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import resource
 import subprocess
@@ -98,6 +99,9 @@ def main() -> None:
             end="",
         )
         print(f"{(peak - start) / voxels:.0f} bytes a voxel beyond {start / 2**20:.0f} MiB at the start")
+        if arguments.command == "register":
+            record = json.loads((folder / "r" / "result.json").read_text(encoding="utf-8"))
+            print(f"Refining steps of what was kept: {record['settings']['refine']}")
 
 
 if __name__ == "__main__":
