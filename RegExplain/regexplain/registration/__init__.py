@@ -68,7 +68,7 @@ def register(
         check_overlap(pair.fixed, pair.moving)
 
     named, load = str(model) != "auto", partial(load_model, device=device, threads=threads)
-    card, network, content, anatomy = choose(str(model), pair, load, log)
+    card, network, content, anatomy, inside_domain = choose(str(model), pair, load, log)
     sizes = (grid.size for grid in pair.grids.values())
     check_memory_for("affine" if card is None else card.values["network"].get("type", ""), *sizes)
     if card is not None and network is None:
@@ -82,7 +82,7 @@ def register(
         other, other_network, *_ = choose_fallback(pair, load, without=card)
         if other is not None:
             log.fall_back(FALLBACK_MODEL.format(name=card.name, other=other.name))
-            card, network = other, other_network
+            card, network, inside_domain = other, other_network, True
             deformation = deform(pair, compared, linear.transform, network, refine, named, log, landmarks)
         if deformation.displacement is None:
             log.fall_back(DEFORMATION_REJECTED.format(name=card.name))
@@ -103,7 +103,7 @@ def register(
     )
     kept_card = None if deformation.displacement is None else card
     not_kept = card.name if card is not None and kept_card is None else None
-    model_values = None if kept_card is None else model_record(kept_card, deformation.better, named, pair.grids)
+    model_values = None if kept_card is None else model_record(kept_card, deformation.better, named, inside_domain)
     settings = {
         "device": "cpu" if network is None else str(network.device),
         "threads": threads,

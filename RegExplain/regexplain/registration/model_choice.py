@@ -25,12 +25,14 @@ AFFINE_ONLY = "No installed model fits these images, so this is an affine regist
 class Choice(NamedTuple):
     """card: None for affine only. model: loaded where its network was needed for the choice. content: as in the
     record, what the last network found of both images; None where none was used. anatomy: a label map of the fixed
-    image and the labels' names, of a network that knows the fixed image but not the moving one."""
+    image and the labels' names, of a network that knows the fixed image but not the moving one. inside_domain: whether
+    the model was made for both images, by their size, values and content."""
 
     card: ModelCard | None = None
     model: Model | None = None
     content: dict[str, str | None] | None = None
     anatomy: tuple[sitk.Image, dict[int, str]] | None = None
+    inside_domain: bool = True
 
 
 def choose(name: str, pair: ImagePair, load: Callable[[ModelCard], Model], log: Log) -> Choice:
@@ -55,7 +57,7 @@ def choose(name: str, pair: ImagePair, load: Callable[[ModelCard], Model], log: 
         reasons = [reason] if reason else []
     if reasons:
         log.warn(OUTSIDE_DOMAIN.format(name=card.name, reasons=_abbreviated(reasons)))
-    return choice
+    return choice._replace(inside_domain=not reasons)
 
 
 def load_model(card: ModelCard, device: str, threads: int | None) -> Model:

@@ -87,11 +87,11 @@ def content_record(
     return values
 
 
-def model_record(card: ModelCard, better: bool | None, named: bool, grids: dict[str, Grid]) -> dict[str, Any]:
+def model_record(card: ModelCard, better: bool | None, named: bool, inside_domain: bool) -> dict[str, Any]:
     return {
         "better": better,
         "name": card.name,
         "sha256": card.weights_sha256,
         "chosen": "named" if named else "auto",
-        "inside_domain": not card.domain_violations(grids),
+        "inside_domain": inside_domain,
     }

@@ -53,7 +53,7 @@ def checks(record: Mapping[str, Any], voxel_mm: float | None = None, two_contras
         *_left_and_right(record.get("mirroring")),
     ]
     if record["model"] is not None:
-        rows = [_domain(record["model"]), _population(record.get("population")), *rows]
+        rows = [_domain(record), _population(record.get("population")), *rows]
         if record["model"].get("better") is not None:
             rows.insert(2, _deformation(record["model"]["better"]))
     trust = record.get("trust")
@@ -239,8 +239,10 @@ def _inverse_consistency(record: Mapping[str, Any], voxel_mm: float | None) -> C
     return Check(name, "ok", f"{back}, less than a voxel.")
 
 
-def _domain(model: Mapping[str, Any]) -> Check:
-    if model["inside_domain"]:
+def _domain(record: Mapping[str, Any]) -> Check:
+    """Of what the check of the content does not speak of: the images' size, voxel size and values."""
+    model = record["model"]
+    if model["inside_domain"] or any(check.state == "look" for check in _content_check(record)):
         return Check("Model", "ok", f"{model['name']} was made for images of this size and voxel size.")
     return Check("Model", "stop", f"{model['name']} was not made for these images.")
 

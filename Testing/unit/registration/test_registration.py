@@ -142,7 +142,7 @@ def test_an_image_that_is_upside_down_is_said_to_be_unlike_the_training_images()
     assert "neither turned nor mirrored" in warning
     reason = "does not look like a T1 scan cropped to a hippocampus"
     content = {"model": "hippocampus", "fixed": None, "moving": reason}
-    assert record["content"] == content
+    assert record["content"] == content and record["model"]["inside_domain"] is False
     assert f"hippocampus was not made for these images: the moving image {reason}." in record["warnings"][0]
     assert "Content" in verdict_record(record)["because"]
 

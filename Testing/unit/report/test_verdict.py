@@ -96,6 +96,13 @@ def test_the_verdict_is_the_worst_that_a_check_says(record, part, value, name, v
     assert ("Overlap" in verdict_record(record)["because"]) == (verdict_name == "look here")
 
 
+def test_a_model_outside_its_domain_by_content_alone_is_for_the_check_of_the_content(record):
+    record |= {"voxel_mm": VOXEL_MM, "content": CONTENT, "model": record["model"] | {"inside_domain": False}}
+    assert verdict_record(record) == {"name": "look here", "because": ["Content"]}
+    record["content"] = CONTENT | {"moving": None}
+    assert verdict_record(record) == {"name": "do not use", "because": ["Model"]}
+
+
 def test_an_error_map_of_images_that_it_was_not_measured_on_is_a_hint_and_no_verdict(record):
     record |= {"voxel_mm": VOXEL_MM, "error": ERROR | {"share_above_3mm": 0.6, "measured": False}}
     assert states(record)["Expected error"] == "unknown"
