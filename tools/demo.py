@@ -9,7 +9,8 @@ import sys
 import time
 from pathlib import Path
 
-from regexplain.report.wording import headline, millimetres
+from regexplain.report.formatting import millimetres
+from regexplain.report.sentences import headline
 from regexplain.results import ResultFolder
 
 ROOT = Path(__file__).resolve().parents[1]

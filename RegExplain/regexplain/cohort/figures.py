@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..report import wording
+from ..report.sentences import all_warnings
 from ..report.verdict import checks
 from ..results.registration_result import RegistrationResult
 from ..transforms.similarity import ComparedPair
@@ -49,7 +49,7 @@ def flagged_checks(record: Mapping[str, Any], voxel_mm: float) -> list[str]:
 
 
 def warnings(record: Mapping[str, Any]) -> int:
-    return len(wording.all_warnings(record))
+    return len(all_warnings(record))
 
 
 def _numbers(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..report import page as report
-from ..report.wording import percent
+from ..report.formatting import percent
 from .work import THUMBNAIL
 
 PLOTS = {  # column → title; what is known before and after is drawn to one scale

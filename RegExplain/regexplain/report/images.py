@@ -8,7 +8,7 @@ from typing import Any
 import SimpleITK as sitk
 
 from ..volumes.geometry import Grid
-from . import wording
+from .formatting import join_sizes
 from .result import Result
 
 DONE = {"affine": "is aligned", "deformable": "is deformed"}  # to the moving image, by the result's kind
@@ -23,9 +23,9 @@ def image_rows(folder: Result) -> list[dict[str, str]]:
         rows.append(
             {
                 "title": title,
-                "voxels": wording.join_sizes(grid.size) if grid else "–",
-                "spacing": wording.join_sizes(f"{side:.2f}" for side in grid.spacing) + " mm" if grid else "–",
-                "extent": wording.join_sizes(f"{side:.0f}" for side in grid.extent) + " mm" if grid else "–",
+                "voxels": join_sizes(grid.size) if grid else "–",
+                "spacing": join_sizes(f"{side:.2f}" for side in grid.spacing) + " mm" if grid else "–",
+                "extent": join_sizes(f"{side:.0f}" for side in grid.extent) + " mm" if grid else "–",
                 "segmentation": "yes" if folder.file(f"{role}_segmentation.nii.gz") else "no",
                 "contrast": contrast(record.get("trust"), role),
             }

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from ..cards import registry
 from ..cards.stages import default_scalar, stage_title
 from ..errors import disk_errors
-from . import wording
+from . import captions, sentences, table_rows
+from .formatting import heading, millimetres, percent
 from .images import grid_of, image_rows
 from .result import Result
 from .verdict import checks, verdict
@@ -35,20 +36,22 @@ def render_report(folder: Result) -> str:
     It holds the folder's record and pictures, and facts of the model's card where that very model is installed.
     """
     environment = templates(Path(__file__).parent)
-    environment.filters |= {"mm": wording.millimetres, "percent": wording.percent, "words": wording.heading}
-    environment.filters |= {"stage": stage_title, "scalar": default_scalar, "indicator": wording.indicator_row}
+    environment.filters |= {"mm": millimetres, "percent": percent, "words": heading}
+    environment.filters |= {"stage": stage_title, "scalar": default_scalar, "indicator": table_rows.indicator_row}
     card, grid = card_of(folder.record["model"]), grid_of(folder.file("fixed.nii.gz"))
     rows = checks(folder.record, min(grid.spacing) if grid else None, card is not None and card.has_indicators)
     return environment.get_template("report.html.j2").render(
         record=folder.record,
-        headline=wording.headline(folder.record),
+        headline=sentences.headline(folder.record),
         verdict=verdict(rows),
         checks=rows,
         studies=image_rows(folder),
-        measures=wording.metric_rows(folder.record),
+        measures=table_rows.metric_rows(folder.record),
         pictures=embedded(folder) + views(folder),
         facts={key: card.values[key] for key in CARD_FACTS if key in card.values} if card else {},
-        wording=wording,
+        captions=captions,
+        sentences=sentences,
+        table_rows=table_rows,
     )
 
 
@@ -76,14 +79,14 @@ def embedded(folder: Result) -> list[dict[str, str]]:
 
     The subject is the first word of the file's name, of animations the second.
     """
-    order = list(wording.CAPTIONS)
+    order = list(captions.CAPTIONS)
     stems = sorted(path.stem for path in folder.path.glob("pictures/*.png"))
     stems.sort(key=lambda stem: order.index(stem) if stem in order else len(order))
     return [
         {
             "subject": stem.removeprefix("animation-").partition("-")[0],
             "source": data_uri(folder.require(f"pictures/{stem}.png")),
-            "caption": wording.caption(stem, folder.record),
+            "caption": captions.caption(stem, folder.record),
         }
         for stem in stems
     ]
@@ -95,7 +98,7 @@ def views(folder: Result) -> list[dict[str, str]]:
         {
             "subject": "view",
             "source": data_uri(png),
-            "caption": wording.view_caption(view),
+            "caption": captions.view_caption(view),
         }
         for view in folder.record.get("views", [])
         if (png := folder.file(view["file"]))

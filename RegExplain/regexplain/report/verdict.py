@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..cards.stages import describe_stage
-from . import wording
+from .formatting import millimetres, percent
+from .sentences import all_warnings, first_step
+from .table_rows import indicator_row
 
 LOW_DICE = 0.5  # below it more of the two segments lies apart than together
 SAME_DICE = 0.005  # two figures that print alike
@@ -93,7 +95,7 @@ def unaccounted_warnings(record: Mapping[str, Any]) -> list[str]:
     trust = record.get("trust") or {"indicators": [], "warnings": []}
     unusual = sum(row["state"] == "unusual" for row in trust["indicators"])
     accounted = {*record.get("fallbacks", ()), *trust["warnings"][len(trust["warnings"]) - unusual :]}
-    return [warning for warning in wording.all_warnings(record) if warning not in accounted]
+    return [warning for warning in all_warnings(record) if warning not in accounted]
 
 
 def worst_state(rows: Sequence[Check]) -> tuple[str, list[Check]]:
@@ -117,10 +119,10 @@ def _error(error: Mapping[str, Any] | None) -> list[Check]:
 
 
 def _expected(error: Mapping[str, Any]) -> Check:
-    name, mean = "Expected error", wording.millimetres(error["expected_mm"]["mean"])
+    name, mean = "Expected error", millimetres(error["expected_mm"]["mean"])
     if not error["place"]:
         return Check(name, "unknown", "These images have nothing to estimate it from.")
-    share, bound = wording.percent(error["share_above_3mm"]), wording.millimetres(error["bound90_mm"]["mean"])
+    share, bound = percent(error["share_above_3mm"]), millimetres(error["bound90_mm"]["mean"])
     words = f"{mean} on average, nine of ten below {bound}; above 3 mm in {share} of the tissue with an estimate"
     if not error.get("measured", True):
         return Check(name, "unknown", f"{words}: a hint of where to look, as it was measured on heads alone.")
@@ -134,7 +136,7 @@ def _missing(share: float) -> list[Check]:
     if state == "ok":
         return []
     words = "of the fixed image's tissue has nothing but air where it lies in the moving image"
-    return [Check("Missing tissue", state, f"{wording.percent(share)} {words}.")]
+    return [Check("Missing tissue", state, f"{percent(share)} {words}.")]
 
 
 def state_of(value: float, look: float, stop: float) -> str:
@@ -199,7 +201,7 @@ def _ghosting(ratios: Mapping[str, float | None] | None) -> list[Check]:
         return [
             Check("Ghosting", "ok", "The air beside the head shows no ghosts, as motion during a scan leaves them.")
         ]
-    words = f"ghosts of the head lie in the air beside it, {wording.percent(ratio)} as bright as it is"
+    words = f"ghosts of the head lie in the air beside it, {percent(ratio)} as bright as it is"
     advice = "The patient may have moved during that scan: look at its quality."
     return [Check("Ghosting", "look", f"In the {role} image {words}. {advice}")]
 
@@ -210,7 +212,7 @@ def _overlap(record: Mapping[str, Any]) -> Check:
         return Check(name, "unknown", "There are not segmentations of both images to compare.")
     after, stages = dice["after"], {"before": "before anything was moved"}
     if record["kind"] != "affine":
-        stages = {"aligned": f"after {wording.first_step(record)} alone"} | stages
+        stages = {"aligned": f"after {first_step(record)} alone"} | stages
     for stage, words in stages.items():
         if after < dice[stage] - SAME_DICE:
             less = f"The segments overlap less than {words}: Dice {after:.2f}, not {dice[stage]:.2f}."
@@ -224,18 +226,18 @@ def _overlap(record: Mapping[str, Any]) -> Check:
 def _folding(jacobian: Mapping[str, float]) -> Check:
     share = jacobian["share_folded"]
     if share:
-        words = f"{wording.percent(share)} of the image is turned inside out, as no tissue can be."
+        words = f"{percent(share)} of the image is turned inside out, as no tissue can be."
         return Check("Folding", state_of(share, 0, MUCH_FOLDED_SHARE), words)
     return Check("Folding", "ok", "Nowhere is tissue turned inside out.")
 
 
 def _inverse_consistency(record: Mapping[str, Any], voxel_mm: float | None) -> Check:
     name, p95 = "There and back", record["inverse_consistency_mm"]["p95"]
-    back = f"95 % of all points come back to within {wording.millimetres(p95)} of themselves"
+    back = f"95 % of all points come back to within {millimetres(p95)} of themselves"
     if voxel_mm is None:
         return Check(name, "unknown", f"{back}.")
     if p95 > voxel_mm:
-        return Check(name, "look", f"{back}, which is more than a voxel ({wording.millimetres(voxel_mm)}).")
+        return Check(name, "look", f"{back}, which is more than a voxel ({millimetres(voxel_mm)}).")
     return Check(name, "ok", f"{back}, less than a voxel.")
 
 
@@ -270,13 +272,13 @@ def _heat_in_air(heatmaps: Sequence[Mapping[str, Any]]) -> list[Check]:
     worst = max(heatmaps, key=lambda row: row.get("air_share", 0), default={})
     if worst.get("air_share", 0) < LARGE_AIR_SHARE:
         return []
-    share, stage = wording.percent(worst["air_share"]), describe_stage(worst["stage"])
+    share, stage = percent(worst["air_share"]), describe_stage(worst["stage"])
     words = f"{share} of the heat of the {stage} lies in air, where there is no anatomy to go by."
     return [Check("Heat in air", "look", words)]
 
 
 def _indicator(indicator: Mapping[str, Any]) -> Check:
-    row = wording.indicator_row(indicator)
+    row = indicator_row(indicator)
     state = indicator["state"] if indicator["state"] in ("ok", "unusual") else "unknown"
     usual = f" (usual: {row['usual']})" if row["usual"] else ""
     return Check(row["name"], state, f"{row['figure']}{usual}: {row['verdict']}.")

@@ -9,8 +9,8 @@ import pytest
 import SimpleITK as sitk
 
 import regexplain
+from regexplain.report.sentences import all_warnings, expected_error_sentences, headline
 from regexplain.report.verdict import checks
-from regexplain.report.wording import all_warnings, expected_error_sentences, headline
 from regexplain.results import ResultFolder
 from regexplain.results.expected_error import STATES, ExpectedError
 from regexplain.volumes.segmentations import with_names

@@ -2,7 +2,7 @@ from slicer.i18n import tr as _
 
 from regexplain.cards.heatmap_names import DEFAULT_METHOD, METHODS, SCALARS, heatmap_name
 from regexplain.cards.stages import STAGES, component_of, explained_together, module_titles, stage_title
-from regexplain.report import wording
+from regexplain.report import captions
 
 from ...MRML.Layers import HeatmapLayer
 from .Choices import Choices
@@ -163,13 +163,13 @@ class ExplainSection:
             return
         entry = self._heatmapEntries()[stage]
         region = self._titlesOfRegions().get(entry["region_label"] or 0, entry["region"])
-        scalar = wording.scalar_of(entry)
+        scalar = captions.scalar_of(entry)
         self._session.statusMessage.emit(heatmapDescription(scalar).format(region=region, towards=scalar), [])
 
 
 def heatmapDescription(scalar):
     """A sentence with places for {region} and {towards}."""
-    if scalar in wording.DIRECTIONS:
+    if scalar in captions.DIRECTIONS:
         return _("Heatmap for {region}: warm where the network's features move it towards {towards}, cool where away.")
     if scalar == "synthesis":
         return _("Heatmap for {region}: warm where the features make its synthetic image like the real one, cool not.")
@@ -180,4 +180,4 @@ def heatmapDescription(scalar):
 
 def titleOf(entry):
     """A computed heatmap's, with its method and direction where they are not the usual ones."""
-    return _(stage_title(entry["stage"])) + wording.heatmap_settings(entry)
+    return _(stage_title(entry["stage"])) + captions.heatmap_settings(entry)

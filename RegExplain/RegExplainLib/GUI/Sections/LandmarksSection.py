@@ -2,7 +2,7 @@ import numpy as np
 from slicer.i18n import tr as _
 
 import slicer
-from regexplain.report.wording import landmark_sentences
+from regexplain.report.sentences import landmark_sentences
 
 from ...MRML.Conversion import LPS_TO_RAS
 from ...MRML.Layers import LandmarkLayer

@@ -1,6 +1,6 @@
 from slicer.i18n import tr as _
 
-from regexplain.report.wording import decomposition_sentences
+from regexplain.report.sentences import decomposition_sentences
 
 from .JobButton import JobButton
 from .Table import Table

@@ -1,6 +1,6 @@
 from slicer.i18n import tr as _
 
-from regexplain.report.wording import expected_error_sentences
+from regexplain.report.sentences import expected_error_sentences
 
 from ...MRML import NodeExport
 from ...MRML.Layers import DisplacementLayer, GlyphLayer

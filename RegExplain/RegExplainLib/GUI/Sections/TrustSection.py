@@ -1,7 +1,7 @@
 from slicer.i18n import tr as _
 
+from regexplain.report.sentences import all_warnings, expected_error_sentences
 from regexplain.report.verdict import checks, verdict
-from regexplain.report.wording import all_warnings, expected_error_sentences
 
 from ...MRML.Layers import ErrorLayer
 from .JobButton import JobButton

@@ -6,7 +6,7 @@ import SimpleITK as sitk
 from regexplain.cards.heatmap_names import heatmap_name
 from regexplain.cards.stages import describe_stage
 from regexplain.errors import BadInputError
-from regexplain.report import wording
+from regexplain.report import captions, formatting
 
 from ..Anatomy import Scan
 from .MapLayer import MapLayer
@@ -31,23 +31,23 @@ class HeatmapLayer(MapLayer):
         super().__init__(resultNodes)
         self.stage = stage
         self._entry = next((e for e in resultNodes.record["heatmaps"] if heatmap_name(e) == stage), None)
-        self.key, self.title = f"heatmap {stage}", f"Heatmap {self._titleWith(wording.heatmap_settings)}"
+        self.key, self.title = f"heatmap {stage}", f"Heatmap {self._titleWith(captions.heatmap_settings)}"
         self.space = self._entry["grid"] if self._entry else "fixed"
 
     @property
     def method(self):
         """As people call it."""
-        return wording.method_name(self._entry)
+        return captions.method_name(self._entry)
 
     @property
     def unit(self):
         """The numbers have none."""
         share = self._entry.get("air_share")  # absent in results of earlier versions
-        return self.method if share is None else f"{self.method}\n{wording.percent(round(share, 2))} in air"
+        return self.method if share is None else f"{self.method}\n{formatting.percent(round(share, 2))} in air"
 
     @property
     def pictureTitle(self):
-        return f"{self.method}, {self._titleWith(wording.direction_suffix)}"
+        return f"{self.method}, {self._titleWith(captions.direction_suffix)}"
 
     @property
     def pictureName(self):
