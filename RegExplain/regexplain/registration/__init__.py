@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
 import SimpleITK as sitk
 
+from ..cards.registry import ModelCard
 from ..errors import BadInputError
 from ..landmarks.pairs import LandmarkPairs
 from ..progress import Progress
@@ -17,13 +20,16 @@ from ..transforms.itk import RegistrationTransform, compose_inverse
 from ..transforms.similarity import ComparedPair
 from ..volumes.memory import check_memory_for
 from ..volumes.threads import use_threads
-from .deformation import DEFORMATION_REJECTED, FALLBACK_MODEL, deform
+from .deformation import DEFORMATION_REJECTED, FALLBACK_MODEL, Deformation, deform
 from .left_out_landmarks import check_landmarks
 from .linear import align
 from .log import Log
-from .model_choice import choose, choose_fallback, load_model
+from .model_choice import Choice, choose, choose_fallback, load_model
 from .pair import ImagePair, check_initial_transform
-from .record import content_record, model_record, registration_record
+from .record import content_record, registration_record
+
+if TYPE_CHECKING:
+    from ..torch_backend.inference.model import Model
 
 
 def register(
@@ -68,27 +74,25 @@ def register(
         check_overlap(pair.fixed, pair.moving)
 
     named, load = str(model) != "auto", partial(load_model, device=device, threads=threads)
-    card, network, content, anatomy, inside_domain = choose(str(model), pair, load, log)
+    choice = choose(str(model), pair, load, log)
     sizes = (grid.size for grid in pair.grids.values())
-    check_memory_for("affine" if card is None else card.values["network"].get("type", ""), *sizes)
-    if card is not None and network is None:
+    check_memory_for("affine" if choice.card is None else choice.card.values["network"].get("type", ""), *sizes)
+    if choice.card is not None and choice.model is None:
         with log.timed("load"):
-            network = load(card)
+            choice = choice._replace(model=load(choice.card))
     compared = ComparedPair(pair.fixed, pair.moving, **pair.masks)
     with log.timed("align"):
-        linear = align(pair, compared, initial, network, named, log)
-    deformation = deform(pair, compared, linear.transform, network, refine, named, log, landmarks)
-    if card is not None and deformation.displacement is None:
-        other, other_network, *_ = choose_fallback(pair, load, without=card)
-        if other is not None:
-            log.fall_back(FALLBACK_MODEL.format(name=card.name, other=other.name))
-            card, network, inside_domain = other, other_network, True
-            deformation = deform(pair, compared, linear.transform, network, refine, named, log, landmarks)
-        if deformation.displacement is None:
-            log.fall_back(DEFORMATION_REJECTED.format(name=card.name))
+        linear = align(pair, compared, initial, choice.model, named, log)
+    deform_with = partial(
+        deform, pair, compared, linear.transform, refine=refine, named=named, log=log, landmarks=landmarks
+    )
+    deformation = deform_with(model=choice.model)
+    if choice.card is not None and deformation.displacement is None:
+        choice, deformation = _deform_by_fallback(choice, deform_with, pair, load, log)
     transform = RegistrationTransform(linear.transform, deformation.displacement)
     with log.timed("check"):
-        content_values = content_record(pair, compared, transform, content, deformation.regions or anatomy)
+        anatomy = deformation.regions or choice.anatomy
+        content_values = content_record(pair, compared, transform, choice.content, anatomy)
     del compared  # copies of both scans
 
     log.progress.report("Measuring", 3, 4)
@@ -101,16 +105,13 @@ def register(
         pair.moving_segmentation,
         **pair.masks,
     )
-    kept_card = None if deformation.displacement is None else card
-    not_kept = card.name if card is not None and kept_card is None else None
-    model_values = None if kept_card is None else model_record(kept_card, deformation.better, named, inside_domain)
     settings = {
-        "device": "cpu" if network is None else str(network.device),
+        "device": "cpu" if choice.model is None else str(choice.model.device),
         "threads": threads,
         "seed": SEED,
         "refine": refine if deformation.refined else 0,
     }
-    result.record = registration_record(result, initial, linear, deformation, model_values, not_kept, settings, log)
+    result.record = registration_record(result, initial, linear, choice, deformation, named, settings, log)
     result.record |= content_values
     if landmarks is not None:
         enter_landmarks(result, landmarks, log.warn, deformation.left_out)
@@ -118,3 +119,22 @@ def register(
             log.warn("The landmarks were not used, as no network's answer was refined; they were measured only.")
     log.progress.report("Measuring", 4, 4)
     return result
+
+
+def _deform_by_fallback(
+    choice: Choice,
+    deform_with: Callable[..., Deformation],
+    pair: ImagePair,
+    load: Callable[[ModelCard], Model],
+    log: Log,
+) -> tuple[Choice, Deformation]:
+    """By a general model, as the chosen one made the images less alike; affine only where that one does too."""
+    assert choice.card is not None
+    other, deformation = choose_fallback(pair, load, without=choice.card), Deformation()
+    if other.card is not None:
+        log.fall_back(FALLBACK_MODEL.format(name=choice.card.name, other=other.card.name))
+        choice = choice._replace(card=other.card, model=other.model, inside_domain=True)
+        deformation = deform_with(model=other.model)
+    if choice.card is not None and deformation.displacement is None:
+        log.fall_back(DEFORMATION_REJECTED.format(name=choice.card.name))
+    return choice, deformation

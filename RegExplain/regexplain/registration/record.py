@@ -23,6 +23,7 @@ from ..volumes.ghosting import ghost_to_signal_ratio
 from .deformation import Deformation
 from .linear import LinearPart
 from .log import Log
+from .model_choice import Choice
 from .pair import ImagePair
 
 
@@ -30,20 +31,21 @@ def registration_record(
     result: RegistrationResult,
     initial: sitk.Transform | None,
     linear: LinearPart,
+    choice: Choice,
     deformation: Deformation,
-    model: dict[str, Any] | None,
-    not_kept: str | None,
+    named: bool,
     settings: dict[str, Any],
     log: Log,
 ) -> dict[str, Any]:
     """initial: the transform between the images when nothing is done yet; None is as their headers say.
-    not_kept: the model whose deformation was left out."""
+    choice: of the model, whose deformation may have been left out. named: by the user, not by "auto"."""
+    kept = choice.card if deformation.displacement is not None else None
     record: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "regexplain_version": __version__,
         "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "kind": "affine" if model is None else "deformable",
-        "model": model,
+        "kind": "affine" if kept is None else "deformable",
+        "model": None if kept is None else model_record(kept, deformation.better, named, choice.inside_domain),
         "settings": settings,
         "alignment": {"kind": linear.kind, "steps": linear.steps}
         | alignment_parameters(linear.transform, Grid.of(result.fixed)),
@@ -51,8 +53,8 @@ def registration_record(
         "heatmaps": [],
         "components": None,
     }
-    if not_kept is not None:
-        record["not_kept"] = not_kept
+    if choice.card is not None and kept is None:
+        record["not_kept"] = choice.card.name
     record |= measure_registration(result, initial, log.warn, deformation.regions)
     log.finish()
     return record | {"seconds": log.seconds, "warnings": log.warnings, "fallbacks": log.fallbacks}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -24,17 +25,23 @@ IMAGES = ("fixed", "moving", *SEGMENTATIONS, *MASKS, "warped_moving", "warped_mo
 @dataclass
 class RegistrationResult:
     """Segmentations and masks lie on their image's grid; what lies outside a mask was not looked at. `record` is what
-    result.json holds (docs/result-folder.md)."""
+    result.json holds (docs/result-folder.md). inverse: or its file, as few verbs need it and it is as large as all
+    else."""
 
     fixed: sitk.Image
     moving: sitk.Image
     transform: RegistrationTransform
-    inverse_transform: RegistrationTransform
+    inverse: RegistrationTransform | Path
     fixed_segmentation: sitk.Image | None = None
     moving_segmentation: sitk.Image | None = None
     record: dict[str, Any] = field(default_factory=dict)
     fixed_mask: sitk.Image | None = None
     moving_mask: sitk.Image | None = None
+
+    @cached_property
+    def inverse_transform(self) -> RegistrationTransform:
+        """Maps moving-space to fixed-space points. Raises BadInputError for a file that is no transform."""
+        return read_transform(self.inverse) if isinstance(self.inverse, Path) else self.inverse
 
     def masked(self) -> RegistrationResult:
         """The same of the images as the network saw them: dark outside their masks."""
@@ -76,7 +83,7 @@ class RegistrationResult:
             sitk.ReadImage(str(folder.require("fixed.nii.gz"))),
             sitk.ReadImage(str(folder.require("moving.nii.gz"))),
             read_transform(folder.require("transform.h5")),
-            read_transform(folder.require("inverse_transform.h5")),
+            folder.require("inverse_transform.h5"),
             record=folder.record,
             **{name: sitk.ReadImage(str(path)) for name, path in labels.items() if path is not None},
         )
