@@ -130,11 +130,12 @@ def _deform_by_fallback(
 ) -> tuple[Choice, Deformation]:
     """By a general model, as the chosen one made the images less alike; affine only where that one does too."""
     assert choice.card is not None
-    other, deformation = choose_fallback(pair, load, without=choice.card), Deformation()
+    card, deformation = choice.card, Deformation()
+    other = choose_fallback(pair, load, without=card)
     if other.card is not None:
-        log.fall_back(FALLBACK_MODEL.format(name=choice.card.name, other=other.card.name))
-        choice = choice._replace(card=other.card, model=other.model, inside_domain=True)
-        deformation = deform_with(model=other.model)
-    if choice.card is not None and deformation.displacement is None:
-        log.fall_back(DEFORMATION_REJECTED.format(name=choice.card.name))
+        log.fall_back(FALLBACK_MODEL.format(name=card.name, other=other.card.name))
+        card, deformation = other.card, deform_with(model=other.model)
+        choice = choice._replace(card=card, model=other.model)
+    if deformation.displacement is None:
+        log.fall_back(DEFORMATION_REJECTED.format(name=card.name))
     return choice, deformation

@@ -45,17 +45,18 @@ def checks(record: Mapping[str, Any], voxel_mm: float | None = None, two_contras
 
     two_contrasts: whether the model can measure the three indicators of trust.
     """
+    content = _content_check(record)
     rows = [*_error(record.get("error")), _overlap(record), _folding(record["jacobian"])]
     rows.append(_inverse_consistency(record, record.get("voxel_mm", voxel_mm)))
     rows = [
-        *_content_check(record),
+        *content,
         *_ghosting(record.get("ghosting")),
         *rows,
         *_counterparts(record.get("counterparts")),
         *_left_and_right(record.get("mirroring")),
     ]
     if record["model"] is not None:
-        rows = [_domain(record), _population(record.get("population")), *rows]
+        rows = [_domain(record["model"], content), _population(record.get("population")), *rows]
         if record["model"].get("better") is not None:
             rows.insert(2, _deformation(record["model"]["better"]))
     trust = record.get("trust")
@@ -241,10 +242,9 @@ def _inverse_consistency(record: Mapping[str, Any], voxel_mm: float | None) -> C
     return Check(name, "ok", f"{back}, less than a voxel.")
 
 
-def _domain(record: Mapping[str, Any]) -> Check:
+def _domain(model: Mapping[str, Any], content: Sequence[Check]) -> Check:
     """Of what the check of the content does not speak of: the images' size, voxel size and values."""
-    model = record["model"]
-    if model["inside_domain"] or any(check.state == "look" for check in _content_check(record)):
+    if model["inside_domain"] or any(check.state == "look" for check in content):
         return Check("Model", "ok", f"{model['name']} was made for images of this size and voxel size.")
     return Check("Model", "stop", f"{model['name']} was not made for these images.")
 

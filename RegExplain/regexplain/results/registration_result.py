@@ -25,8 +25,8 @@ IMAGES = ("fixed", "moving", *SEGMENTATIONS, *MASKS, "warped_moving", "warped_mo
 @dataclass
 class RegistrationResult:
     """Segmentations and masks lie on their image's grid; what lies outside a mask was not looked at. `record` is what
-    result.json holds (docs/result-folder.md). inverse: or its file, as few verbs need it and it is as large as all
-    else."""
+    result.json holds (docs/result-folder.md). `inverse` may be its file, which is read where `inverse_transform` is
+    used: few verbs do, and it is large."""
 
     fixed: sitk.Image
     moving: sitk.Image

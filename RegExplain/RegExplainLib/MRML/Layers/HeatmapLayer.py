@@ -6,7 +6,8 @@ import SimpleITK as sitk
 from regexplain.cards.heatmap_names import heatmap_name
 from regexplain.cards.stages import describe_stage
 from regexplain.errors import BadInputError
-from regexplain.report import captions, formatting
+from regexplain.report import captions
+from regexplain.report.formatting import percent
 
 from ..Anatomy import Scan
 from .MapLayer import MapLayer
@@ -43,7 +44,7 @@ class HeatmapLayer(MapLayer):
     def unit(self):
         """The numbers have none."""
         share = self._entry.get("air_share")  # absent in results of earlier versions
-        return self.method if share is None else f"{self.method}\n{formatting.percent(round(share, 2))} in air"
+        return self.method if share is None else f"{self.method}\n{percent(round(share, 2))} in air"
 
     @property
     def pictureTitle(self):
